@@ -1,0 +1,23 @@
+SHELL := /bin/bash
+NODE := node_modules/node/bin/node
+export PATH := $(CURDIR)/node_modules/node/bin:$(CURDIR)/node_modules/.bin:$(PATH)
+
+.PHONY: up test check bench soak setup format
+up: setup            ## the whole two-site fleet on this machine; Ctrl-C stops it
+	@./ajna up
+test: setup          ## every test: static checks, unit, real brokers, real browser
+	@scripts/test
+check: setup         ## format, lint, types, boundaries, unit tests (seconds)
+	@scripts/check
+bench: setup         ## every room's bench, one JSON line each
+	@for f in $$(ls test/bench/*.ts | sort); do echo "== $$f"; $(NODE) $$f || exit 1; done
+bench-%: setup       ## one room's bench
+	@$(NODE) test/bench/$*.ts
+soak: setup
+	@$(NODE) test/soak/soak.ts
+format: setup
+	@biome check --write .
+setup: node_modules/.ajna-setup
+node_modules/.ajna-setup: package-lock.json scripts/setup
+	@scripts/setup
+	@touch $@
