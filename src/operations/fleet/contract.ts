@@ -1,0 +1,136 @@
+import type { AclBinding, QuotaValues } from '../../foundation/kafka/security.ts'
+
+/**
+ * The fleet as declared, every default filled in, every name looked up: what `ajna.yaml` comes to (`resolve.ts`) and what
+ * `fleet.json` keeps of the declaration that was accepted last. Lists are sorted by name, so two equal declarations are
+ * equal texts.
+ */
+export interface ResolvedFleet {
+  readonly name: string
+  readonly sites: readonly ResolvedSite[]
+  readonly clusters: readonly ResolvedCluster[]
+  readonly tenants: readonly ResolvedTenant[]
+  readonly topics: readonly ResolvedTopic[]
+  readonly principals: readonly ResolvedPrincipal[]
+  readonly links: readonly ResolvedLink[]
+  readonly ships: readonly ResolvedShip[]
+  /** Null when nothing is archived. */
+  readonly archive: ResolvedArchive | null
+}
+
+export interface ResolvedSite {
+  readonly name: string
+  readonly description: string
+}
+
+export interface ResolvedTenant {
+  readonly name: string
+  readonly description: string
+}
+
+/* ---- clusters: the brokers room (drivers) defines this block ---- */
+
+export interface ResolvedNode {
+  readonly id: number
+  /** Null when the cluster has no racks. */
+  readonly rack: string | null
+}
+
+export interface ResolvedCluster {
+  readonly name: string
+  readonly site: string
+  readonly driver: 'local' | 'existing'
+  readonly nodes: readonly ResolvedNode[]
+  readonly bootstrap: readonly string[]
+}
+
+/* ---- end of the clusters block ---- */
+
+/** One topic at the one cluster where it is written by local producers. Copies at other clusters belong to links. */
+export interface ResolvedTopic {
+  readonly name: string
+  readonly cluster: string
+  readonly tenant: string
+  readonly partitions: number
+  readonly replicationFactor: number
+  /** Topic settings by their Kafka names, those that are not to have the broker's default; values as Kafka prints them. */
+  readonly config: Readonly<Record<string, string>>
+}
+
+/**
+ * `agent` ships a site's files and metrics; `auditor` reads the same files; `link` copies topics; `archive` reads what is
+ * archived; `control` sees everything and changes nothing but its journals; `admin` may do everything (a super user);
+ * `tenant` is everybody else.
+ */
+export type Role = 'agent' | 'auditor' | 'link' | 'archive' | 'control' | 'admin' | 'tenant'
+
+/** Who may do what at one cluster. */
+export interface ResolvedGrant {
+  readonly cluster: string
+  readonly acls: readonly AclBinding[]
+  /** Null: the principal has no quota of its own. */
+  readonly quota: QuotaValues | null
+}
+
+export interface ResolvedPrincipal {
+  /** As in its certificate (CN) and in `pki/<name>/`; Kafka knows it as `User:<name>`. */
+  readonly name: string
+  readonly role: Role
+  /** Listed in the brokers' `super.users`: needs no ACLs. */
+  readonly superUser: boolean
+  /** One entry per cluster where the principal may do anything. */
+  readonly grants: readonly ResolvedGrant[]
+}
+
+export interface ResolvedLink {
+  readonly name: string
+  /** Source and target cluster. */
+  readonly from: string
+  readonly to: string
+  /** Names of the topics copied, patterns expanded; the copies keep the names. */
+  readonly topics: readonly string[]
+  /** The principal the link's worker acts as, at both clusters. */
+  readonly principal: string
+}
+
+export interface ResolvedShip {
+  readonly site: string
+  /** The cluster of `topic`. */
+  readonly cluster: string
+  readonly tenant: string
+  readonly topic: string
+  /** Absolute globs. */
+  readonly files: readonly string[]
+  readonly exclude: readonly string[]
+  /** Null: no metrics, else how often the host and its brokers are sampled, ms. */
+  readonly metricsEveryMs: number | null
+}
+
+export type ResolvedObjects =
+  | { readonly driver: 'file' /** Absolute. */; readonly directory: string }
+  | {
+      readonly driver: 's3'
+      readonly endpoint: string
+      readonly bucket: string
+      readonly region: string
+      readonly prefix: string
+      readonly forcePathStyle: boolean
+    }
+
+export interface ResolvedArchive {
+  readonly cluster: string
+  /** Names of the topics archived, patterns expanded; they are on `cluster` as originals or copies. */
+  readonly topics: readonly string[]
+  readonly objects: ResolvedObjects
+}
+
+/** Principals' names; the roles' workers and the certificate store use the same. */
+export const agentPrincipal = (site: string): string => `agent-${site}`
+export const auditorPrincipal = (site: string): string => `auditor-${site}`
+export const linkPrincipal = (link: string): string => `link-${link}`
+export const ARCHIVE_PRINCIPAL = 'archive'
+export const CONTROL_PRINCIPAL = 'control'
+export const ADMIN_PRINCIPAL = 'admin'
+
+/** Every transactional id and group id of a principal starts with this: what its ACLs allow. */
+export const ownedPrefix = (principal: string): string => `${principal}.`
