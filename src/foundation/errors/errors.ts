@@ -7,7 +7,12 @@ export interface ErrorKind {
   readonly meaning: string
   /** What the reader should do about it. */
   readonly remedy: string
+  /** The CLI's exit code for it. */
+  readonly exit: ExitCode
 }
+
+/** 1 failed, 2 bad usage or invalid input, 3 refused as unsafe, 4 partly done. */
+export type ExitCode = 1 | 2 | 3 | 4
 
 const kinds = new Map<string, ErrorKind>()
 
@@ -16,9 +21,10 @@ export function errorKind<const Code extends string>(
   code: Code,
   meaning: string,
   remedy: string,
+  exit: ExitCode = 1,
 ): ErrorKind & { readonly code: Code } {
   if (kinds.has(code)) throw new Error(`error code ${code} is declared twice`)
-  const kind = Object.freeze({ code, meaning, remedy })
+  const kind = Object.freeze({ code, meaning, remedy, exit })
   kinds.set(code, kind)
   return kind
 }
@@ -38,6 +44,7 @@ export interface AjnaErrorOptions {
 export class AjnaError extends Error {
   readonly code: string
   readonly remedy: string
+  readonly exit: ExitCode
   readonly details: Readonly<Record<string, unknown>>
 
   /** @param message what happened here, naming the thing it happened to */
@@ -46,6 +53,7 @@ export class AjnaError extends Error {
     this.name = 'AjnaError'
     this.code = kind.code
     this.remedy = options.remedy ?? kind.remedy
+    this.exit = kind.exit
     this.details = Object.freeze({ ...options.details })
   }
 

@@ -1,0 +1,39 @@
+import { resolve } from 'node:path'
+
+/** The state directory's layout (docs/ARCHITECTURE.md): every path the program uses, in one place. */
+export interface Home {
+  readonly root: string
+  readonly ports: string
+  readonly fleet: string
+  readonly pki: string
+  readonly run: string
+  readonly token: string
+  readonly logs: string
+  readonly clusters: string
+  readonly objects: string
+  readonly upLock: string
+  hostPlan(host: string): string
+  role(name: string): string
+}
+
+export function homeAt(root: string): Home {
+  const at = (...parts: string[]): string => resolve(root, ...parts)
+  return {
+    root: at(),
+    ports: at('ports.json'),
+    fleet: at('fleet.json'),
+    pki: at('pki'),
+    run: at('run'),
+    token: at('run', 'token'),
+    logs: at('logs'),
+    clusters: at('clusters'),
+    objects: at('objects'),
+    upLock: at('run', 'up.lock'),
+    hostPlan: host => at('hosts', host, 'plan.json'),
+    role: name => at(name),
+  }
+}
+
+/** @param environment AJNA_HOME names the state directory; default `.ajna` below the working directory */
+export const homeOf = (environment: NodeJS.ProcessEnv = process.env): Home =>
+  homeAt(environment['AJNA_HOME'] ?? '.ajna')
