@@ -1,0 +1,39 @@
+import type { z } from 'zod'
+import { allowedBy, flatten } from './issues.ts'
+import { type Finding, invalid } from './problem.ts'
+import { parseSource } from './source.ts'
+
+export type DeepReadonly<T> = T extends readonly (infer Item)[]
+  ? readonly DeepReadonly<Item>[]
+  : T extends object
+    ? { readonly [Key in keyof T]: DeepReadonly<T[Key]> }
+    : T
+
+/**
+ * Reads YAML (1.2, one document) into a value of the schema, deeply frozen. Messages in the schema say what is *allowed*.
+ *
+ * @param file as people know it: it opens every message
+ * @param check looks at the whole once its shape is right
+ * @throws AjnaError CONFIG_INVALID with every problem found, in the file's order: `details.problems` are `Problem`s
+ */
+export function readConfig<Schema extends z.ZodType>(
+  schema: Schema,
+  text: string,
+  file: string,
+  check: (value: DeepReadonly<z.output<Schema>>) => readonly Finding[] = () => [],
+): DeepReadonly<z.output<Schema>> {
+  const source = parseSource(text, file)
+  const parsed = schema.safeParse(source.value, { error: allowedBy, reportInput: true })
+  const value = parsed.success ? (deepFreeze(parsed.data) as DeepReadonly<z.output<Schema>>) : undefined
+  const findings = parsed.success ? check(value!) : flatten(parsed.error.issues)
+  if (findings.length > 0) throw invalid(file, findings.map(source.locate))
+  return value!
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
+    Object.freeze(value)
+    for (const each of Object.values(value)) deepFreeze(each)
+  }
+  return value
+}
