@@ -94,6 +94,10 @@ export class ByteReader {
   uvarint(): number {
     const start = this.offset
     const { buffer, end } = this
+    if (start < end && buffer[start]! < 0x80) {
+      this.offset = start + 1
+      return buffer[start]!
+    }
     let value = 0
     for (let shift = 0, at = start; shift < 35; shift += 7, at++) {
       if (at >= end) throw truncated(start, at - start + 1, end - start)
@@ -271,6 +275,59 @@ function malformed(what: string, at: number): AjnaError {
   return new AjnaError(WIRE_MALFORMED, `at byte ${at}: ${what}`, { details: { at } })
 }
 
+// Varints on a bare buffer whose capacity the caller has made sure of: the hot path of every record written.
+
+export function uvarintSize(value: number): number {
+  return value < 0x80 ? 1 : value < 0x4000 ? 2 : value < 0x20_0000 ? 3 : value < 0x1000_0000 ? 4 : 5
+}
+
+export function varintSize(value: number): number {
+  return uvarintSize(((value << 1) ^ (value >> 31)) >>> 0)
+}
+
+const TWO_28 = 0x1000_0000
+
+/** Size of a zigzag varint of up to 64 bits. */
+export function varlongSize(value: number): number {
+  let rest = value < 0 ? -2 * value - 1 : 2 * value
+  let size = 0
+  // Beyond 2^53 the doubled value loses its last bit, never its magnitude's order: the size stays exact.
+  for (; rest >= TWO_28; rest = Math.floor(rest / TWO_28)) size += 4
+  return size + uvarintSize(rest)
+}
+
+/** @param value an unsigned integer below 2^32 @returns where the next value goes */
+export function writeUvarint(out: Uint8Array, at: number, value: number): number {
+  for (; value > 0x7f; value >>>= 7) out[at++] = (value & 0x7f) | 0x80
+  out[at++] = value
+  return at
+}
+
+export function writeVarint(out: Uint8Array, at: number, value: number): number {
+  return writeUvarint(out, at, ((value << 1) ^ (value >> 31)) >>> 0)
+}
+
+const TWO_30 = 0x4000_0000
+
+/** Zigzag varint of any integer within ±2^53. */
+export function writeVarlong(out: Uint8Array, at: number, value: number): number {
+  if (value < TWO_30 && value >= -TWO_30) return writeVarint(out, at, value)
+  if (!Number.isSafeInteger(value)) throw new RangeError(`${value} is not an integer within ±2^53`)
+  // Zigzag in two 32-bit halves: twice the value may not be representable.
+  const magnitude = value < 0 ? -value - 1 : value
+  const low = magnitude >>> 0
+  const high = Math.floor(magnitude / TWO_32)
+  let zigLow = ((low << 1) | (value < 0 ? 1 : 0)) >>> 0
+  let zigHigh = ((high << 1) | (low >>> 31)) >>> 0
+  while (zigHigh !== 0 || zigLow > 0x7f) {
+    out[at++] = (zigLow & 0x7f) | 0x80
+    zigLow = ((zigLow >>> 7) | (zigHigh << 25)) >>> 0
+    zigHigh >>>= 7
+  }
+  out[at++] = zigLow
+  return at
+}
+
 const MAX_INT16 = 32_767
 
 /** Values of the caller's own making: a value out of range is a programming error (RangeError), not a wire error. */
@@ -359,14 +416,8 @@ export class ByteWriter {
     if (!(Number.isInteger(value) && value >= 0 && value < TWO_32)) {
       throw new RangeError(`${value} is not an unsigned 32-bit integer`)
     }
-    const start = this.#claim(5)
-    let at = start
-    while (value > 0x7f) {
-      this.#buffer[at++] = (value & 0x7f) | 0x80
-      value >>>= 7
-    }
-    this.#buffer[at++] = value
-    this.#length = at
+    const at = this.#claim(5)
+    this.#length = writeUvarint(this.#buffer, at, value)
     return this
   }
 
@@ -376,16 +427,8 @@ export class ByteWriter {
   }
 
   varlong(value: number): this {
-    if (!Number.isSafeInteger(value)) throw new RangeError(`${value} is not an integer within ±2^53`)
-    let rest = value < 0 ? BigInt(-value) * 2n - 1n : BigInt(value) * 2n
-    const start = this.#claim(10)
-    let at = start
-    while (rest > 0x7fn) {
-      this.#buffer[at++] = Number(rest & 0x7fn) | 0x80
-      rest >>= 7n
-    }
-    this.#buffer[at++] = Number(rest)
-    this.#length = at
+    const at = this.#claim(10)
+    this.#length = writeVarlong(this.#buffer, at, value)
     return this
   }
 
