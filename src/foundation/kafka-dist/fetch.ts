@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { mkdir, mkdtemp, open, readdir, rename, rm, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { AjnaError } from '../errors/errors.ts'
-import { KafkaFetchFailed, KafkaFetchOffline, MavenMissing } from './errors.ts'
+import { KAFKA_FETCH_FAILED, KAFKA_FETCH_OFFLINE, MAVEN_MISSING } from './errors.ts'
 import { findProgram } from './java.ts'
 import { type KafkaRelease, pomFor } from './versions.ts'
 
@@ -17,7 +17,7 @@ export async function fetchJars(release: KafkaRelease, home: string): Promise<vo
   const maven = await findProgram('mvn')
   if (maven === undefined)
     throw new AjnaError(
-      MavenMissing,
+      MAVEN_MISSING,
       `Kafka ${release.version} is not in the cache, and there is no mvn on PATH`,
     )
   await mkdir(dirname(home), { recursive: true })
@@ -76,7 +76,7 @@ export function mavenError(release: KafkaRelease, said: string): AjnaError {
   const reason = lines.find(line => line !== '') ?? (said.trim().split('\n').at(-1) || 'it said nothing')
   const unreachable =
     /UnknownHostException|Unknown host|Temporary failure in name resolution|Connection refused|Connect to .* failed|Network is unreachable|No route to host|timed out|in offline mode/i
-  const kind = unreachable.test(said) ? KafkaFetchOffline : KafkaFetchFailed
+  const kind = unreachable.test(said) ? KAFKA_FETCH_OFFLINE : KAFKA_FETCH_FAILED
   return new AjnaError(kind, `Maven could not fetch Kafka ${release.version}: ${reason}`, {
     details: { artifacts: release.artifacts, mavenSaid: said },
   })

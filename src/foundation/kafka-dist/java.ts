@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { access, constants, readFile, realpath, stat } from 'node:fs/promises'
 import { delimiter, dirname, join } from 'node:path'
 import { AjnaError } from '../errors/errors.ts'
-import { JavaMissing, JavaTooOld } from './errors.ts'
+import { JAVA_MISSING, JAVA_TOO_OLD } from './errors.ts'
 
 export interface Java {
   /** Path of the `java` program. */
@@ -33,21 +33,21 @@ export async function findProgram(
 export async function findJava(minimum: number, env: NodeJS.ProcessEnv = process.env): Promise<Java> {
   const home = env['JAVA_HOME']
   const found = home ? join(home, 'bin', 'java') : await findProgram('java', env['PATH'])
-  if (found === undefined) throw new AjnaError(JavaMissing, 'no java on PATH and JAVA_HOME is not set')
+  if (found === undefined) throw new AjnaError(JAVA_MISSING, 'no java on PATH and JAVA_HOME is not set')
   const real = await realpath(found).catch((cause: unknown) => {
-    throw new AjnaError(JavaMissing, `there is no ${found} (JAVA_HOME says there should be)`, { cause })
+    throw new AjnaError(JAVA_MISSING, `there is no ${found} (JAVA_HOME says there should be)`, { cause })
   })
   const runtime = dirname(dirname(real))
   const release = await readFile(join(runtime, 'release'), 'utf8').catch((cause: unknown) => {
     throw new AjnaError(
-      JavaMissing,
+      JAVA_MISSING,
       `${real} is not part of a Java runtime Ajna can use: no ${runtime}/release`,
       { cause },
     )
   })
   const version = /^JAVA_VERSION="([^"]+)"/m.exec(release)?.[1] ?? '0'
   if (javaMajor(version) < minimum)
-    throw new AjnaError(JavaTooOld, `${real} is Java ${version}; Java ${minimum} or newer is needed`)
+    throw new AjnaError(JAVA_TOO_OLD, `${real} is Java ${version}; Java ${minimum} or newer is needed`)
   const library = await stat(join(runtime, 'lib', 'server', 'libjvm.so'), { bigint: true }).catch(
     () => undefined,
   )

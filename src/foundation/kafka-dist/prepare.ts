@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { AjnaError } from '../errors/errors.ts'
 import type { Logger } from '../log/log.ts'
-import { KafkaPrepareFailed } from './errors.ts'
+import { KAFKA_PREPARE_FAILED } from './errors.ts'
 import type { Java } from './java.ts'
 import type { KafkaRelease } from './versions.ts'
 
@@ -131,7 +131,7 @@ async function formatTrial({ java, classpath, release }: PrepareTask, trial: str
   await promisify(execFile)(java.path, args, { timeout: trialDeadlineMs }).catch(
     (cause: { stdout?: string; stderr?: string }) => {
       throw new AjnaError(
-        KafkaPrepareFailed,
+        KAFKA_PREPARE_FAILED,
         `Kafka ${release.version} could not format a directory: ${lastLines(`${cause.stdout}${cause.stderr}`)}`,
         { cause },
       )
@@ -172,7 +172,7 @@ async function runTrial(
   clearTimeout(timer)
   if (!stopping || signal === 'SIGKILL')
     throw new AjnaError(
-      KafkaPrepareFailed,
+      KAFKA_PREPARE_FAILED,
       `a trial broker of Kafka ${release.version} (${home}) ended with ${signal ?? code}: ${lastLines(said)}`,
     )
 }

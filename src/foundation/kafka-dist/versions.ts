@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { AjnaError } from '../errors/errors.ts'
-import { KafkaVersionUnknown } from './errors.ts'
+import { KAFKA_VERSION_UNKNOWN } from './errors.ts'
 import catalogue from './versions.json' with { type: 'json' }
 
 export interface KafkaRelease {
@@ -25,7 +25,7 @@ export const defaultKafkaVersion = '4.3.1'
 export function kafkaRelease(version: string): KafkaRelease {
   if (!Object.hasOwn(catalogue.kafka, version))
     throw new AjnaError(
-      KafkaVersionUnknown,
+      KAFKA_VERSION_UNKNOWN,
       `Kafka ${version} is not known; known are ${kafkaVersions.join(', ')}`,
     )
   const entry = catalogue.kafka[version as keyof typeof catalogue.kafka]

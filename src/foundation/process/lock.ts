@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { AjnaError } from '../errors/errors.ts'
-import { LockUnavailable } from './errors.ts'
+import { LOCK_UNAVAILABLE } from './errors.ts'
 
 export interface FileLock extends AsyncDisposable {
   release(): Promise<void>
@@ -36,12 +36,12 @@ export async function lockFile(path: string, options: { wait: boolean }): Promis
     holder.once('error', reject)
     holder.once('close', resolve)
   }).catch((cause: unknown) => {
-    throw new AjnaError(LockUnavailable, `cannot lock ${path}`, { cause })
+    throw new AjnaError(LOCK_UNAVAILABLE, `cannot lock ${path}`, { cause })
   })
   const held = once(holder.stdout, 'data').then(() => 'held' as const)
   const outcome = await Promise.race([ended, held])
   if (outcome === 75) return undefined
-  if (outcome !== 'held') throw new AjnaError(LockUnavailable, `cannot lock ${path}: ${complaint.trim()}`)
+  if (outcome !== 'held') throw new AjnaError(LOCK_UNAVAILABLE, `cannot lock ${path}: ${complaint.trim()}`)
   holder.unref()
   const release = async (): Promise<void> => {
     holder.ref()

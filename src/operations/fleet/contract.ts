@@ -46,6 +46,57 @@ export interface ResolvedCluster {
 
 /* ---- end of the clusters block ---- */
 
+/* ---- placed clusters: what a driver is given to run ---- */
+
+/** Loopback TCP ports of one node, one for each listener and one for its metrics (Prometheus text over HTTP). */
+export interface NodePorts {
+  readonly client: number
+  readonly internal: number
+  readonly controller: number
+  readonly jmx: number
+}
+
+/** A broker (and controller) with its place on a machine. Paths are absolute. */
+export interface PlacedNode {
+  readonly id: number
+  /** Null when the cluster has no racks. */
+  readonly rack: string | null
+  readonly ports: NodePorts
+  /** The node's own directory: configuration, `logs/`. */
+  readonly home: string
+  /** Kafka's log.dirs; the first one also holds the metadata log. */
+  readonly dataDirs: readonly string[]
+  /** Maximum heap, MiB. */
+  readonly heapMb: number
+}
+
+/**
+ * `mtls`: client, inter-broker and controller listeners ask for certificates and access is by ACL; `pki` is the
+ * certificate store's directory, which holds each node's own (`brokerPrincipal`). `plaintext`: none of it, for tests.
+ */
+export type ClusterSecurity =
+  | { readonly protocol: 'mtls'; readonly pki: string; readonly superUsers: readonly string[] }
+  | { readonly protocol: 'plaintext' }
+
+/** A cluster that has been given its id, ports and directories: everything a driver needs to run it. JSON-safe. */
+export interface PlacedCluster {
+  readonly name: string
+  readonly site: string
+  /** Kafka's, e.g. `4.3.1`. */
+  readonly version: string
+  /** 16 bytes, base64url. */
+  readonly clusterId: string
+  readonly security: ClusterSecurity
+  readonly nodes: readonly PlacedNode[]
+  /** Brokers' settings over the driver's own, by their Kafka names. */
+  readonly settings?: Readonly<Record<string, string>>
+}
+
+/** The principal (CN) a broker's certificate carries; also the name of its process. */
+export const brokerPrincipal = (cluster: string, node: number): string => `kafka-${cluster}-${node}`
+
+/* ---- end of the placed clusters block ---- */
+
 /** One topic at the one cluster where it is written by local producers. Copies at other clusters belong to links. */
 export interface ResolvedTopic {
   readonly name: string

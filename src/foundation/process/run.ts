@@ -1,0 +1,195 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { type FileHandle, mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { AjnaError } from '../errors/errors.ts'
+import { rotateConsole } from './console.ts'
+import { PROCESS_NOT_STARTED, PROCESS_STUCK } from './errors.ts'
+import { findByEnvironment, identify, isAlive, type ProcessIdentity } from './identity.ts'
+
+/** A long-lived program. JSON-safe, so that a plan can be kept in a file. */
+export interface ProcessSpec {
+  /** Unique within `runDir`; names the pid file. */
+  readonly name: string
+  readonly command: string
+  readonly args: readonly string[]
+  /** Added to this process's own environment. */
+  readonly env?: Readonly<Record<string, string>>
+  readonly cwd?: string
+  /** Directory of pid files. */
+  readonly runDir: string
+  /** Receives standard output and error; rotated by size. */
+  readonly consoleFile: string
+}
+
+/** What `<runDir>/<name>.json` holds. */
+export interface ProcessRecord extends ProcessIdentity {
+  readonly name: string
+  readonly argv: readonly string[]
+  /** ISO time of the start. */
+  readonly since: string
+}
+
+export interface ProcessExit {
+  /** Null when ended by a signal, and when unknown because another process had started it. */
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
+}
+
+export interface StopOptions {
+  readonly signal?: NodeJS.Signals
+  /** Time to end by itself, after which it is killed; default 10,000. */
+  readonly deadlineMs?: number
+}
+
+export interface RunningProcess {
+  readonly record: ProcessRecord
+  /** Started by an earlier process, not by this one. */
+  readonly adopted: boolean
+  /** Settles when it has really ended. */
+  readonly exited: Promise<ProcessExit>
+  /** False when it had ended already. */
+  kill(signal: NodeJS.Signals): Promise<boolean>
+  /**
+   * Asks it to end, waits, kills it (its process group with it) when the deadline has passed, waits for its real end.
+   * @throws AjnaError PROCESS_STUCK
+   */
+  stop(options?: StopOptions): Promise<ProcessExit>
+}
+
+const markerVariable = 'AJNA_PROCESS'
+const pollMs = 100
+const stuckAfterKillMs = 10_000
+
+export const pidFile = (runDir: string, name: string): string => join(runDir, `${name}.json`)
+
+/**
+ * Starts a program in a session of its own: it outlives this process and is found again by {@link adopt}. The caller
+ * makes sure that it does not run already.
+ *
+ * @throws AjnaError PROCESS_NOT_STARTED
+ */
+export async function start(spec: ProcessSpec): Promise<RunningProcess> {
+  await mkdir(spec.runDir, { recursive: true })
+  await mkdir(dirname(spec.consoleFile), { recursive: true })
+  await rotateConsole(spec.consoleFile)
+  await using console = await open(spec.consoleFile, 'a')
+  const child = spawnDetached(spec, console)
+  const exited = exitOf(child)
+  await spawned(child, spec)
+  const identity = await identify(child.pid!)
+  // It may have ended (or be a zombie) before we could look: then only its exit says anything.
+  const record: ProcessRecord = {
+    ...(identity ?? { pid: child.pid!, startTime: 0, boot: '' }),
+    name: spec.name,
+    argv: [spec.command, ...spec.args],
+    since: new Date().toISOString(),
+  }
+  await writePidFile(spec.runDir, record)
+  return running(record, false, exited)
+}
+
+function spawnDetached(spec: ProcessSpec, console: FileHandle): ChildProcess {
+  const child = spawn(spec.command, spec.args, {
+    cwd: spec.cwd,
+    env: { ...process.env, ...spec.env, [markerVariable]: pidFile(spec.runDir, spec.name) },
+    stdio: ['ignore', console.fd, console.fd],
+    detached: true,
+  })
+  child.unref()
+  return child
+}
+
+function exitOf(child: ChildProcess): Promise<ProcessExit> {
+  return new Promise(resolve => child.once('exit', (code, signal) => resolve({ code, signal })))
+}
+
+function spawned(child: ChildProcess, spec: ProcessSpec): Promise<void> {
+  return new Promise((resolve, reject) => {
+    child.once('spawn', resolve)
+    child.once('error', cause =>
+      reject(new AjnaError(PROCESS_NOT_STARTED, `cannot start ${spec.name} (${spec.command})`, { cause })),
+    )
+  })
+}
+
+async function writePidFile(runDir: string, record: ProcessRecord): Promise<void> {
+  const file = pidFile(runDir, record.name)
+  await writeFile(`${file}.new`, `${JSON.stringify(record)}\n`)
+  await rename(`${file}.new`, file)
+}
+
+/**
+ * The process of that name when it still runs, whoever started it. Also finds one whose starter was killed before it
+ * could write the pid file, and never one that merely was given the same pid.
+ */
+export async function adopt(runDir: string, name: string): Promise<RunningProcess | undefined> {
+  const file = pidFile(runDir, name)
+  const record = await readPidFile(file)
+  if (record !== undefined && (await isAlive(record))) return running(record, true, endOf(record))
+  const unrecorded = await findByEnvironment(markerVariable, file)
+  if (unrecorded === undefined) {
+    await rm(file, { force: true })
+    return undefined
+  }
+  const argv = (await readFile(`/proc/${unrecorded.pid}/cmdline`, 'utf8').catch(() => ''))
+    .split('\0')
+    .slice(0, -1)
+  const found: ProcessRecord = { ...unrecorded, name, argv, since: new Date().toISOString() }
+  await writePidFile(runDir, found)
+  return running(found, true, endOf(found))
+}
+
+/** Undefined when absent or not one of ours (an unreadable pid file proves nothing: the process table decides). */
+export async function readPidFile(file: string): Promise<ProcessRecord | undefined> {
+  const text = await readFile(file, 'utf8').catch(() => undefined)
+  if (text === undefined) return undefined
+  try {
+    const value = JSON.parse(text) as Partial<ProcessRecord>
+    return Number.isInteger(value.pid) && Number.isInteger(value.startTime) && typeof value.boot === 'string'
+      ? (value as ProcessRecord)
+      : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** Only a parent is told of an end; for others' children the process table is asked. */
+async function endOf(identity: ProcessIdentity): Promise<ProcessExit> {
+  while (await isAlive(identity)) await delay(pollMs, undefined, { ref: false })
+  return { code: null, signal: null }
+}
+
+function running(record: ProcessRecord, adopted: boolean, exited: Promise<ProcessExit>): RunningProcess {
+  const kill = async (signal: NodeJS.Signals, target = record.pid): Promise<boolean> => {
+    if (!(await isAlive(record))) return false
+    try {
+      return process.kill(target, signal)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false
+      throw error
+    }
+  }
+  const stop = async ({
+    signal = 'SIGTERM',
+    deadlineMs = 10_000,
+  }: StopOptions = {}): Promise<ProcessExit> => {
+    await kill(signal)
+    const ended = await within(exited, deadlineMs)
+    if (ended !== undefined) return ended
+    await kill('SIGKILL', -record.pid)
+    const killed = await within(exited, stuckAfterKillMs)
+    if (killed !== undefined) return killed
+    throw new AjnaError(PROCESS_STUCK, `${record.name} (pid ${record.pid}) does not end, not even killed`)
+  }
+  return { record, adopted, exited, kill, stop }
+}
+
+async function within<T>(promise: Promise<T>, ms: number): Promise<T | undefined> {
+  const timer = new AbortController()
+  try {
+    return await Promise.race([promise, delay(ms, undefined, { signal: timer.signal })])
+  } finally {
+    timer.abort()
+  }
+}

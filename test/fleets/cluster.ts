@@ -1,0 +1,147 @@
+import { randomBytes } from 'node:crypto'
+import { join } from 'node:path'
+import { ensureKafka } from '../../src/foundation/kafka-dist/kafka-dist.ts'
+import { defaultKafkaVersion } from '../../src/foundation/kafka-dist/versions.ts'
+import { type RunningProcess, start } from '../../src/foundation/process/run.ts'
+import type { TlsIdentity } from '../../src/foundation/wire/contract.ts'
+import { awaitReady, prepareNode } from '../../src/operations/fleet/brokers/driver.ts'
+import type { PlacedCluster, PlacedNode } from '../../src/operations/fleet/contract.ts'
+import { claimPorts } from './ports.ts'
+import { sweptFolder } from './sweeper.ts'
+
+export interface ClusterOptions {
+  readonly nodes: 1 | 3
+  readonly name?: string
+  /** mTLS and ACLs on every listener; plaintext and no ACLs by default. */
+  readonly tls?: boolean
+  /** Kafka's release; default {@link defaultKafkaVersion}. */
+  readonly version?: string
+  /** Brokers' settings over the driver's own. */
+  readonly settings?: Readonly<Record<string, string>>
+  readonly heapMb?: number
+  /** Data directories per node; default 1. */
+  readonly dataDirs?: number
+}
+
+export interface TestNode {
+  readonly id: number
+  readonly rack: string
+  /** Of the process that runs now or ran last. */
+  readonly pid: number
+  readonly logDirs: readonly string[]
+  readonly clientPort: number
+  readonly serverLog: string
+  /** Sends a signal; after one that ends it, waits for its end. Answers false when it did not run. */
+  kill(signal: NodeJS.Signals): Promise<boolean>
+  /** SIGTERM, then SIGKILL after 20 s. */
+  stop(): Promise<void>
+  /** Starts it again and waits until it is ready. */
+  start(): Promise<void>
+}
+
+export interface TestCluster extends AsyncDisposable {
+  readonly name: string
+  readonly version: string
+  readonly clusterId: string
+  readonly bootstrap: readonly string[]
+  readonly nodes: readonly TestNode[]
+  /** As the driver was given it. */
+  readonly placed: PlacedCluster
+  /** Certificate of a principal, issued on first use. Only with `tls`. */
+  identity(principal: string): Promise<TlsIdentity>
+}
+
+const readyDeadlineMs = 120_000
+
+/**
+ * Real brokers, combined with controllers, on loopback. They and their directories are gone when it is disposed, or when
+ * this process ends in whatever way.
+ */
+export async function startCluster(options: ClusterOptions): Promise<TestCluster> {
+  const dist = await ensureKafka(options.version ?? defaultKafkaVersion, {
+    progress: what => process.stderr.write(`# ${what}\n`),
+  })
+  const folder = await sweptFolder('ajna-cluster-')
+  try {
+    const placed = await place(options, folder.path, dist.version)
+    const nodes = placed.nodes.map(node => testNode(placed, node, dist, join(folder.path, 'run')))
+    await Promise.all(nodes.map(node => node.start()))
+    return {
+      name: placed.name,
+      version: dist.version,
+      clusterId: placed.clusterId,
+      bootstrap: placed.nodes.map(node => `127.0.0.1:${node.ports.client}`),
+      nodes,
+      placed,
+      identity: async () => {
+        throw new Error('this cluster has no TLS: start it with { tls: true }')
+      },
+      [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose](),
+    }
+  } catch (error) {
+    await folder[Symbol.asyncDispose]()
+    throw error
+  }
+}
+
+/** The cluster that a test run shares (AJNA_TEST_SHARED), else one of its own. Use topic names nobody else has. */
+export async function sharedCluster(): Promise<TestCluster> {
+  return startCluster({ nodes: 3, name: 'shared' })
+}
+
+async function place(options: ClusterOptions, root: string, version: string): Promise<PlacedCluster> {
+  const name = options.name ?? 'test'
+  const ports = await claimPorts(options.nodes * 4)
+  const nodes = Array.from({ length: options.nodes }, (_, index): PlacedNode => {
+    const [client, internal, controller, jmx] = ports.slice(index * 4, index * 4 + 4)
+    const home = join(root, `node-${index + 1}`)
+    return {
+      id: index + 1,
+      rack: `rack-${index + 1}`,
+      ports: { client: client!, internal: internal!, controller: controller!, jmx: jmx! },
+      home,
+      dataDirs: Array.from({ length: options.dataDirs ?? 1 }, (_, dir) => join(home, `data-${dir}`)),
+      heapMb: options.heapMb ?? 256,
+    }
+  })
+  return {
+    name,
+    site: 'test',
+    version,
+    clusterId: randomBytes(16).toString('base64url'),
+    security: { protocol: 'plaintext' },
+    nodes,
+    ...(options.settings === undefined ? {} : { settings: options.settings }),
+  }
+}
+
+function testNode(
+  cluster: PlacedCluster,
+  node: PlacedNode,
+  dist: Parameters<typeof prepareNode>[2],
+  runDir: string,
+): TestNode {
+  let broker: RunningProcess | undefined
+  return {
+    id: node.id,
+    rack: node.rack!,
+    get pid() {
+      return broker!.record.pid
+    },
+    logDirs: node.dataDirs,
+    clientPort: node.ports.client,
+    serverLog: join(node.home, 'logs', 'server.log'),
+    async kill(signal) {
+      const sent = await broker!.kill(signal)
+      if (sent && (signal === 'SIGKILL' || signal === 'SIGTERM')) await broker!.exited
+      return sent
+    },
+    async stop() {
+      await broker!.stop({ deadlineMs: 20_000 })
+    },
+    async start() {
+      broker = await start(await prepareNode(cluster, node, dist, runDir))
+      await awaitReady(cluster, node, broker, { deadlineMs: readyDeadlineMs })
+    },
+  }
+}
