@@ -1,0 +1,80 @@
+import { setMaxListeners } from 'node:events'
+import type { Logger } from '../../foundation/log/log.ts'
+import { batchesIn } from '../../foundation/wire/batch.ts'
+import type { Wire } from '../../foundation/wire/contract.ts'
+import { follow } from '../../foundation/wire/follow.ts'
+import { recordCursor } from '../../foundation/wire/records.ts'
+import { decodeSample } from '../hosts/contract.ts'
+import { createDelays, type Delays } from './delays.ts'
+import { createSeriesStore, type SamplePoint, type SeriesStore } from './series.ts'
+
+export interface Observer {
+  readonly store: SeriesStore
+  /** From the moment a sample was measured to the moment it could be queried, ms; live samples only. */
+  readonly delays: Delays
+  /** Records of the metrics topics that are not samples. */
+  readonly unknown: number
+  subscribe(listener: (samples: readonly SamplePoint[]) => void): () => void
+  /** Ends when the signal aborts. */
+  readonly done: Promise<void>
+}
+
+export interface ObserverOptions {
+  /** The aggregate cluster. */
+  readonly wire: Wire
+  readonly topics: (name: string) => boolean
+  /** How much of the past is read again at the start, ms. */
+  readonly backfillMs: number
+  readonly now: () => number
+  readonly signal: AbortSignal
+  readonly log: Logger
+}
+
+/** Fills a series store from the metrics topics. Nothing is lost with it: a restart reads the past again. */
+export function observe(options: ObserverOptions): Observer {
+  const store = createSeriesStore()
+  const delays = createDelays()
+  const listeners = new Set<(samples: readonly SamplePoint[]) => void>()
+  const began = options.now()
+  let unknown = 0
+  setMaxListeners(0, options.signal)
+
+  async function read(): Promise<void> {
+    const from = { timestamp: began - options.backfillMs }
+    for await (const event of follow(options.wire, { ...options, from: () => from, maxWaitMs: 100 })) {
+      if (event.kind === 'gap') options.log.warn(event, 'metrics were removed before they were read')
+      if (event.kind === 'batches') take(event.bytes)
+    }
+  }
+
+  function take(bytes: Buffer): void {
+    const fresh: SamplePoint[] = []
+    for (const header of batchesIn(bytes)) {
+      if (header.control) continue
+      for (const cursor = recordCursor(bytes, header); cursor.next(); ) {
+        const sample = cursor.value === null ? undefined : decodeSample(cursor.value)
+        if (sample === undefined) unknown++
+        else fresh.push(sample)
+      }
+    }
+    const now = options.now()
+    for (const sample of fresh) {
+      store.add(sample)
+      if (sample.time >= began) delays.add(Math.max(0, now - sample.time))
+    }
+    if (fresh.length > 0) for (const listener of listeners) listener(fresh)
+  }
+
+  return {
+    store,
+    delays,
+    get unknown() {
+      return unknown
+    },
+    subscribe(listener) {
+      listeners.add(listener)
+      return () => listeners.delete(listener)
+    },
+    done: read(),
+  }
+}
