@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { isAjnaError } from '../errors/errors.ts'
-import { ByteReader, ByteWriter, varintSize, varlongSize } from './bytes.ts'
+import { ByteReader, ByteWriter, varintSize, varlongSize, writeUvarlong } from './bytes.ts'
 import { WIRE_MALFORMED, WIRE_TRUNCATED } from './errors.ts'
 
 const MAX = Number.MAX_SAFE_INTEGER
@@ -35,6 +35,9 @@ test('every primitive is read back as it was written', () => {
       assert.deepEqual(reread(w => w.compactNullableBytes(bytes), r => r.compactNullableBytes()), bytes)
       assert.deepEqual(reread(w => w.array([i, 0], (x, v) => x.int32(v)), r => r.array(x => x.int32())), [i, 0])
       assert.deepEqual(reread(w => w.compactNullableArray([i], (x, v) => x.varint(v)), r => r.compactNullableArray(x => x.varint())), [i])
+      const unsigned = Buffer.alloc(9)
+      const end = writeUvarlong(unsigned, 0, Math.abs(n))
+      assert.equal(new ByteReader(unsigned, 0, end).uvarlong(), Math.abs(n))
       const writer = new ByteWriter(16)
       assert.equal(writer.varint(i).length, varintSize(i))
       assert.equal(new ByteWriter(16).varlong(n).length, varlongSize(n))
@@ -79,6 +82,8 @@ test('lengths and counts that exceed the bytes at hand are refused before anythi
     ['ffffffff1f', r => r.uvarint(), WIRE_MALFORMED.code],
     ['ffffffffffffffffffff01', r => r.varlong(), WIRE_MALFORMED.code],
     ['ffffffffffffffffff01', r => r.varlong(), WIRE_MALFORMED.code],
+    ['80808080808080808001', r => r.uvarlong(), WIRE_MALFORMED.code],
+    ['8080808080808010', r => r.uvarlong(), WIRE_MALFORMED.code],
     ['80', r => r.uvarint(), WIRE_TRUNCATED.code],
     ['8080', r => r.varlong(), WIRE_TRUNCATED.code],
     ['7fffffffffffffff', r => r.int64(), WIRE_MALFORMED.code],

@@ -7,6 +7,8 @@ import { AjnaError } from '../errors/errors.ts'
 import { WIRE_MALFORMED, WIRE_TRUNCATED } from './errors.ts'
 
 const TWO_32 = 4_294_967_296
+/** The upper half of a number below 2^53 is below this. */
+const TWO_21 = 0x0020_0000
 const UUID_BYTES = 16
 
 export class ByteReader {
@@ -121,6 +123,32 @@ export class ByteReader {
   /** Zigzag base-128, 64 bits, as a number; refused beyond ±2^53. */
   varlong(): number {
     const start = this.offset
+    if (start < this.end && this.buffer[start]! < 0x80) {
+      this.offset = start + 1
+      const raw = this.buffer[start]!
+      return (raw >>> 1) ^ -(raw & 1)
+    }
+    const high = this.#halves()
+    const low = this.#low
+    const halfHigh = high >>> 1
+    if (halfHigh >= TWO_21) throw malformed('a varint lies beyond ±2^53', start)
+    const half = halfHigh * TWO_32 + (((low >>> 1) | (high << 31)) >>> 0)
+    return (low & 1) === 1 ? -half - 1 : half
+  }
+
+  /** Unsigned base-128, 64 bits, as a number; refused from 2^53 on. */
+  uvarlong(): number {
+    const start = this.offset
+    const high = this.#halves()
+    if (high >= TWO_21) throw malformed('an unsigned varint lies beyond 2^53', start)
+    return high * TWO_32 + this.#low
+  }
+
+  #low = 0
+
+  /** Reads up to 64 bits: the lower half goes to `#low`, the upper is returned. */
+  #halves(): number {
+    const start = this.offset
     const { buffer, end } = this
     let low = 0
     let high = 0
@@ -136,7 +164,8 @@ export class ByteReader {
       else high |= byte << 31
       if (byte < 0x80) {
         this.offset = at + 1
-        return unzigzag64(low >>> 0, high >>> 0, start)
+        this.#low = low >>> 0
+        return high >>> 0
       }
     }
     throw malformed('a varint is longer than 64 bits', start)
@@ -257,14 +286,6 @@ export function writeInt64(buffer: Buffer, at: number, value: number): void {
   buffer.writeUInt32BE(value - high * TWO_32, at + 4)
 }
 
-function unzigzag64(low: number, high: number, at: number): number {
-  const negative = (low & 1) === 1
-  const halfHigh = high >>> 1
-  if (halfHigh >= 0x0020_0000) throw malformed('a varint lies beyond ±2^53', at)
-  const half = halfHigh * TWO_32 + (((low >>> 1) | ((high & 1) << 31)) >>> 0)
-  return negative ? -half - 1 : half
-}
-
 function truncated(at: number, wanted: number, remaining: number): AjnaError {
   return new AjnaError(WIRE_TRUNCATED, `at byte ${at}: ${wanted} bytes wanted, ${remaining} left`, {
     details: { at, wanted, remaining },
@@ -313,18 +334,27 @@ const TWO_30 = 0x4000_0000
 export function writeVarlong(out: Uint8Array, at: number, value: number): number {
   if (value < TWO_30 && value >= -TWO_30) return writeVarint(out, at, value)
   if (!Number.isSafeInteger(value)) throw new RangeError(`${value} is not an integer within ±2^53`)
-  // Zigzag in two 32-bit halves: twice the value may not be representable.
+  // In two 32-bit halves: twice the value may not be representable.
   const magnitude = value < 0 ? -value - 1 : value
   const low = magnitude >>> 0
   const high = Math.floor(magnitude / TWO_32)
-  let zigLow = ((low << 1) | (value < 0 ? 1 : 0)) >>> 0
-  let zigHigh = ((high << 1) | (low >>> 31)) >>> 0
-  while (zigHigh !== 0 || zigLow > 0x7f) {
-    out[at++] = (zigLow & 0x7f) | 0x80
-    zigLow = ((zigLow >>> 7) | (zigHigh << 25)) >>> 0
-    zigHigh >>>= 7
+  return writeHalves(out, at, ((low << 1) | (value < 0 ? 1 : 0)) >>> 0, ((high << 1) | (low >>> 31)) >>> 0)
+}
+
+/** Unsigned varint of any integer below 2^53. */
+export function writeUvarlong(out: Uint8Array, at: number, value: number): number {
+  if (value < TWO_32 && value >= 0) return writeUvarint(out, at, value)
+  if (!Number.isSafeInteger(value) || value < 0) throw new RangeError(`${value} is not an unsigned integer below 2^53`)
+  return writeHalves(out, at, value >>> 0, Math.floor(value / TWO_32))
+}
+
+function writeHalves(out: Uint8Array, at: number, low: number, high: number): number {
+  while (high !== 0 || low > 0x7f) {
+    out[at++] = (low & 0x7f) | 0x80
+    low = ((low >>> 7) | (high << 25)) >>> 0
+    high >>>= 7
   }
-  out[at++] = zigLow
+  out[at++] = low
   return at
 }
 
