@@ -3,9 +3,12 @@ import { join } from 'node:path'
 import { ensureKafka } from '../../src/foundation/kafka-dist/kafka-dist.ts'
 import { defaultKafkaVersion } from '../../src/foundation/kafka-dist/versions.ts'
 import { type RunningProcess, start } from '../../src/foundation/process/run.ts'
+import { type Authority, ensureAuthority } from '../../src/foundation/tls/authority.ts'
+import { ensureCertificate } from '../../src/foundation/tls/renew.ts'
+import { identity } from '../../src/foundation/tls/store.ts'
 import type { TlsIdentity } from '../../src/foundation/wire/contract.ts'
 import { awaitReady, prepareNode } from '../../src/operations/fleet/brokers/driver.ts'
-import type { PlacedCluster, PlacedNode } from '../../src/operations/fleet/contract.ts'
+import { brokerPrincipal, type PlacedCluster, type PlacedNode } from '../../src/operations/fleet/contract.ts'
 import { claimPorts } from './ports.ts'
 import { sweptFolder } from './sweeper.ts'
 
@@ -47,7 +50,7 @@ export interface TestCluster extends AsyncDisposable {
   readonly nodes: readonly TestNode[]
   /** As the driver was given it. */
   readonly placed: PlacedCluster
-  /** Certificate of a principal, issued on first use. Only with `tls`. */
+  /** A principal's certificate, issued on first use; `admin` is a super user. Only with `tls`. */
   identity(principal: string): Promise<TlsIdentity>
 }
 
@@ -64,6 +67,7 @@ export async function startCluster(options: ClusterOptions): Promise<TestCluster
   const folder = await sweptFolder('ajna-cluster-')
   try {
     const placed = await place(options, folder.path, dist.version)
+    const authority = options.tls ? await certify(placed, join(folder.path, 'pki')) : undefined
     const nodes = placed.nodes.map(node => testNode(placed, node, dist, join(folder.path, 'run')))
     await Promise.all(nodes.map(node => node.start()))
     return {
@@ -73,9 +77,7 @@ export async function startCluster(options: ClusterOptions): Promise<TestCluster
       bootstrap: placed.nodes.map(node => `127.0.0.1:${node.ports.client}`),
       nodes,
       placed,
-      identity: async () => {
-        throw new Error('this cluster has no TLS: start it with { tls: true }')
-      },
+      identity: principal => identityOf(authority, principal),
       [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose](),
     }
   } catch (error) {
@@ -87,6 +89,19 @@ export async function startCluster(options: ClusterOptions): Promise<TestCluster
 /** The cluster that a test run shares (AJNA_TEST_SHARED), else one of its own. Use topic names nobody else has. */
 export async function sharedCluster(): Promise<TestCluster> {
   return startCluster({ nodes: 3, name: 'shared' })
+}
+
+async function certify(cluster: PlacedCluster, pki: string): Promise<Authority> {
+  const authority = await ensureAuthority(pki)
+  for (const { id } of cluster.nodes)
+    await ensureCertificate(authority, { principal: brokerPrincipal(cluster.name, id), site: cluster.site })
+  return authority
+}
+
+async function identityOf(authority: Authority | undefined, principal: string): Promise<TlsIdentity> {
+  if (authority === undefined) throw new Error('this cluster has no TLS: start it with { tls: true }')
+  await ensureCertificate(authority, { principal, site: 'test' })
+  return identity(authority.pki, principal)
 }
 
 async function place(options: ClusterOptions, root: string, version: string): Promise<PlacedCluster> {
@@ -109,7 +124,9 @@ async function place(options: ClusterOptions, root: string, version: string): Pr
     site: 'test',
     version,
     clusterId: randomBytes(16).toString('base64url'),
-    security: { protocol: 'plaintext' },
+    security: options.tls
+      ? { protocol: 'mtls', pki: join(root, 'pki'), superUsers: ['admin'] }
+      : { protocol: 'plaintext' },
     nodes,
     ...(options.settings === undefined ? {} : { settings: options.settings }),
   }
@@ -133,7 +150,8 @@ function testNode(
     serverLog: join(node.home, 'logs', 'server.log'),
     async kill(signal) {
       const sent = await broker!.kill(signal)
-      if (sent && (signal === 'SIGKILL' || signal === 'SIGTERM')) await broker!.exited
+      if (sent && (signal === 'SIGKILL' || signal === 'SIGTERM'))
+        await broker!.stop({ signal, deadlineMs: 20_000 })
       return sent
     },
     async stop() {

@@ -46,7 +46,7 @@ export interface RunningProcess {
   readonly record: ProcessRecord
   /** Started by an earlier process, not by this one. */
   readonly adopted: boolean
-  /** Settles when it has really ended. */
+  /** Settles when it has really ended. Waiting for it does not keep this process alive. */
   readonly exited: Promise<ProcessExit>
   /** False when it had ended already. */
   kill(signal: NodeJS.Signals): Promise<boolean>

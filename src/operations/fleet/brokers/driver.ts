@@ -1,9 +1,10 @@
 import { mkdir, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { AjnaError } from '../../../foundation/errors/errors.ts'
+import { AjnaError, isAjnaError } from '../../../foundation/errors/errors.ts'
 import type { KafkaDist } from '../../../foundation/kafka-dist/kafka-dist.ts'
 import type { ProcessSpec, RunningProcess } from '../../../foundation/process/run.ts'
+import { identity } from '../../../foundation/tls/store.ts'
 import { brokerPrincipal, type PlacedCluster, type PlacedNode } from '../contract.ts'
 import { reasonOfDeath } from './diagnose.ts'
 import { BROKER_DIED, BROKER_NOT_READY } from './errors.ts'
@@ -60,13 +61,23 @@ async function writeWhole(file: string, text: string): Promise<void> {
   await rename(`${file}.new`, file)
 }
 
-/** Whether the broker answers on its client listener, is of this cluster, and is registered and not fenced. */
+/**
+ * Whether the broker answers on its client listener, is of this cluster, and is registered and not fenced. Asks with the
+ * broker's own certificate.
+ *
+ * @throws AjnaError TLS_…: the broker's certificate is missing, broken or expired
+ */
 export async function isReady(cluster: PlacedCluster, node: PlacedNode): Promise<boolean> {
-  const answer = await probeBroker({
-    host: '127.0.0.1',
-    port: node.ports.client,
-    timeoutMs: probeTimeoutMs,
-  }).catch(() => undefined)
+  const { security } = cluster
+  const tls =
+    security.protocol === 'mtls'
+      ? await identity(security.pki, brokerPrincipal(cluster.name, node.id))
+      : undefined
+  const target = { host: '127.0.0.1', port: node.ports.client, tls, timeoutMs: probeTimeoutMs }
+  const answer = await probeBroker(target).catch((error: unknown) => {
+    if (isAjnaError(error, BROKER_NOT_READY)) return undefined
+    throw error
+  })
   return answer?.clusterId === cluster.clusterId && answer.aliveBrokers.includes(node.id)
 }
 
