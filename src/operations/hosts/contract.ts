@@ -1,0 +1,152 @@
+import { z } from 'zod'
+import { isAjnaError } from '../../foundation/errors/errors.ts'
+import { type SingleObject, singleObject } from '../../foundation/positions/avro.ts'
+import { AVRO_MALFORMED, AVRO_SCHEMA_UNKNOWN } from '../../foundation/positions/errors.ts'
+
+/**
+ * What a host's agent is told (its configuration, the host plan), what it says (status), and what its metric samples look
+ * like on the wire.
+ */
+
+/* ---- metrics ---- */
+
+export const metricsTopic = (site: string): string => `metrics.${site}`
+export const logsTopic = (site: string): string => `logs.${site}`
+
+/**
+ * One measurement. Names are dotted-free, Prometheus style (`host_cpu_busy_ratio`, `kafka_server_…`); those that end in
+ * `_total` only grow until their process restarts. Every sample carries the labels `host` and `site`.
+ */
+export interface MetricSample {
+  /** When it was measured, ms since the epoch. */
+  readonly time: number
+  readonly name: string
+  readonly labels: Readonly<Record<string, string>>
+  readonly value: number
+  /** `bytes`, `ratio`, `seconds`, `records`, … ; empty for a plain number. */
+  readonly unit: string
+}
+
+const sampleEncoding: SingleObject<MetricSample> = singleObject<MetricSample>({
+  type: 'record',
+  name: 'ajna.hosts.MetricSample',
+  fields: [
+    { name: 'time', type: 'long' },
+    { name: 'name', type: 'string' },
+    { name: 'labels', type: { type: 'map', values: 'string' } },
+    { name: 'value', type: 'double' },
+    { name: 'unit', type: 'string' },
+  ],
+})
+
+/** A sample as a record's value. */
+export const encodeSample = (sample: MetricSample): Buffer => sampleEncoding.encode(sample)
+
+/** Undefined when the bytes are no sample of this schema. */
+export function decodeSample(value: Buffer): MetricSample | undefined {
+  try {
+    return sampleEncoding.decode(value)
+  } catch (error) {
+    if (isAjnaError(error, AVRO_MALFORMED, AVRO_SCHEMA_UNKNOWN)) return undefined
+    throw error
+  }
+}
+
+/* ---- the host plan: hosts/<host>/plan.json ---- */
+
+const name = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/)
+const port = z.int().min(1).max(65_535)
+
+export const plannedProcess = z.strictObject({
+  /** Unique in the plan; also the name of its pid file and log. */
+  name,
+  argv: z.array(z.string()).min(1),
+  env: z.record(z.string(), z.string()).default({}),
+  cwd: z.string(),
+  /** Standard output and error are appended here. */
+  log: z.string(),
+  /** What makes it ready; a process that is not ready in time is restarted. */
+  readiness: z
+    .discriminatedUnion('kind', [
+      z.strictObject({ kind: z.literal('started') }),
+      z.strictObject({
+        kind: z.literal('port'),
+        host: z.string().default('127.0.0.1'),
+        port,
+        withinMs: z.int().positive().default(60_000),
+      }),
+    ])
+    .default({ kind: 'started' }),
+  /** `http://…/metrics` of its Prometheus exporter (JMX exporter agent), and labels its samples get. */
+  metrics: z.strictObject({ url: z.url(), labels: z.record(z.string(), z.string()).default({}) }).optional(),
+  /** From SIGTERM to SIGKILL. */
+  stopMs: z.int().positive().default(30_000),
+})
+export type PlannedProcess = Readonly<z.infer<typeof plannedProcess>>
+
+export const hostPlan = z.strictObject({
+  host: name,
+  /** Raised by whoever writes the plan; an older plan is never carried out after a newer one. */
+  version: z.int().nonnegative(),
+  processes: z.array(plannedProcess).default([]),
+})
+export type HostPlan = Readonly<z.infer<typeof hostPlan>>
+
+/* ---- the agent's configuration ---- */
+
+export const shipSource = z.strictObject({
+  tenant: z.string().min(1),
+  /** Where the lines go, e.g. `logs.edge`. */
+  topic: z.string().min(1),
+  /** Absolute globs. */
+  files: z.array(z.string().startsWith('/')).min(1),
+  exclude: z.array(z.string().startsWith('/')).default([]),
+})
+export type ShipSource = Readonly<z.infer<typeof shipSource>>
+
+export const agentConfig = z.strictObject({
+  site: name,
+  host: name,
+  /** The agent's own directory: checkpoint, spool, quarantine. */
+  directory: z.string().startsWith('/'),
+  /** Where pid files of the processes live. */
+  runDirectory: z.string().startsWith('/'),
+  plan: z.string().startsWith('/').optional(),
+  bootstrap: z.array(z.string()).min(1),
+  tls: z.strictObject({ ca: z.string(), cert: z.string(), key: z.string() }).optional(),
+  /** `<principal>.<host>`: within the prefix the principal's ACLs allow. */
+  transactionalId: z.string().min(1),
+  sources: z.array(shipSource).default([]),
+  streamsTopic: z.string().min(1),
+  metrics: z
+    .strictObject({
+      topic: z.string().min(1),
+      tenant: z.string().min(1),
+      everyMs: z.int().min(1_000).default(2_000),
+    })
+    .optional(),
+  status: z.strictObject({ port: z.int().min(0).max(65_535), token: z.string().min(16) }).optional(),
+  spool: z
+    .strictObject({
+      maxBytes: z
+        .int()
+        .positive()
+        .default(512 * 1024 * 1024),
+      /** How long the cluster may acknowledge nothing before batches go to the disk. */
+      afterMs: z.int().positive().default(2_000),
+    })
+    .prefault({}),
+  tail: z
+    .strictObject({
+      discoverMs: z.int().positive().default(1_000),
+      pollMs: z.int().positive().default(100),
+      /** A last line without an end is shipped as it is when its file has not grown for so long. */
+      partialLineMs: z.int().positive().default(10_000),
+      /** A file that was deleted or renamed out of the globs is let go when it has not grown for so long. */
+      releaseMs: z.int().positive().default(30_000),
+    })
+    .prefault({}),
+  compression: z.enum(['none', 'lz4', 'zstd', 'snappy', 'gzip']).default('none'),
+})
+export type AgentConfig = Readonly<z.infer<typeof agentConfig>>
+export type AgentConfigInput = z.input<typeof agentConfig>
