@@ -8,6 +8,7 @@ import { ensureCertificate } from '../../src/foundation/tls/renew.ts'
 import { identity } from '../../src/foundation/tls/store.ts'
 import type { TlsIdentity } from '../../src/foundation/wire/contract.ts'
 import { awaitReady, prepareNode } from '../../src/operations/fleet/brokers/driver.ts'
+import { serverLogPath } from '../../src/operations/fleet/brokers/logging.ts'
 import { brokerPrincipal, type PlacedCluster, type PlacedNode } from '../../src/operations/fleet/contract.ts'
 import { claimPorts } from './ports.ts'
 import { sweptFolder } from './sweeper.ts'
@@ -26,14 +27,17 @@ export interface ClusterOptions {
   readonly dataDirs?: number
 }
 
-export interface TestNode {
+export interface SharedNode {
   readonly id: number
   readonly rack: string
-  /** Of the process that runs now or ran last. */
-  readonly pid: number
   readonly logDirs: readonly string[]
   readonly clientPort: number
   readonly serverLog: string
+}
+
+export interface TestNode extends SharedNode {
+  /** Of the process that runs now or ran last. */
+  readonly pid: number
   /** Sends a signal; after one that ends it, waits for its end. Answers false when it did not run. */
   kill(signal: NodeJS.Signals): Promise<boolean>
   /** SIGTERM, then SIGKILL after 20 s. */
@@ -42,14 +46,19 @@ export interface TestNode {
   start(): Promise<void>
 }
 
-export interface TestCluster extends AsyncDisposable {
+/** A cluster that others use too: its brokers are not to be touched. */
+export interface SharedCluster extends AsyncDisposable {
   readonly name: string
   readonly version: string
   readonly clusterId: string
   readonly bootstrap: readonly string[]
-  readonly nodes: readonly TestNode[]
+  readonly nodes: readonly SharedNode[]
   /** As the driver was given it. */
   readonly placed: PlacedCluster
+}
+
+export interface TestCluster extends SharedCluster {
+  readonly nodes: readonly TestNode[]
   /** A principal's certificate, issued on first use; `admin` is a super user. Only with `tls`. */
   identity(principal: string): Promise<TlsIdentity>
 }
@@ -71,12 +80,8 @@ export async function startCluster(options: ClusterOptions): Promise<TestCluster
     const nodes = placed.nodes.map(node => testNode(placed, node, dist, join(folder.path, 'run')))
     await Promise.all(nodes.map(node => node.start()))
     return {
-      name: placed.name,
-      version: dist.version,
-      clusterId: placed.clusterId,
-      bootstrap: placed.nodes.map(node => `127.0.0.1:${node.ports.client}`),
+      ...facts(placed),
       nodes,
-      placed,
       identity: principal => identityOf(authority, principal),
       [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose](),
     }
@@ -86,9 +91,38 @@ export async function startCluster(options: ClusterOptions): Promise<TestCluster
   }
 }
 
-/** The cluster that a test run shares (AJNA_TEST_SHARED), else one of its own. Use topic names nobody else has. */
-export async function sharedCluster(): Promise<TestCluster> {
-  return startCluster({ nodes: 3, name: 'shared' })
+/**
+ * The three plaintext brokers that a test run shares (`test/fleets/shared.ts` names them in AJNA_TEST_SHARED), else three
+ * of one's own. Use topic, group and transactional names that nobody else has.
+ */
+export async function sharedCluster(): Promise<SharedCluster> {
+  const described = process.env[sharedVariable]
+  if (described === undefined) return startCluster({ nodes: 3, name: 'shared' })
+  const placed = JSON.parse(described) as PlacedCluster
+  return { ...facts(placed), nodes: placed.nodes.map(sharedNode), [Symbol.asyncDispose]: async () => {} }
+}
+
+/** Environment variable that describes the shared cluster: a {@link PlacedCluster} as JSON. */
+export const sharedVariable = 'AJNA_TEST_SHARED'
+
+function facts(placed: PlacedCluster): Omit<SharedCluster, 'nodes' | typeof Symbol.asyncDispose> {
+  return {
+    name: placed.name,
+    version: placed.version,
+    clusterId: placed.clusterId,
+    bootstrap: placed.nodes.map(node => `127.0.0.1:${node.ports.client}`),
+    placed,
+  }
+}
+
+function sharedNode(node: PlacedNode): SharedNode {
+  return {
+    id: node.id,
+    rack: node.rack!,
+    logDirs: node.dataDirs,
+    clientPort: node.ports.client,
+    serverLog: serverLogPath(node),
+  }
 }
 
 async function certify(cluster: PlacedCluster, pki: string): Promise<Authority> {
@@ -140,14 +174,10 @@ function testNode(
 ): TestNode {
   let broker: RunningProcess | undefined
   return {
-    id: node.id,
-    rack: node.rack!,
+    ...sharedNode(node),
     get pid() {
       return broker!.record.pid
     },
-    logDirs: node.dataDirs,
-    clientPort: node.ports.client,
-    serverLog: join(node.home, 'logs', 'server.log'),
     async kill(signal) {
       const sent = await broker!.kill(signal)
       if (sent && (signal === 'SIGKILL' || signal === 'SIGTERM'))
