@@ -19,6 +19,11 @@ export interface FileIdentity {
   readonly birthtime: number
   /** See `firstLineHash`. */
   readonly firstLineHash: number
+  /**
+   * How many streams of the same file and first line came before it: 1 for what a file holds after it was truncated in
+   * place and began with the same heading again. Absent means 0.
+   */
+  readonly ordinal?: number
 }
 
 /** A producer of samples; each start is a new stream of sequence numbers. */
@@ -37,11 +42,13 @@ export function streamId(identity: StreamIdentity): StreamId {
   const { kind, site, host } = identity
   const rest =
     identity.kind === 'log'
-      ? [identity.device, identity.inode, identity.birthtime, identity.firstLineHash]
+      ? [identity.device, identity.inode, identity.birthtime, identity.firstLineHash, ...ordinalOf(identity)]
       : [identity.instance]
   const canonical = JSON.stringify([kind, site, host, ...rest])
   return createHash('sha256').update(canonical).digest('hex').slice(0, 16)
 }
+
+const ordinalOf = ({ ordinal = 0 }: FileIdentity): number[] => (ordinal === 0 ? [] : [ordinal])
 
 /** No more of a first line counts, so that a huge one need not be waited for. */
 export const FIRST_LINE_BYTES = 1024
