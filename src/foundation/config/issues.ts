@@ -1,6 +1,9 @@
 import type { z } from 'zod'
 import { type Finding, listed, oneOf, type Path } from './problem.ts'
 
+/** A union that says nothing itself: its branches do. */
+const BY_BRANCHES = ''
+
 /**
  * What zod's complaints say in our words. By convention every message a schema carries says what is *allowed*; this says
  * it for the schemas that carry none. (A schema's own message takes precedence over a parse's.)
@@ -21,7 +24,7 @@ export const allowedBy: z.core.$ZodErrorMap = issue => {
     case 'invalid_union':
       return 'options' in issue && Array.isArray(issue.options)
         ? oneOf(discriminatorOf(issue), issue.options.map(String))
-        : 'another form'
+        : BY_BRANCHES
     default:
       return issue.message ?? 'something else'
   }
@@ -44,25 +47,38 @@ export function flatten(issues: readonly z.core.$ZodIssue[], base: Path = []): F
       case 'invalid_key':
         return [{ path, allowed: issue.issues[0]?.message ?? issue.message, atKey: true }]
       case 'invalid_union':
-        return issue.errors.length === 0
-          ? [{ path, allowed: issue.message }]
-          : flattenUnion(issue.errors, path)
+        return issue.message === BY_BRANCHES
+          ? flattenUnion(issue.errors, path)
+          : flattenNamedUnion(issue, path)
       default:
         return [{ path, allowed: issue.message }]
     }
   })
 }
 
+type Branches = readonly (readonly z.core.$ZodIssue[])[]
+
+/** Branches whose form the value has, whatever is wrong inside it. */
+const meantBranches = (branches: Branches): Branches =>
+  branches.filter(issues => !issues.some(({ code, path }) => path.length === 0 && OTHER_FORM.has(code)))
+
+const OTHER_FORM: ReadonlySet<string> = new Set(['invalid_type', 'invalid_value'])
+
 /** Of a union's branches the one that got furthest was meant; when none got anywhere, each says what it would have taken. */
-function flattenUnion(branches: readonly (readonly z.core.$ZodIssue[])[], path: Path): Finding[] {
-  const meant = branches.filter(
-    issues => !issues.some(issue => issue.code === 'invalid_type' && issue.path.length === 0),
+function flattenUnion(branches: Branches, path: Path): Finding[] {
+  const meant = meantBranches(branches)
+  if (meant.length === 0)
+    return [{ path, allowed: listed([...new Set(branches.map(issues => issues[0]!.message))]) }]
+  return flatten(
+    meant.reduce((best, each) => (each.length < best.length ? each : best)),
+    path,
   )
-  if (meant.length > 0) {
-    const fewest = meant.reduce((best, each) => (each.length < best.length ? each : best))
-    return flatten(fewest, path)
-  }
-  return [{ path, allowed: listed([...new Set(branches.map(issues => issues[0]!.message))]) }]
+}
+
+/** A union with a message of its own says it, unless the fault lies deeper inside one of its branches. */
+function flattenNamedUnion(issue: z.core.$ZodIssue & { code: 'invalid_union' }, path: Path): Finding[] {
+  const deeper = meantBranches(issue.errors).filter(issues => issues.every(each => each.path.length > 0))
+  return deeper.length > 0 ? flattenUnion(deeper, path) : [{ path, allowed: issue.message }]
 }
 
 function typeInWords(

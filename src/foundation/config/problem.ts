@@ -73,6 +73,6 @@ export function listed(words: readonly string[]): string {
 
 /** `a, b or c`, and the one that was probably meant. */
 export function oneOf(word: unknown, candidates: readonly string[]): string {
-  const meant = typeof word === 'string' ? nearest(word, candidates) : undefined
+  const meant = typeof word === 'string' && candidates.length > 1 ? nearest(word, candidates) : undefined
   return listed(candidates) + (meant === undefined ? '' : `; did you mean ${meant}?`)
 }

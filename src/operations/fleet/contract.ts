@@ -28,23 +28,39 @@ export interface ResolvedTenant {
   readonly description: string
 }
 
-/* ---- clusters: the brokers room (drivers) defines this block ---- */
-
 export interface ResolvedNode {
   readonly id: number
   /** Null when the cluster has no racks. */
   readonly rack: string | null
 }
 
-export interface ResolvedCluster {
+interface ResolvedClusterCommon {
   readonly name: string
   readonly site: string
-  readonly driver: 'local' | 'existing'
-  readonly nodes: readonly ResolvedNode[]
-  readonly bootstrap: readonly string[]
+  /** `local`: written at its site; `aggregate`: also collects other clusters' topics. */
+  readonly tier: 'local' | 'aggregate'
 }
 
-/* ---- end of the clusters block ---- */
+/** A cluster that Ajna runs; a driver is given it as a `PlacedCluster`. */
+export interface ResolvedLocalCluster extends ResolvedClusterCommon {
+  readonly driver: 'local'
+  /** Kafka's, e.g. `4.3.1`. */
+  readonly version: string
+  readonly nodes: readonly ResolvedNode[]
+  /** Maximum heap of each broker, MiB. */
+  readonly heapMb: number
+}
+
+/** A cluster that others run. */
+export interface ResolvedExistingCluster extends ResolvedClusterCommon {
+  readonly driver: 'existing'
+  /** `host:port`. */
+  readonly bootstrap: readonly string[]
+  /** Absolute paths of PEM files; null: not encrypted. */
+  readonly tls: { readonly ca: string; readonly cert: string; readonly key: string } | null
+}
+
+export type ResolvedCluster = ResolvedLocalCluster | ResolvedExistingCluster
 
 /* ---- placed clusters: what a driver is given to run ---- */
 

@@ -1,0 +1,262 @@
+import { z } from 'zod'
+import type { DeepReadonly } from '../../foundation/config/config.ts'
+import { duration, size } from '../../foundation/config/units.ts'
+import { defaultKafkaVersion, kafkaRelease, kafkaVersions } from '../../foundation/kafka-dist/versions.ts'
+
+/**
+ * `ajna.yaml`, the declaration of a fleet. This schema is its documentation: every message says what is allowed.
+ *
+ * Topic patterns (links, archive) are names in which `*` stands for any characters; the platform's own topics (`ajna.…`)
+ * are matched only by patterns that start with `ajna.`.
+ */
+
+/** A text of a given form, which is said whatever else stands there. */
+const form = (pattern: RegExp, allowed: string) =>
+  z.string({ error: allowed }).regex(pattern, { error: allowed })
+
+const label = () =>
+  form(
+    /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/,
+    'a name of lower-case letters, digits and hyphens, at most 63, as in a host name',
+  )
+
+const topicName = () =>
+  form(
+    /^(?!\.{1,2}$)(?!__)[A-Za-z0-9._-]{1,249}$/,
+    'a topic name: at most 249 letters, digits, dots, hyphens and underscores, not starting with "__"',
+  )
+
+const topicPattern = () =>
+  form(/^(?!__)[A-Za-z0-9._*-]{1,249}$/, 'a topic name in which * stands for any characters')
+
+const ADDRESS = /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+):([1-9]\d{0,4})$/
+const address = () =>
+  z.string().refine(text => Number(ADDRESS.exec(text)?.[2] ?? 65_536) <= 65_535, {
+    error: 'an address, host:port',
+  })
+
+const text = () => z.string().trim().min(1, { error: 'a text that is not empty' })
+const wholeNumber = (from: number, to: number) => {
+  const error = `a whole number from ${from.toLocaleString('en-US')} to ${to.toLocaleString('en-US')}`
+  return z.int({ error }).min(from, { error }).max(to, { error })
+}
+/** One name or several. */
+const oneOrMore = <Item extends z.ZodType<string>>(item: Item) =>
+  z.union([item, z.array(item).min(1)]).transform(value => (typeof value === 'string' ? [value] : value))
+
+const site = z
+  .strictObject({ description: text().optional() })
+  .nullable()
+  .transform(value => value ?? {})
+
+const broker = z.strictObject({ id: wholeNumber(1, 999), rack: label().optional() })
+
+const runnable = kafkaVersions.filter(version => kafkaRelease(version).kraft)
+
+/** Whether topics are written here first (`local`, one per site), or collected here from other clusters. */
+const tier = z.enum(['local', 'aggregate']).optional()
+
+const localCluster = z.strictObject({
+  driver: z.literal('local'),
+  site: label(),
+  tier,
+  version: z.enum(runnable as [string, ...string[]]).default(defaultKafkaVersion),
+  /** How many, or each with its id and rack. */
+  brokers: z.union([wholeNumber(1, 99), z.array(broker).min(1)]),
+  /** For a number of brokers: dealt out in turn. */
+  racks: z.array(label()).min(1).optional(),
+  /** Java heap of each broker, MiB. */
+  heapMb: wholeNumber(192, 65_536).default(320),
+})
+
+const tlsFiles = z.strictObject({ ca: text(), cert: text(), key: text() })
+
+const existingCluster = z.strictObject({
+  driver: z.literal('existing'),
+  site: label(),
+  tier,
+  bootstrap: z.array(address()).min(1),
+  /** PEM files, relative to this file; without them the connection is not encrypted. */
+  tls: tlsFiles.optional(),
+})
+
+/** `driver: local` may be left out. */
+const cluster = z.preprocess(
+  value =>
+    typeof value === 'object' && value !== null && !Array.isArray(value) && !('driver' in value)
+      ? { ...value, driver: 'local' }
+      : value,
+  z.discriminatedUnion('driver', [localCluster, existingCluster]),
+)
+
+const tenant = z
+  .strictObject({ description: text().optional() })
+  .nullable()
+  .transform(value => value ?? {})
+
+const settingValue = z
+  .union([z.string(), z.number(), z.boolean()], { error: 'a text, a number, true or false' })
+  .transform(String)
+
+const topic = z.strictObject({
+  /** Where it is written; several: a topic of its own at each. Copies made by links are not declared. */
+  cluster: oneOrMore(label()),
+  tenant: label(),
+  partitions: wholeNumber(1, 10_000).default(6),
+  /** Default: 3, or the number of brokers when there are fewer. */
+  replicationFactor: wholeNumber(1, 99).optional(),
+  /** Default: one less than the replication factor. */
+  minInsyncReplicas: wholeNumber(1, 99).optional(),
+  cleanup: z
+    .union([z.enum(['delete', 'compact']), z.tuple([z.literal('compact'), z.literal('delete')])], {
+      error: 'delete, compact or [compact, delete]',
+    })
+    .default('delete'),
+  /** Default 4d; compacted topics keep the last record of each key for ever unless it is given. */
+  retention: z
+    .union([z.literal('forever'), duration()], {
+      error: 'a duration with its unit, such as 12h or 4d, or forever',
+    })
+    .optional(),
+  /** Bytes per partition beyond which the oldest segments go. */
+  retentionSize: size().optional(),
+  /** Why a topic of a local cluster is kept for more than 4 days. */
+  keptLonger: text().optional(),
+  /** Any other topic setting, by Kafka's name. */
+  config: z.record(z.string(), settingValue).default({}),
+})
+
+/** What may be allowed on which kind of thing (KIP-11 and its successors). */
+export const operationsOn = {
+  topic: ['read', 'write', 'create', 'delete', 'alter', 'describe', 'describeConfigs', 'alterConfigs', 'all'],
+  group: ['read', 'describe', 'delete', 'describeConfigs', 'alterConfigs', 'all'],
+  transactionalId: ['write', 'describe', 'twoPhaseCommit', 'all'],
+  cluster: [
+    'create',
+    'alter',
+    'describe',
+    'clusterAction',
+    'describeConfigs',
+    'alterConfigs',
+    'idempotentWrite',
+    'all',
+  ],
+} as const
+
+/** `name` itself, `prefix*`, or `*` for all. */
+const resourceName = () =>
+  z
+    .string()
+    .regex(/^[^*\s]{0,249}\*?$/, { error: 'a name, the beginning of one with * after it, or *' })
+    .min(1)
+
+const acl = z.union([
+  z.strictObject({ topic: resourceName(), allow: z.array(z.enum(operationsOn.topic)).min(1) }),
+  z.strictObject({ group: resourceName(), allow: z.array(z.enum(operationsOn.group)).min(1) }),
+  z.strictObject({
+    transactionalId: resourceName(),
+    allow: z.array(z.enum(operationsOn.transactionalId)).min(1),
+  }),
+  z.strictObject({ cluster: z.literal(true), allow: z.array(z.enum(operationsOn.cluster)).min(1) }),
+])
+
+const bytesPerSecond = z.union([wholeNumber(1, Number.MAX_SAFE_INTEGER), size()], {
+  error: 'bytes a second, as a whole number from 1 or a size such as 10MiB',
+})
+
+const quota = z.strictObject({
+  /** Bytes a second at each broker, as a number or a size. */
+  producerBytesPerSecond: bytesPerSecond.optional(),
+  consumerBytesPerSecond: bytesPerSecond.optional(),
+  /** Per cent of one broker thread; 200 is two threads. */
+  requestPercentage: z.number().gt(0).max(100_000).optional(),
+  /** Partitions created, added or deleted a second. */
+  controllerMutationsPerSecond: z.number().gt(0).optional(),
+})
+
+const principal = z.strictObject({
+  /** Takes this platform role's rights for `site`; the roles' own principals need no declaration. */
+  role: z.enum(['agent', 'auditor']).optional(),
+  site: label().optional(),
+  /** Where its ACLs and quota hold; default: everywhere. */
+  clusters: z.array(label()).min(1).optional(),
+  acls: z.array(acl).default([]),
+  quota: quota.optional(),
+})
+
+const link = z.strictObject({ from: label(), to: label(), topics: z.array(topicPattern()).min(1) })
+
+/** Stands for the state directory at the beginning of a path. */
+export const HOME_VARIABLE = '$\u007bAJNA_HOME}'
+
+const glob = () =>
+  z.string().regex(/^(\/|\$\{AJNA_HOME\}\/)[^\0]*$/, {
+    error: `an absolute path, * and ** as in a shell; it may start with ${HOME_VARIABLE}/`,
+  })
+
+const ship = z
+  .strictObject({
+    site: label(),
+    tenant: label(),
+    topic: topicName(),
+    files: z.array(glob()).default([]),
+    exclude: z.array(z.string().min(1)).default([]),
+    /** The host's and its brokers' metrics. */
+    metrics: z
+      .strictObject({ every: duration().default(5000) })
+      .nullable()
+      .optional(),
+  })
+  .refine(entry => entry.files.length > 0 || entry.metrics !== undefined, {
+    error: 'files, metrics or both',
+    path: ['files'],
+  })
+
+const objects = z.discriminatedUnion('driver', [
+  z.strictObject({
+    driver: z.literal('file'),
+    /** Default: `objects` in the state directory. */
+    directory: text().optional(),
+  }),
+  z.strictObject({
+    driver: z.literal('s3'),
+    endpoint: z.url({ protocol: /^https?$/, error: 'an http or https URL' }),
+    bucket: z.string().regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, { error: 'an S3 bucket name' }),
+    region: text().default('us-east-1'),
+    /** Before every object's name. */
+    prefix: z
+      .string()
+      .regex(/^([^/\s]+\/)*$/, { error: 'empty, or a path that ends with /' })
+      .default(''),
+    /** Bucket in the path rather than in the host name; what most S3 lookalikes need. */
+    forcePathStyle: z.boolean().default(true),
+  }),
+])
+
+const archive = z.strictObject({ cluster: label(), topics: z.array(topicPattern()).min(1), objects })
+
+export const fleetSchema = z.strictObject({
+  apiVersion: z.literal('ajna/v1'),
+  fleet: label(),
+  sites: z.record(label(), site),
+  clusters: z.record(label(), cluster),
+  tenants: z.record(label(), tenant).default({}),
+  topics: z.record(topicName(), topic).default({}),
+  principals: z
+    .record(
+      z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, {
+        error: 'letters, digits, dots, hyphens and underscores, at most 64',
+      }),
+      principal,
+    )
+    .default({}),
+  links: z.record(label(), link).default({}),
+  ship: z.array(ship).default([]),
+  archive: archive.optional(),
+})
+
+export type FleetSpec = DeepReadonly<z.output<typeof fleetSchema>>
+export type ClusterSpec = FleetSpec['clusters'][string]
+export type TopicSpec = FleetSpec['topics'][string]
+export type PrincipalSpec = FleetSpec['principals'][string]
+export type AclSpec = PrincipalSpec['acls'][number]
