@@ -1,0 +1,278 @@
+/** What is known of a cluster (brokers, topics, leaders), and the connections to its brokers. */
+import { AjnaError, describeError } from '../errors/errors.ts'
+import { type Logger, silentLogger } from '../log/log.ts'
+import { classify } from './api-errors.ts'
+import { abortable, hedged, pause } from './backoff.ts'
+import { type Connection, connect, type SendOptions } from './connection.ts'
+import type { TopicMetadata, WireOptions } from './contract.ts'
+import { BROKER_UNREACHABLE, WIRE_CLOSED } from './errors.ts'
+import type { Message } from './requests/message.ts'
+import { type MetadataResponse, type MetadataTopic, metadata } from './requests/metadata.ts'
+
+export interface Leader {
+  readonly node: number
+  readonly epoch: number
+}
+
+/** What the brokers last said about a topic. */
+export type TopicState =
+  | { readonly kind: 'known'; readonly topic: TopicMetadata }
+  | { readonly kind: 'absent'; readonly errorCode: number; readonly sinceMs: number }
+
+interface Address {
+  readonly host: string
+  readonly port: number
+}
+
+/** Connections of one lane are used for nothing else, so that a long poll never delays a produce. */
+export type Lane = `${'control' | 'produce' | 'fetch'}${string}`
+
+const CONTROL: Lane = 'control'
+const CONNECT_TIMEOUT_MS = 2_000
+const REQUEST_TIMEOUT_MS = 4_000
+const REFRESH_PAUSE_MS = 100
+/** A healthy broker answers Metadata in a few milliseconds. */
+const HEDGE_AFTER_MS = 500
+const SUSPECT_FOR_MS = 10_000
+const RETIRED_IDS_KEPT = 16
+
+export class Cluster {
+  readonly log: Logger
+  readonly requestTimeoutMs: number
+  readonly #options: WireOptions
+  readonly #bootstrap: readonly Address[]
+  readonly #closing = new AbortController()
+  readonly #connections = new Map<string, Promise<Connection>>()
+  readonly #suspects = new Map<string, number>()
+  readonly #topics = new Map<string, TopicState>()
+  readonly #retiredIds = new Map<string, string[]>()
+  #brokers: ReadonlyMap<number, Address> = new Map()
+  #refreshing: Promise<unknown> = Promise.resolve()
+  #queuedRefresh: { readonly topics: Set<string>; readonly done: Promise<void> } | undefined
+
+  constructor(options: WireOptions) {
+    this.#options = options
+    this.#bootstrap = options.bootstrap.map(parseAddress)
+    this.requestTimeoutMs = options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS
+    this.log = options.log ?? silentLogger
+  }
+
+  topic(name: string): TopicState | undefined {
+    return this.#topics.get(name)
+  }
+
+  leader(name: string, partition: number): Leader | undefined {
+    const state = this.#topics.get(name)
+    if (state?.kind !== 'known') return undefined
+    const found = state.topic.partitions[partition]
+    return found === undefined || found.leader < 0
+      ? undefined
+      : { node: found.leader, epoch: found.leaderEpoch }
+  }
+
+  /** All topics there are. @throws AjnaError BROKER_UNREACHABLE; the signal's reason */
+  async allTopics(signal: AbortSignal): Promise<readonly TopicMetadata[]> {
+    const response = await abortable(this.#askAnyBroker(null), signal)
+    return response.topics.flatMap(({ name }) => {
+      const state = this.#topics.get(name)
+      return state?.kind === 'known' ? [state.topic] : []
+    })
+  }
+
+  /**
+   * Asks for these topics anew. Calls while an earlier one is under way are answered together by one more request.
+   *
+   * @throws AjnaError BROKER_UNREACHABLE when no broker answers; the signal's reason
+   */
+  refresh(topics: Iterable<string>, signal: AbortSignal): Promise<void> {
+    this.#queuedRefresh ??= this.#queueRefresh()
+    for (const topic of topics) this.#queuedRefresh.topics.add(topic)
+    return abortable(this.#queuedRefresh.done, signal)
+  }
+
+  /** @throws AjnaError BROKER_UNREACHABLE and what `Connection.send` throws; the signal's reason */
+  async send<Request, Response>(
+    node: number,
+    lane: Lane,
+    message: Message<Request, Response>,
+    request: Request,
+    options: SendOptions & { readonly signal: AbortSignal },
+  ): Promise<Response> {
+    const connection = await this.connection(node, lane, options.signal)
+    return connection.send(message, request, options)
+  }
+
+  /** The lane's connection to a broker, opened if need be. */
+  connection(node: number, lane: Lane, signal: AbortSignal): Promise<Connection> {
+    const address = this.#brokers.get(node)
+    if (address === undefined) {
+      return Promise.reject(
+        new AjnaError(BROKER_UNREACHABLE, `broker ${node} is not among those the cluster names`),
+      )
+    }
+    return abortable(this.#connect(address, lane), signal)
+  }
+
+  /** @throws AjnaError BROKER_UNREACHABLE when none answers */
+  async sendToAny<Request, Response>(
+    message: Message<Request, Response>,
+    request: Request,
+    signal: AbortSignal,
+  ): Promise<Response> {
+    return abortable(this.#ask(message, request), signal)
+  }
+
+  closeLane(lane: Lane): void {
+    for (const [key, connection] of this.#connections) {
+      if (!key.startsWith(`${lane}@`)) continue
+      this.#connections.delete(key)
+      connection.then(each => each.close()).catch(() => undefined)
+    }
+  }
+
+  async close(): Promise<void> {
+    if (this.#closing.signal.aborted) return
+    this.#closing.abort(new AjnaError(WIRE_CLOSED, 'the client was closed'))
+    const connections = [...this.#connections.values()]
+    this.#connections.clear()
+    for (const result of await Promise.allSettled(connections)) {
+      if (result.status === 'fulfilled') result.value.close()
+    }
+  }
+
+  #connect(address: Address, lane: Lane): Promise<Connection> {
+    const key = `${lane}@${printAddress(address)}`
+    const open = this.#connections.get(key)
+    if (open !== undefined) return open
+    const { clientId, tls, connectTimeoutMs = CONNECT_TIMEOUT_MS } = this.#options
+    const { requestTimeoutMs } = this
+    const opening = connect(
+      { ...address, tls, clientId, connectTimeoutMs, requestTimeoutMs },
+      this.#closing.signal,
+    )
+    this.#connections.set(key, opening)
+    const forget = (): void => {
+      if (this.#connections.get(key) === opening) this.#connections.delete(key)
+    }
+    opening.then(
+      connection => {
+        this.#suspects.delete(printAddress(address))
+        connection.onClose(forget)
+      },
+      () => {
+        forget()
+        this.#suspects.set(printAddress(address), Date.now())
+      },
+    )
+    return opening
+  }
+
+  #queueRefresh(): { topics: Set<string>; done: Promise<void> } {
+    const topics = new Set<string>()
+    const run = async (): Promise<void> => {
+      await this.#refreshing
+      this.#queuedRefresh = undefined
+      const asking = this.#askAnyBroker([...topics])
+      // The next refresh begins no sooner than a moment after this one ended, however many ask for it.
+      this.#refreshing = asking
+        .catch(() => undefined)
+        .then(() => pause(REFRESH_PAUSE_MS, this.#closing.signal))
+        .catch(() => undefined)
+      await asking
+    }
+    const done = run()
+    done.catch(() => undefined)
+    return { topics, done }
+  }
+
+  async #askAnyBroker(topics: readonly string[] | null): Promise<MetadataResponse> {
+    const response = await this.#ask(metadata, { topics })
+    this.#brokers = new Map(response.brokers.map(({ nodeId, host, port }) => [nodeId, { host, port }]))
+    for (const topic of response.topics) this.#learn(topic)
+    return response
+  }
+
+  async #ask<Request, Response>(message: Message<Request, Response>, request: Request): Promise<Response> {
+    this.#closing.signal.throwIfAborted()
+    const attempts = this.#candidates().map(address => async (): Promise<Response> => {
+      try {
+        const connection = await this.#connect(address, CONTROL)
+        return await connection.send(message, request, { signal: this.#closing.signal })
+      } catch (error) {
+        this.#suspects.set(printAddress(address), Date.now())
+        throw error
+      }
+    })
+    try {
+      return await hedged(attempts, HEDGE_AFTER_MS)
+    } catch (error) {
+      this.#closing.signal.throwIfAborted()
+      const reasons =
+        error instanceof AggregateError ? error.errors.map(describeError) : [describeError(error)]
+      const message = `none of ${this.#candidates().map(printAddress).join(', ')} answers: ${reasons.join('; ')}`
+      throw new AjnaError(BROKER_UNREACHABLE, message, { cause: error })
+    }
+  }
+
+  /** The brokers last heard of, then the bootstrap addresses; those that failed a moment ago come last. */
+  #candidates(): Address[] {
+    const unique = new Map(
+      [...this.#brokers.values(), ...this.#bootstrap].map(each => [printAddress(each), each]),
+    )
+    const now = Date.now()
+    const suspect = (address: Address): number =>
+      now - (this.#suspects.get(printAddress(address)) ?? 0) < SUSPECT_FOR_MS ? 1 : 0
+    return [...unique.values()].sort((a, b) => suspect(a) - suspect(b))
+  }
+
+  #learn({ errorCode, name, id, partitions }: MetadataTopic): void {
+    const before = this.#topics.get(name)
+    if (errorCode !== 0 && classify(errorCode).name !== 'LEADER_NOT_AVAILABLE') {
+      const sinceMs = before?.kind === 'absent' ? before.sinceMs : Date.now()
+      this.#topics.set(name, { kind: 'absent', errorCode, sinceMs })
+      return
+    }
+    const retired = this.#retiredIds.get(name) ?? []
+    // A broker that lags behind may still speak of a topic that is known to have been replaced.
+    if (retired.includes(id)) return
+    const old = before?.kind === 'known' ? before.topic : undefined
+    if (old !== undefined && old.id !== id)
+      this.#retiredIds.set(name, [...retired, old.id].slice(-RETIRED_IDS_KEPT))
+    this.#topics.set(name, { kind: 'known', topic: mergeTopic(old, { name, id, partitions }) })
+  }
+}
+
+/** Of two views of a partition the one with the higher leader epoch is the newer, whichever arrived last (KIP-320). */
+function mergeTopic(
+  old: TopicMetadata | undefined,
+  fresh: Pick<MetadataTopic, 'name' | 'id' | 'partitions'>,
+): TopicMetadata {
+  const known = old?.id === fresh.id ? old.partitions : []
+  const partitions = fresh.partitions
+    .map(({ partition, leader, leaderEpoch, replicas, isr }) => ({
+      partition,
+      leader,
+      leaderEpoch,
+      replicas,
+      isr,
+    }))
+    .sort((a, b) => a.partition - b.partition)
+    .map(each => {
+      const before = known[each.partition]
+      return before !== undefined && before.leaderEpoch > each.leaderEpoch ? before : each
+    })
+  return { name: fresh.name, id: fresh.id, partitions }
+}
+
+function printAddress({ host, port }: Address): string {
+  return `${host}:${port}`
+}
+
+/** @throws RangeError */
+export function parseAddress(text: string): Address {
+  const match = /^(?:\[(?<v6>[0-9a-fA-F:.]+)\]|(?<name>[^:[\]]+)):(?<port>\d{1,5})$/.exec(text)
+  const host = match?.groups?.['v6'] ?? match?.groups?.['name']
+  const port = Number(match?.groups?.['port'])
+  if (host === undefined || !(port >= 1 && port <= 65_535)) throw new RangeError(`"${text}" is not host:port`)
+  return { host, port }
+}
