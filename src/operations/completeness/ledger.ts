@@ -1,6 +1,6 @@
 import { type Interval, IntervalSet } from '../../foundation/positions/intervals.ts'
 import type { StreamId } from '../../foundation/positions/position.ts'
-import { type AuditRecord, BUCKET_MS, GRACE_MS, type Tier, tiers } from './contract.ts'
+import { type AuditRecord, BUCKET_MS, type ByteRange, GRACE_MS, type StreamAccount, type Tier, tiers } from './contract.ts'
 
 /** What is known of one stream: what its file holds, by bucket, and what each tier holds of it. */
 export interface StreamLedger {
@@ -178,9 +178,15 @@ export function replaceHeld(
 ): void {
   for (const account of accounts) {
     const stream = streamOf(ledger, account.stream)
-    stream.held[tier] = account.held
-    stream.repeated[tier] = account.repeated
+    stream.held[tier] = setOf(account.held)
+    stream.repeated[tier] = setOf(account.repeated)
   }
+}
+
+function setOf(ranges: readonly ByteRange[]): IntervalSet {
+  const set = IntervalSet.of()
+  for (const { start, end } of ranges) set.add(start, end)
+  return set
 }
 
 /** Forgets buckets that began before a time, and streams of which nothing is left. */

@@ -1,0 +1,240 @@
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { AjnaError } from '../../foundation/errors/errors.ts'
+import type { Logger } from '../../foundation/log/log.ts'
+import { batchesIn } from '../../foundation/wire/batch.ts'
+import type { Wire } from '../../foundation/wire/contract.ts'
+import { type FollowEvent, follow } from '../../foundation/wire/follow.ts'
+import { recordCursor } from '../../foundation/wire/records.ts'
+import {
+  auditRecord,
+  type BucketVerdict,
+  type CounterStatus,
+  type StreamAccount,
+  type StreamVerdict,
+  type Tier,
+} from './contract.ts'
+import { type BatchCount, countPositions } from './count.ts'
+import { COMPLETENESS_STATE_UNREADABLE } from './errors.ts'
+import {
+  applyAudit,
+  applyHeld,
+  emptyLedger,
+  forgetBefore,
+  fromSnapshot,
+  type HostWatch,
+  type LedgerSnapshot,
+  replaceHeld,
+  toSnapshot,
+  type Unseen,
+} from './ledger.ts'
+import { bucketVerdicts, streamVerdicts } from './verdict.ts'
+
+/** One log to count: the topics of a tier at one cluster, or the auditors' topics. */
+export interface CountedLog {
+  readonly cluster: string
+  readonly wire: Wire
+  readonly topics: readonly string[]
+}
+
+export interface CompletenessOptions {
+  readonly tiers: Readonly<Record<'local' | 'aggregate', readonly CountedLog[]>>
+  readonly audits: readonly CountedLog[]
+  /** Asks the archive what it holds; rejects when it cannot be asked now. */
+  readonly archive: (signal: AbortSignal) => Promise<readonly StreamAccount[]>
+  /** Where the ledger is kept between runs. */
+  readonly file: string
+  readonly keepMs: number
+  readonly now: () => number
+  readonly signal: AbortSignal
+  readonly log: Logger
+}
+
+export interface Completeness {
+  buckets(range: { readonly from: number; readonly to: number }): BucketVerdict[]
+  streams(bucket: number): StreamVerdict[]
+  counters(): CounterStatus[]
+  watches(): ReadonlyMap<string, HostWatch>
+  unseen(): readonly Unseen[]
+  /** When the archive last answered, ms; undefined: not yet. */
+  readonly archiveAt: number | undefined
+  /** Settles when the signal has aborted and the ledger is on disk. */
+  readonly done: Promise<void>
+}
+
+const SAVE_EVERY_MS = 5_000
+const ASK_ARCHIVE_EVERY_MS = 2_000
+
+interface SavedState {
+  readonly version: 1
+  readonly ledger: LedgerSnapshot
+  /** Next offset to count, by `<purpose>/<cluster>/<topic>/<partition>`. */
+  readonly positions: Readonly<Record<string, number>>
+}
+
+/**
+ * Counts every tier and judges. The ledger and the offsets it has been counted up to are saved as one file, so that a
+ * restart (kill -9 included) counts nothing twice and leaves nothing out.
+ */
+export async function watchCompleteness(options: CompletenessOptions): Promise<Completeness> {
+  const saved = await load(options.file)
+  const ledger = saved === undefined ? emptyLedger() : fromSnapshot(saved.ledger)
+  const positions = new Map(Object.entries(saved?.positions ?? {}))
+  const counters = new Map<string, CounterStatus>()
+  let archiveAt: number | undefined
+
+  const reading = [
+    ...options.audits.map(log => read(log, 'audit')),
+    ...options.tiers.local.map(log => read(log, 'local')),
+    ...options.tiers.aggregate.map(log => read(log, 'aggregate')),
+  ]
+
+  /** Reads for ever; a fault of one log delays only that log. */
+  async function read(counted: CountedLog, purpose: 'audit' | Tier): Promise<void> {
+    const key = (topic: string, partition: number): string => `${purpose}/${counted.cluster}/${topic}/${partition}`
+    while (!options.signal.aborted) {
+      try {
+        const events = follow(counted.wire, {
+          topics: counted.topics,
+          from: (topic, partition) => {
+            const offset = positions.get(key(topic, partition))
+            return offset === undefined ? 'earliest' : { offset }
+          },
+          signal: options.signal,
+          log: options.log,
+        })
+        for await (const event of events) take(event, counted.cluster, purpose, key)
+      } catch (error) {
+        options.log.error({ err: error, cluster: counted.cluster, purpose }, 'counting stopped; starting it again')
+        await delay(1_000, undefined, { signal: options.signal }).catch(() => undefined)
+      }
+    }
+  }
+
+  function take(
+    event: FollowEvent,
+    cluster: string,
+    purpose: 'audit' | Tier,
+    key: (topic: string, partition: number) => string,
+  ): void {
+    if (event.kind === 'caught-up') return
+    const { topic, partition } = event
+    if (event.kind === 'gap') {
+      options.log.warn({ ...event, cluster, purpose }, 'records were gone before they were counted')
+      if (event.reason === 'recreated') forgetTopic(key(topic, 0).slice(0, -1))
+      return
+    }
+    const before = positions.get(key(topic, partition)) ?? event.firstOffset
+    const counted = purpose === 'audit' ? takeAudit(event.bytes, before) : takeTier(purpose, event.bytes, before)
+    positions.set(key(topic, partition), event.nextOffset)
+    note(purpose, cluster, topic, counted, event.highWatermark - event.nextOffset)
+  }
+
+  function forgetTopic(prefix: string): void {
+    for (const known of [...positions.keys()]) if (known.startsWith(prefix)) positions.delete(known)
+  }
+
+  function takeTier(tier: Tier, bytes: Buffer, from: number): BatchCount {
+    return countPositions(bytes, from, (stream, start, end) => applyHeld(ledger, tier, stream, start, end))
+  }
+
+  function takeAudit(bytes: Buffer, from: number): BatchCount {
+    const count = { records: 0, withoutPosition: 0 }
+    for (const header of batchesIn(bytes)) {
+      if (header.control || header.lastOffset < from) continue
+      for (const cursor = recordCursor(bytes, header); cursor.next(); ) {
+        if (cursor.offset < from) continue
+        const parsed = auditRecord.safeParse(parseJson(cursor.value))
+        count.records++
+        if (parsed.success) applyAudit(ledger, parsed.data, options.now())
+        else count.withoutPosition++
+      }
+    }
+    return count
+  }
+
+  function note(purpose: 'audit' | Tier, cluster: string, topic: string, counted: BatchCount, lag: number): void {
+    if (purpose === 'audit') return
+    const key = `${purpose}/${cluster}/${topic}`
+    const known = counters.get(key)
+    counters.set(key, {
+      tier: purpose,
+      cluster,
+      topic,
+      lag,
+      records: (known?.records ?? 0) + counted.records,
+      withoutPosition: (known?.withoutPosition ?? 0) + counted.withoutPosition,
+      at: options.now(),
+    })
+  }
+
+  async function askArchive(): Promise<void> {
+    for await (const _ of ticks(ASK_ARCHIVE_EVERY_MS, options.signal)) {
+      try {
+        replaceHeld(ledger, 'archive', await options.archive(options.signal))
+        archiveAt = options.now()
+      } catch (error) {
+        if (!options.signal.aborted) options.log.debug({ err: error }, 'the archive does not say what it holds')
+      }
+    }
+  }
+
+  async function saveNow(): Promise<void> {
+    forgetBefore(ledger, options.now() - options.keepMs)
+    const state: SavedState = { version: 1, ledger: toSnapshot(ledger), positions: Object.fromEntries(positions) }
+    await mkdir(dirname(options.file), { recursive: true })
+    await writeFile(`${options.file}.new`, JSON.stringify(state), { flush: true })
+    await rename(`${options.file}.new`, options.file)
+  }
+
+  async function save(): Promise<void> {
+    for await (const _ of ticks(SAVE_EVERY_MS, options.signal)) {
+      await saveNow().catch(error => options.log.error({ err: error }, 'the completeness ledger cannot be saved'))
+    }
+  }
+
+  return {
+    buckets: range => bucketVerdicts(ledger, { ...range, now: options.now() }),
+    streams: bucket => streamVerdicts(ledger, bucket, options.now()),
+    counters: () => [...counters.values()],
+    watches: () => ledger.watches,
+    unseen: () => ledger.unseen,
+    get archiveAt() {
+      return archiveAt
+    },
+    done: Promise.all([...reading, askArchive(), save()]).then(saveNow),
+  }
+}
+
+/** Yields at once and then every `ms`, until the signal aborts. */
+async function* ticks(ms: number, signal: AbortSignal): AsyncGenerator<void, void, undefined> {
+  while (!signal.aborted) {
+    yield
+    await delay(ms, undefined, { signal }).catch(() => undefined)
+  }
+}
+
+function parseJson(value: Buffer | null): unknown {
+  if (value === null) return undefined
+  try {
+    return JSON.parse(value.toString('utf8'))
+  } catch {
+    return undefined
+  }
+}
+
+async function load(file: string): Promise<SavedState | undefined> {
+  const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined
+    throw error
+  })
+  if (text === undefined) return undefined
+  try {
+    const state = JSON.parse(text) as SavedState
+    if (state.version !== 1) throw new Error(`its version is ${state.version}`)
+    return state
+  } catch (cause) {
+    throw new AjnaError(COMPLETENESS_STATE_UNREADABLE, `${file} cannot be read`, { cause })
+  }
+}
