@@ -101,9 +101,11 @@ function zonedTime(bytes: Uint8Array, at: number, to: number, day: number): numb
   at += 8
   if (at < to && (bytes[at] === DOT || bytes[at] === COMMA)) {
     at++
-    for (let scale = 100; at < to && isDigit(bytes[at]!); at++, scale /= 10) {
-      if (scale >= 1) time += (bytes[at]! - 0x30) * scale
-    }
+    let millis = 0
+    let digits = 0
+    for (; at < to && isDigit(bytes[at]!); at++, digits++)
+      if (digits < 3) millis = millis * 10 + bytes[at]! - 0x30
+    time += digits >= 3 ? millis : digits === 2 ? millis * 10 : millis * 100
   }
   return time - zoneOffset(bytes, at, to)
 }
@@ -238,9 +240,9 @@ function dayStart(year: number, month: number, day: number): number {
   // Years counted from March, so that the leap day comes last (Hinnant, "chrono-compatible low-level date algorithms").
   const y = month <= 2 ? year - 1 : year
   const monthFromMarch = month <= 2 ? month + 9 : month - 3
-  const dayOfYear = Math.floor((153 * monthFromMarch + 2) / 5) + day - 1
-  const days = 365 * y + Math.floor(y / 4) - Math.floor(y / 100) + Math.floor(y / 400) + dayOfYear - 719_468
-  return days * DAY
+  const dayOfYear = (((153 * monthFromMarch + 2) / 5) | 0) + day - 1
+  const leapDays = (y >> 2) - ((y / 100) | 0) + ((y / 400) | 0)
+  return (365 * y + leapDays + dayOfYear - 719_468) * DAY
 }
 
 function isLeap(year: number): boolean {

@@ -3,7 +3,7 @@
  * start, length, event time and content hash in 15 to 40 bytes.
  */
 import { AjnaError, isAjnaError } from '../errors/errors.ts'
-import { ByteReader, writeUvarlong, writeVarlong } from '../wire/bytes.ts'
+import { ByteReader, uvarlongSize, varlongSize, writeUvarlong, writeVarlong } from '../wire/bytes.ts'
 import { WIRE_MALFORMED, WIRE_TRUNCATED } from '../wire/errors.ts'
 import { POSITION_MALFORMED } from './errors.ts'
 
@@ -61,6 +61,11 @@ export function writePosition(
   out[at + 2] = hash >>> 16
   out[at + 3] = hash >>> 24
   return at + HASH_BYTES
+}
+
+/** How many bytes `writePosition` will write. */
+export function positionSize(start: number, length: number, eventDelta: number): number {
+  return STREAM_BYTES + uvarlongSize(start) + uvarlongSize(length) + varlongSize(eventDelta) + HASH_BYTES
 }
 
 export function encodePosition(position: Position): Buffer {

@@ -308,13 +308,17 @@ export function varintSize(value: number): number {
 
 const TWO_28 = 0x1000_0000
 
-/** Size of a zigzag varint of up to 64 bits. */
+/** Size of a zigzag varint within ±2^53. */
 export function varlongSize(value: number): number {
-  let rest = value < 0 ? -2 * value - 1 : 2 * value
+  // Beyond 2^53 the doubled value loses its last bit, never its order of magnitude: the size stays exact.
+  return uvarlongSize(value < 0 ? -2 * value - 1 : 2 * value)
+}
+
+/** Size of an unsigned varint below 2^53. */
+export function uvarlongSize(value: number): number {
   let size = 0
-  // Beyond 2^53 the doubled value loses its last bit, never its magnitude's order: the size stays exact.
-  for (; rest >= TWO_28; rest = Math.floor(rest / TWO_28)) size += 4
-  return size + uvarintSize(rest)
+  for (; value >= TWO_28; value = Math.floor(value / TWO_28)) size += 4
+  return size + uvarintSize(value)
 }
 
 /** @param value an unsigned integer below 2^32 @returns where the next value goes */
@@ -344,7 +348,8 @@ export function writeVarlong(out: Uint8Array, at: number, value: number): number
 /** Unsigned varint of any integer below 2^53. */
 export function writeUvarlong(out: Uint8Array, at: number, value: number): number {
   if (value < TWO_32 && value >= 0) return writeUvarint(out, at, value)
-  if (!Number.isSafeInteger(value) || value < 0) throw new RangeError(`${value} is not an unsigned integer below 2^53`)
+  if (!Number.isSafeInteger(value) || value < 0)
+    throw new RangeError(`${value} is not an unsigned integer below 2^53`)
   return writeHalves(out, at, value >>> 0, Math.floor(value / TWO_32))
 }
 
