@@ -8,7 +8,10 @@ export interface Steps {
   readonly totalMs: number
 }
 
-export function createSteps(write: (line: string) => void, now: () => number = () => performance.now()): Steps {
+export function createSteps(
+  write: (line: string) => void,
+  now: () => number = () => performance.now(),
+): Steps {
   const began = now()
   const taken: { name: string; ms: number }[] = []
   const seconds = (ms: number): string => `${(ms / 1000).toFixed(1).padStart(6)} s`

@@ -1,6 +1,14 @@
 import { type Interval, IntervalSet } from '../../foundation/positions/intervals.ts'
 import type { StreamId } from '../../foundation/positions/position.ts'
-import { type AuditRecord, BUCKET_MS, type ByteRange, GRACE_MS, type StreamAccount, type Tier, tiers } from './contract.ts'
+import {
+  type AuditRecord,
+  BUCKET_MS,
+  type ByteRange,
+  GRACE_MS,
+  type StreamAccount,
+  type Tier,
+  tiers,
+} from './contract.ts'
 
 /** What is known of one stream: what its file holds, by bucket, and what each tier holds of it. */
 export interface StreamLedger {
@@ -167,15 +175,7 @@ function overlaps(held: IntervalSet, start: number, end: number): Interval[] {
 }
 
 /** A tier that gives whole accounts of its streams (the archive, from its manifests) instead of a log of records. */
-export function replaceHeld(
-  ledger: Ledger,
-  tier: Tier,
-  accounts: Iterable<{
-    readonly stream: StreamId
-    readonly held: IntervalSet
-    readonly repeated: IntervalSet
-  }>,
-): void {
+export function replaceHeld(ledger: Ledger, tier: Tier, accounts: Iterable<StreamAccount>): void {
   for (const account of accounts) {
     const stream = streamOf(ledger, account.stream)
     stream.held[tier] = setOf(account.held)

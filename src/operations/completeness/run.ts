@@ -92,7 +92,8 @@ export async function watchCompleteness(options: CompletenessOptions): Promise<C
 
   /** Reads for ever; a fault of one log delays only that log. */
   async function read(counted: CountedLog, purpose: 'audit' | Tier): Promise<void> {
-    const key = (topic: string, partition: number): string => `${purpose}/${counted.cluster}/${topic}/${partition}`
+    const key = (topic: string, partition: number): string =>
+      `${purpose}/${counted.cluster}/${topic}/${partition}`
     while (!options.signal.aborted) {
       try {
         const events = follow(counted.wire, {
@@ -106,7 +107,10 @@ export async function watchCompleteness(options: CompletenessOptions): Promise<C
         })
         for await (const event of events) take(event, counted.cluster, purpose, key)
       } catch (error) {
-        options.log.error({ err: error, cluster: counted.cluster, purpose }, 'counting stopped; starting it again')
+        options.log.error(
+          { err: error, cluster: counted.cluster, purpose },
+          'counting stopped; starting it again',
+        )
         await delay(1_000, undefined, { signal: options.signal }).catch(() => undefined)
       }
     }
@@ -126,7 +130,8 @@ export async function watchCompleteness(options: CompletenessOptions): Promise<C
       return
     }
     const before = positions.get(key(topic, partition)) ?? event.firstOffset
-    const counted = purpose === 'audit' ? takeAudit(event.bytes, before) : takeTier(purpose, event.bytes, before)
+    const counted =
+      purpose === 'audit' ? takeAudit(event.bytes, before) : takeTier(purpose, event.bytes, before)
     positions.set(key(topic, partition), event.nextOffset)
     note(purpose, cluster, topic, counted, event.highWatermark - event.nextOffset)
   }
@@ -154,7 +159,13 @@ export async function watchCompleteness(options: CompletenessOptions): Promise<C
     return count
   }
 
-  function note(purpose: 'audit' | Tier, cluster: string, topic: string, counted: BatchCount, lag: number): void {
+  function note(
+    purpose: 'audit' | Tier,
+    cluster: string,
+    topic: string,
+    counted: BatchCount,
+    lag: number,
+  ): void {
     if (purpose === 'audit') return
     const key = `${purpose}/${cluster}/${topic}`
     const known = counters.get(key)
@@ -175,14 +186,19 @@ export async function watchCompleteness(options: CompletenessOptions): Promise<C
         replaceHeld(ledger, 'archive', await options.archive(options.signal))
         archiveAt = options.now()
       } catch (error) {
-        if (!options.signal.aborted) options.log.debug({ err: error }, 'the archive does not say what it holds')
+        if (!options.signal.aborted)
+          options.log.debug({ err: error }, 'the archive does not say what it holds')
       }
     }
   }
 
   async function saveNow(): Promise<void> {
     forgetBefore(ledger, options.now() - options.keepMs)
-    const state: SavedState = { version: 1, ledger: toSnapshot(ledger), positions: Object.fromEntries(positions) }
+    const state: SavedState = {
+      version: 1,
+      ledger: toSnapshot(ledger),
+      positions: Object.fromEntries(positions),
+    }
     await mkdir(dirname(options.file), { recursive: true })
     await writeFile(`${options.file}.new`, JSON.stringify(state), { flush: true })
     await rename(`${options.file}.new`, options.file)
@@ -190,7 +206,9 @@ export async function watchCompleteness(options: CompletenessOptions): Promise<C
 
   async function save(): Promise<void> {
     for await (const _ of ticks(SAVE_EVERY_MS, options.signal)) {
-      await saveNow().catch(error => options.log.error({ err: error }, 'the completeness ledger cannot be saved'))
+      await saveNow().catch(error =>
+        options.log.error({ err: error }, 'the completeness ledger cannot be saved'),
+      )
     }
   }
 
