@@ -34,8 +34,10 @@ export type FollowEvent =
       readonly partition: number
       readonly from: number
       readonly to: number
-      readonly reason: 'retention' | 'truncated' | 'recreated'
+      readonly reason: 'retention' | 'truncated'
     }
+  /** A topic of that name was made anew: its offsets begin again. */
+  | { readonly kind: 'recreated'; readonly topic: string }
   | { readonly kind: 'caught-up' }
 
 /**
@@ -130,9 +132,25 @@ export async function* follow(
           ? { kind: 'gap', topic, partition, from: position, to: next, reason: 'retention' }
           : { kind: 'gap', topic, partition, from: next, to: position, reason: 'truncated' }
       }
-      case 'recreated':
+      case 'truncated': {
+        const { topic, partition, position, endOffset } = event
+        from.reposition(topic, partition, endOffset)
+        return { kind: 'gap', topic, partition, from: endOffset, to: position, reason: 'truncated' }
+      }
+      case 'refused':
+        // Rights may be granted while the reader runs: discovery tries again.
+        log.warn(
+          { err: event.error, topic: event.topic, partition: event.partition },
+          'may not read; trying again',
+        )
+        forget(event.topic, [event.partition], from)
+        return undefined
       case 'gone':
-        return startOver(event.topic, event.kind === 'gone' ? [event.partition] : undefined, from)
+        forget(event.topic, [event.partition], from)
+        return undefined
+      case 'recreated':
+        forget(event.topic, undefined, from)
+        return { kind: 'recreated', topic: event.topic }
       case 'corrupt':
         throw new AjnaError(FOLLOW_CORRUPT, `${event.topic}-${event.partition} at offset ${event.offset}`, {
           cause: event.error,
@@ -143,18 +161,13 @@ export async function* follow(
     }
   }
 
-  /** Forgets partitions; discovery finds them again when they are there again. */
-  function startOver(
-    topic: string,
-    partitions: readonly number[] | undefined,
-    from: FetchStream,
-  ): FollowEvent {
+  /** Discovery finds them again when they are there again, and `options.from` is asked again. */
+  function forget(topic: string, partitions: readonly number[] | undefined, from: FetchStream): void {
     const known = followed.get(topic) ?? new Set<number>()
     for (const partition of partitions ?? [...known]) {
       known.delete(partition)
       from.remove(topic, partition)
     }
-    return { kind: 'gap', topic, partition: partitions?.[0] ?? -1, from: 0, to: 0, reason: 'recreated' }
   }
 }
 

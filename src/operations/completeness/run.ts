@@ -123,10 +123,14 @@ export async function watchCompleteness(options: CompletenessOptions): Promise<C
     key: (topic: string, partition: number) => string,
   ): void {
     if (event.kind === 'caught-up') return
+    if (event.kind === 'recreated') {
+      options.log.warn({ ...event, cluster, purpose }, 'the topic was made anew: counting it from its start')
+      forgetTopic(key(event.topic, 0).slice(0, -1))
+      return
+    }
     const { topic, partition } = event
     if (event.kind === 'gap') {
       options.log.warn({ ...event, cluster, purpose }, 'records were gone before they were counted')
-      if (event.reason === 'recreated') forgetTopic(key(topic, 0).slice(0, -1))
       return
     }
     const before = positions.get(key(topic, partition)) ?? event.firstOffset
