@@ -55,7 +55,10 @@ export interface ListedOffset {
 export interface FetchedBatches {
   readonly topic: string
   readonly partition: number
-  /** Whole record batches as the broker sent them, one after another; CRC checked. Valid until the consumer asks for the next item: copy what must live longer. */
+  /**
+   * Whole record batches as the broker sent them, one after another; CRC checked. A view into the broker's answer, which
+   * is never used again: the bytes stay as they are, but holding on to any of them holds the whole answer (`maxBytes`).
+   */
   readonly bytes: Buffer
   /** First and one past the last offset covered by `bytes` (equal to `position` when bytes is empty). */
   readonly firstOffset: number
@@ -69,7 +72,13 @@ export interface FetchedBatches {
 
 export interface FetchOptions {
   /** Where to start per partition. */
-  readonly from: readonly { readonly topic: string; readonly partition: number; readonly offset: number }[]
+  readonly from: readonly {
+    readonly topic: string
+    readonly partition: number
+    readonly offset: number
+    /** Leader epoch of the last batch read before, if known: then a truncation that happened meanwhile is noticed (KIP-320). */
+    readonly lastEpoch?: number
+  }[]
   readonly isolation?: 'read_uncommitted' | 'read_committed'
   /** Long-poll time at the broker; default 500. */
   readonly maxWaitMs?: number
@@ -90,14 +99,38 @@ export type FetchEvent =
   | ({ readonly kind: 'batches' } & FetchedBatches)
   /** The reader has caught up to the high watermark of every partition (given once each time that becomes true). */
   | { readonly kind: 'caught-up' }
-  | { readonly kind: 'out-of-range'; readonly topic: string; readonly partition: number; readonly position: number; readonly logStartOffset: number; readonly highWatermark: number }
+  | {
+      readonly kind: 'out-of-range'
+      readonly topic: string
+      readonly partition: number
+      readonly position: number
+      readonly logStartOffset: number
+      readonly highWatermark: number
+    }
+  /** The log was cut below what was read: offsets from `endOffset` on hold, or will hold, other records (KIP-320). */
+  | {
+      readonly kind: 'truncated'
+      readonly topic: string
+      readonly partition: number
+      readonly position: number
+      readonly endOffset: number
+    }
   | { readonly kind: 'recreated'; readonly topic: string; readonly oldId: string; readonly newId: string }
   | { readonly kind: 'gone'; readonly topic: string; readonly partition: number }
-  | { readonly kind: 'corrupt'; readonly topic: string; readonly partition: number; readonly offset: number; readonly error: Error }
+  | {
+      readonly kind: 'corrupt'
+      readonly topic: string
+      readonly partition: number
+      readonly offset: number
+      readonly error: Error
+    }
+  /** The broker will not serve it: not authorised, most likely. */
+  | { readonly kind: 'refused'; readonly topic: string; readonly partition: number; readonly error: Error }
 
+/** One reader at a time. Leaving a `for await` does not end the stream, disposing it does; an abort makes the next step throw. */
 export interface FetchStream extends AsyncIterable<FetchEvent>, AsyncDisposable {
   /** Adds a partition, or moves one (also one that stopped with a condition). */
-  reposition(topic: string, partition: number, offset: number): void
+  reposition(topic: string, partition: number, offset: number, lastEpoch?: number): void
   remove(topic: string, partition: number): void
 }
 
@@ -150,6 +183,8 @@ export type PositionedResult =
   | { readonly kind: 'not-at-end' }
   /** Written, but not where asked: a foreign writer or an expired producer id. The identity of offsets is broken from `baseOffset` on. */
   | { readonly kind: 'displaced'; readonly baseOffset: number }
+  /** Not known to be written: no leader, no answer in time, too few replicas. Ask for the log end, or append the same again. */
+  | { readonly kind: 'unavailable'; readonly reason: string }
   | { readonly kind: 'rejected'; readonly code: number; readonly name: string }
 
 /** "Append only at offset X": baseSequence = (X + sequenceShift) mod 2^31 under one producer id for all time. */
@@ -160,23 +195,67 @@ export interface PositionedAppender {
    * producer id, epoch, base sequence; the CRC derived).
    */
   append(
-    entries: readonly { readonly topic: string; readonly partition: number; readonly offset: number; readonly sequence: number; readonly batch: Buffer }[],
+    entries: readonly {
+      readonly topic: string
+      readonly partition: number
+      readonly offset: number
+      readonly sequence: number
+      readonly batch: Buffer
+    }[],
     signal: AbortSignal,
   ): Promise<readonly PositionedResult[]>
 }
 
 export interface Wire extends AsyncDisposable {
   metadata(topics: readonly string[] | 'all', signal: AbortSignal): Promise<readonly TopicMetadata[]>
-  listOffsets(queries: readonly { readonly topic: string; readonly partition: number; readonly at: OffsetAt }[], signal: AbortSignal): Promise<readonly ListedOffset[]>
+  listOffsets(
+    queries: readonly { readonly topic: string; readonly partition: number; readonly at: OffsetAt }[],
+    signal: AbortSignal,
+  ): Promise<readonly ListedOffset[]>
+  /**
+   * Where the logs of one broker's replicas end, whether it leads them or not and whether anybody does: as a debugging
+   * client, whom any replica answers. Partitions it does not hold are left out.
+   */
+  replicaLogEnds(
+    node: number,
+    partitions: readonly { readonly topic: string; readonly partition: number }[],
+    signal: AbortSignal,
+  ): Promise<readonly ListedOffset[]>
   fetch(options: FetchOptions): FetchStream
   producer(options: ProducerOptions, signal: AbortSignal): Promise<Producer>
   /** A fresh producer id, for a link to keep for ever. */
   allocateProducerId(signal: AbortSignal): Promise<bigint>
   positionedAppender(options: PositionedAppenderOptions): PositionedAppender
   /** Deletes records below the given offsets; -1 means the high watermark. Answers the new log start offsets. */
-  deleteRecords(targets: readonly { readonly topic: string; readonly partition: number; readonly before: number }[], signal: AbortSignal): Promise<readonly { readonly topic: string; readonly partition: number; readonly logStartOffset: number }[]>
+  deleteRecords(
+    targets: readonly { readonly topic: string; readonly partition: number; readonly before: number }[],
+    signal: AbortSignal,
+  ): Promise<
+    readonly { readonly topic: string; readonly partition: number; readonly logStartOffset: number }[]
+  >
   /** One control record (one offset) per marker. Needs ClusterAction. */
-  writeTxnMarkers(markers: readonly { readonly producerId: bigint; readonly producerEpoch: number; readonly coordinatorEpoch: number; readonly commit: boolean; readonly topic: string; readonly partitions: readonly number[] }[], signal: AbortSignal): Promise<void>
-  describeProducers(topic: string, partitions: readonly number[], signal: AbortSignal): Promise<readonly { readonly partition: number; readonly producerId: bigint; readonly producerEpoch: number; readonly lastSequence: number }[]>
+  writeTxnMarkers(
+    markers: readonly {
+      readonly producerId: bigint
+      readonly producerEpoch: number
+      readonly coordinatorEpoch: number
+      readonly commit: boolean
+      readonly topic: string
+      readonly partitions: readonly number[]
+    }[],
+    signal: AbortSignal,
+  ): Promise<void>
+  describeProducers(
+    topic: string,
+    partitions: readonly number[],
+    signal: AbortSignal,
+  ): Promise<
+    readonly {
+      readonly partition: number
+      readonly producerId: bigint
+      readonly producerEpoch: number
+      readonly lastSequence: number
+    }[]
+  >
   close(): Promise<void>
 }

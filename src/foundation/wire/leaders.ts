@@ -64,7 +64,7 @@ export async function askLeaders<Item extends PartitionKey, Answer extends Parti
     await pause(backoffMs(failures), signal)
     const { lost, why } = await askOnce(cluster, open, ask, answers, failures > 0, signal)
     open = lost
-    if (open.length > 0 && Date.now() > deadline) throw unavailable(open, why)
+    if (open.length > 0 && Date.now() > deadline) throw partitionsUnavailable(open, why)
   }
   return items.map(item => answers.get(partitionKey(item))!)
 }
@@ -148,7 +148,7 @@ export function brokerError(code: number, what: string, message?: string | null)
   return new AjnaError(BROKER_ERROR, `${what}: ${name}${said}`, { details: { code, name } })
 }
 
-function unavailable(items: readonly PartitionKey[], why: unknown): AjnaError {
+export function partitionsUnavailable(items: readonly PartitionKey[], why: unknown): AjnaError {
   const names = items.slice(0, 5).map(item => `${item.topic}-${item.partition}`)
   const more = items.length > names.length ? ` and ${items.length - names.length} more` : ''
   const because = why === undefined ? '' : `: ${describeError(why)}`

@@ -1,0 +1,505 @@
+/**
+ * Reads many partitions: one fetch session per leader, each on a connection of its own, into one bounded line of events.
+ *
+ * A leader is asked for more while the reader works on its last answer, but that next answer is not taken in before the
+ * last one was consumed: so at most two answers per leader are held, and a slow reader stops the fetching.
+ */
+import { AjnaError, describeError } from '../errors/errors.ts'
+import { classify } from './api-errors.ts'
+import { abortable, backoffMs, pause } from './backoff.ts'
+import type { Cluster, Lane } from './cluster.ts'
+import type { FetchEvent, FetchOptions, FetchStream } from './contract.ts'
+import { WIRE_CLOSED } from './errors.ts'
+import { FetchSession, type FetchTarget } from './fetch-session.ts'
+import { type FetchVerdict, judgeFetched } from './fetched.ts'
+import { brokerError, partitionKey } from './leaders.ts'
+import { listPartitionOffsets } from './offsets.ts'
+import { FETCH_BY_TOPIC_ID, type FetchedPartition, type FetchRequest, fetch } from './requests/fetch.ts'
+
+const DEFAULT_MAX_WAIT_MS = 500
+const DEFAULT_MAX_PARTITION_BYTES = 1024 * 1024
+const DEFAULT_MAX_BYTES = 8 * 1024 * 1024
+const DEFAULT_MIN_BYTES = 1
+/** A topic that was just created is not known to every broker at once. */
+const GONE_AFTER_MS = 5_000
+const UNKNOWN_TOPIC_OR_PARTITION = 3
+/** The broker forgot the session: begin another. */
+const SESSION_ERRORS: ReadonlySet<string> = new Set([
+  'FETCH_SESSION_ID_NOT_FOUND',
+  'INVALID_FETCH_SESSION_EPOCH',
+])
+
+interface Reader {
+  readonly topic: string
+  readonly partition: number
+  topicId: string
+  position: number
+  lastEpoch: number
+  /** Raised when the reader is moved: what was fetched for it before is void. */
+  generation: number
+  /** Whether it is fetched; not after a condition. */
+  active: boolean
+  /** The broker it is fetched from, or -1 while that is being found out. */
+  node: number
+  leaderEpoch: number
+  failures: number
+  /** One past the last offset given to the consumer, and what there is to be had (-1: not known yet). */
+  delivered: number
+  end: number
+  /** The offset at which a corrupt batch was seen once already. */
+  corruptAt: number
+}
+
+interface Item {
+  readonly event: FetchEvent
+  readonly reader: Reader | undefined
+  readonly generation: number
+  /** Called when the consumer asks for what follows. */
+  readonly consumed: (() => void) | undefined
+}
+
+export class LeaderFetchStream implements FetchStream {
+  readonly #cluster: Cluster
+  readonly #lane: Lane
+  readonly #options: FetchOptions
+  readonly #readers = new Map<string, Reader>()
+  /** Brokers that are being fetched from. */
+  readonly #loops = new Set<number>()
+  readonly #items: Item[] = []
+  readonly #ending = new AbortController()
+  readonly #signal: AbortSignal
+  #behind = 0
+  #announced = true
+  #finding = false
+  #wakeConsumer: (() => void) | undefined
+  #lastConsumed: (() => void) | undefined
+
+  constructor(cluster: Cluster, lane: Lane, options: FetchOptions) {
+    this.#cluster = cluster
+    this.#lane = lane
+    this.#options = options
+    this.#signal = AbortSignal.any([this.#ending.signal, options.signal])
+    options.signal.addEventListener('abort', this.#onAbort, { once: true })
+    for (const { topic, partition, offset, lastEpoch } of options.from) {
+      this.reposition(topic, partition, offset, lastEpoch)
+    }
+  }
+
+  reposition(topic: string, partition: number, offset: number, lastEpoch = -1): void {
+    const key = partitionKey({ topic, partition })
+    const before = this.#readers.get(key)
+    if (before !== undefined) this.#stop(before)
+    const reader: Reader = before ?? newReader(topic, partition)
+    this.#readers.set(key, reader)
+    Object.assign(reader, { position: offset, delivered: offset, lastEpoch, end: -1, node: -1, topicId: '' })
+    Object.assign(reader, { active: true, failures: 0, corruptAt: -1, generation: reader.generation + 1 })
+    this.#behind++
+    this.#announced = false
+    void this.#findLeaders()
+  }
+
+  remove(topic: string, partition: number): void {
+    const key = partitionKey({ topic, partition })
+    const reader = this.#readers.get(key)
+    if (reader === undefined) return
+    this.#stop(reader)
+    reader.generation++
+    this.#readers.delete(key)
+    this.#announceIfCaughtUp()
+  }
+
+  [Symbol.asyncIterator](): AsyncIterator<FetchEvent> {
+    return { next: () => this.#next() }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#options.signal.removeEventListener('abort', this.#onAbort)
+    this.#end(new AjnaError(WIRE_CLOSED, 'the fetch stream was closed'))
+  }
+
+  readonly #onAbort = (): void => this.#end(this.#options.signal.reason)
+
+  #end(reason: unknown): void {
+    if (this.#ending.signal.aborted) return
+    this.#ending.abort(reason)
+    this.#items.length = 0
+    this.#lastConsumed?.()
+    this.#wakeConsumer?.()
+    this.#cluster.closeLane(this.#lane)
+  }
+
+  async #next(): Promise<IteratorResult<FetchEvent, undefined>> {
+    this.#lastConsumed?.()
+    this.#lastConsumed = undefined
+    for (;;) {
+      this.#options.signal.throwIfAborted()
+      if (this.#ending.signal.aborted) return { done: true, value: undefined }
+      const item = this.#items.shift()
+      if (item === undefined) {
+        const { promise, resolve } = Promise.withResolvers<void>()
+        this.#wakeConsumer = resolve
+        await promise
+        continue
+      }
+      if (item.reader !== undefined && item.reader.generation !== item.generation) {
+        item.consumed?.()
+        continue
+      }
+      this.#lastConsumed = item.consumed
+      this.#noteDelivery(item)
+      return { done: false, value: item.event }
+    }
+  }
+
+  #noteDelivery({ event, reader }: Item): void {
+    if (event.kind === 'batches' && reader !== undefined) {
+      this.#updateEnd(reader, event.nextOffset, reader.end)
+      this.#announceIfCaughtUp()
+    }
+  }
+
+  #push(event: FetchEvent, reader?: Reader, consumed?: () => void): void {
+    this.#items.push({ event, reader, generation: reader?.generation ?? 0, consumed })
+    this.#wakeConsumer?.()
+  }
+
+  /** Keeps count of the active readers that have not been given all there is. */
+  #updateEnd(reader: Reader, delivered: number, end: number): void {
+    const was = isBehind(reader)
+    reader.delivered = delivered
+    reader.end = end
+    const is = isBehind(reader)
+    if (was === is) return
+    this.#behind += is ? 1 : -1
+    if (is) this.#announced = false
+  }
+
+  #announceIfCaughtUp(): void {
+    if (this.#behind > 0 || this.#announced || this.#readers.size === 0) return
+    this.#announced = true
+    this.#push({ kind: 'caught-up' })
+  }
+
+  #stop(reader: Reader): void {
+    if (!reader.active) return
+    if (isBehind(reader)) this.#behind--
+    reader.active = false
+    reader.node = -1
+  }
+
+  /** Ends the fetching of a partition with what its reader has to know. */
+  #stopWith(reader: Reader, event: FetchEvent): void {
+    this.#stop(reader)
+    this.#push(event, reader)
+    this.#announceIfCaughtUp()
+  }
+
+  #lose(reader: Reader, reason: string): void {
+    if (!reader.active) return
+    reader.node = -1
+    reader.failures++
+    const { topic, partition, position, failures } = reader
+    this.#cluster.log.debug({ topic, partition, position, failures, reason }, 'fetch: looking for the leader')
+    void this.#findLeaders()
+  }
+
+  /** Runs while some active reader has no broker to be fetched from. */
+  async #findLeaders(): Promise<void> {
+    if (this.#finding) return
+    this.#finding = true
+    try {
+      // Readers added one after another are looked up together.
+      await Promise.resolve()
+      for (let lost = this.#lost(); lost.length > 0; lost = this.#lost()) {
+        await pause(backoffMs(Math.min(...lost.map(reader => reader.failures))), this.#signal)
+        try {
+          await this.#cluster.refresh(new Set(lost.map(reader => reader.topic)), this.#signal)
+        } catch (error) {
+          if (this.#signal.aborted) return
+          this.#cluster.log.warn({ reason: describeError(error) }, 'fetch: no broker answers')
+        }
+        for (const reader of lost) if (reader.active && reader.node < 0) this.#place(reader)
+      }
+    } catch (error) {
+      if (!this.#signal.aborted) throw error
+    } finally {
+      this.#finding = false
+    }
+  }
+
+  #lost(): Reader[] {
+    return [...this.#readers.values()].filter(reader => reader.active && reader.node < 0)
+  }
+
+  /** Gives the reader to its leader's loop, or tells why that cannot be; else leaves it among the lost. */
+  #place(reader: Reader): void {
+    const { topic, partition } = reader
+    reader.failures++
+    const state = this.#cluster.topic(topic)
+    if (state === undefined) return
+    if (state.kind === 'absent') {
+      if (state.errorCode !== UNKNOWN_TOPIC_OR_PARTITION) this.#refuse(reader, state.errorCode)
+      else if (Date.now() - state.sinceMs >= GONE_AFTER_MS)
+        this.#stopWith(reader, { kind: 'gone', topic, partition })
+      return
+    }
+    if (reader.topicId !== '' && reader.topicId !== state.topic.id) {
+      this.#recreated(topic, reader.topicId, state.topic.id)
+      return
+    }
+    if (state.topic.partitions[partition] === undefined) {
+      this.#stopWith(reader, { kind: 'gone', topic, partition })
+      return
+    }
+    const leader = this.#cluster.leader(topic, partition)
+    if (leader === undefined) return
+    Object.assign(reader, { topicId: state.topic.id, node: leader.node, leaderEpoch: leader.epoch })
+    this.#runLoop(leader.node)
+  }
+
+  #recreated(topic: string, oldId: string, newId: string): void {
+    const readers = [...this.#readers.values()].filter(reader => reader.active && reader.topicId === oldId)
+    for (const reader of readers) this.#stop(reader)
+    this.#push({ kind: 'recreated', topic, oldId, newId })
+  }
+
+  #refuse(reader: Reader, errorCode: number): void {
+    const { topic, partition } = reader
+    const error = brokerError(errorCode, `${topic}-${partition}`)
+    this.#stopWith(reader, { kind: 'refused', topic, partition, error })
+  }
+
+  #runLoop(node: number): void {
+    if (this.#loops.has(node)) return
+    this.#loops.add(node)
+    this.#fetchFrom(node).catch(error => {
+      if (this.#signal.aborted) return
+      this.#cluster.log.error({ node, reason: describeError(error) }, 'fetch: a loop failed')
+      for (const reader of this.#readersAt(node)) this.#lose(reader, describeError(error))
+    })
+  }
+
+  #readersAt(node: number): Reader[] {
+    return [...this.#readers.values()].filter(reader => reader.active && reader.node === node)
+  }
+
+  /** Fetches from one broker for as long as it leads anything that is read. */
+  async #fetchFrom(node: number): Promise<void> {
+    const session = new FetchSession()
+    let consumed: Promise<void> = Promise.resolve()
+    try {
+      for (let readers = this.#readersAt(node); readers.length > 0; readers = this.#readersAt(node)) {
+        const answers = await this.#ask(node, session, readers)
+        await abortable(consumed, this.#signal)
+        const { promise, resolve } = Promise.withResolvers<void>()
+        this.#take(answers, resolve)
+        consumed = promise
+      }
+    } finally {
+      this.#loops.delete(node)
+    }
+  }
+
+  /** One fetch from one broker. If it fails, its readers look for their leaders anew. */
+  async #ask(node: number, session: FetchSession, readers: readonly Reader[]): Promise<Answered[]> {
+    const generations = new Map(readers.map(reader => [reader, reader.generation]))
+    try {
+      const connection = await this.#cluster.connection(node, this.#lane, this.#signal)
+      const byId = connection.version(fetch) >= FETCH_BY_TOPIC_ID
+      const timeoutMs = (this.#options.maxWaitMs ?? DEFAULT_MAX_WAIT_MS) + this.#cluster.requestTimeoutMs
+      const request = this.#request(session, readers)
+      const response = await connection.send(fetch, request, { signal: this.#signal, timeoutMs })
+      if (SESSION_ERRORS.has(classify(response.errorCode).name)) {
+        session.reset()
+        return []
+      }
+      if (response.errorCode !== 0) throw brokerError(response.errorCode, `fetch at broker ${node}`)
+      session.answered(response.sessionId)
+      const byKey = new Map(
+        readers.map(reader => [`${byId ? reader.topicId : reader.topic}/${reader.partition}`, reader]),
+      )
+      return response.partitions.flatMap(answer => {
+        const reader = byKey.get(`${answer.topicKey}/${answer.partition}`)
+        return reader === undefined ? [] : [{ reader, generation: generations.get(reader)!, answer }]
+      })
+    } catch (error) {
+      this.#signal.throwIfAborted()
+      session.reset()
+      this.#cluster.log.warn(
+        { node, partitions: readers.length, reason: describeError(error) },
+        'fetch failed',
+      )
+      for (const [reader, generation] of generations) {
+        if (reader.generation === generation) this.#lose(reader, describeError(error))
+      }
+      return []
+    }
+  }
+
+  #request(session: FetchSession, readers: readonly Reader[]): FetchRequest {
+    const {
+      maxWaitMs = DEFAULT_MAX_WAIT_MS,
+      maxBytes = DEFAULT_MAX_BYTES,
+      minBytes = DEFAULT_MIN_BYTES,
+    } = this.#options
+    const readCommitted = this.#options.isolation === 'read_committed'
+    return {
+      maxWaitMs,
+      maxBytes,
+      minBytes,
+      readCommitted,
+      ...session.plan(readers.map(reader => this.#target(reader))),
+    }
+  }
+
+  #target(reader: Reader): FetchTarget {
+    const {
+      topic,
+      topicId: id,
+      partition,
+      leaderEpoch: currentLeaderEpoch,
+      position: offset,
+      lastEpoch,
+    } = reader
+    const maxBytes = this.#options.maxPartitionBytes ?? DEFAULT_MAX_PARTITION_BYTES
+    return { topic, id, partition, currentLeaderEpoch, offset, lastFetchedEpoch: lastEpoch, maxBytes }
+  }
+
+  /** @param consumed called once the consumer is done with everything in this answer */
+  #take(answers: readonly Answered[], consumed: () => void): void {
+    let open = 1
+    const done = (): void => {
+      if (--open === 0) consumed()
+    }
+    for (const { reader, generation, answer } of answers) {
+      if (!reader.active || reader.generation !== generation) continue
+      const verdict = judgeFetched(answer, reader.position, this.#options.verifyCrc !== false)
+      if (verdict.kind === 'data' && verdict.data.bytes.length > 0) {
+        open++
+        this.#takeData(reader, answer, verdict, done)
+      } else {
+        this.#takeVerdict(reader, answer, verdict)
+      }
+    }
+    this.#announceIfCaughtUp()
+    done()
+  }
+
+  #takeData(
+    reader: Reader,
+    answer: FetchedPartition,
+    { data, corrupt }: Extract<FetchVerdict, { kind: 'data' }>,
+    consumed: () => void,
+  ): void {
+    const { topic, partition } = reader
+    const { highWatermark, lastStableOffset, logStartOffset, aborted } = answer
+    const { bytes, firstOffset, nextOffset } = data
+    const offsets = { firstOffset, nextOffset, highWatermark, lastStableOffset, logStartOffset }
+    Object.assign(reader, { position: nextOffset, lastEpoch: data.lastEpoch, failures: 0 })
+    this.#updateEnd(reader, reader.delivered, this.#endOf(answer))
+    this.#push({ kind: 'batches', topic, partition, bytes, ...offsets, aborted }, reader, consumed)
+    if (corrupt !== undefined) this.#takeCorruption(reader, corrupt.offset, corrupt.error)
+  }
+
+  #takeVerdict(reader: Reader, answer: FetchedPartition, verdict: FetchVerdict): void {
+    const { topic, partition, position } = reader
+    switch (verdict.kind) {
+      case 'data':
+        reader.failures = 0
+        this.#updateEnd(reader, reader.delivered, this.#endOf(answer))
+        if (verdict.corrupt !== undefined)
+          this.#takeCorruption(reader, verdict.corrupt.offset, verdict.corrupt.error)
+        return
+      case 'truncated':
+        this.#stopWith(reader, {
+          kind: 'truncated',
+          topic,
+          partition,
+          position,
+          endOffset: verdict.endOffset,
+        })
+        return
+      case 'out-of-range':
+        void this.#checkRange(reader)
+        return
+      case 'lost':
+        this.#lose(reader, verdict.errorName)
+        return
+      case 'refused':
+        this.#refuse(reader, verdict.errorCode)
+        return
+      default:
+        verdict satisfies never
+    }
+  }
+
+  #endOf({ highWatermark, lastStableOffset }: FetchedPartition): number {
+    return this.#options.isolation === 'read_committed' ? lastStableOffset : highWatermark
+  }
+
+  /** Bytes can be damaged on their way: they are fetched once more before they are called corrupt. */
+  #takeCorruption(reader: Reader, offset: number, error: Error): void {
+    const { topic, partition } = reader
+    if (reader.corruptAt === offset) {
+      this.#stopWith(reader, { kind: 'corrupt', topic, partition, offset, error })
+      return
+    }
+    reader.corruptAt = offset
+    this.#lose(reader, describeError(error))
+  }
+
+  /** Out of range is said again by the log's own ends: a leader that was just elected may not know them yet (KIP-207). */
+  async #checkRange(reader: Reader): Promise<void> {
+    const { topic, partition, position, generation } = reader
+    reader.node = NOWHERE
+    try {
+      const { earliest, latest } = await listPartitionOffsets(
+        this.#cluster,
+        { topic, partition },
+        this.#signal,
+      )
+      if (reader.generation !== generation || !reader.active) return
+      if (position >= earliest && position <= latest) {
+        // In range after all; what could not be told is where its epoch ends.
+        reader.lastEpoch = -1
+        this.#lose(reader, 'out of range, but only for a moment')
+        return
+      }
+      const range = { logStartOffset: earliest, highWatermark: latest }
+      this.#stopWith(reader, { kind: 'out-of-range', topic, partition, position, ...range })
+    } catch (error) {
+      if (!this.#signal.aborted && reader.generation === generation) this.#lose(reader, describeError(error))
+    }
+  }
+}
+
+interface Answered {
+  readonly reader: Reader
+  readonly generation: number
+  readonly answer: FetchedPartition
+}
+
+/** Fetched from no broker, and not looking for one either. */
+const NOWHERE = Number.MAX_SAFE_INTEGER
+
+function newReader(topic: string, partition: number): Reader {
+  return {
+    topic,
+    partition,
+    topicId: '',
+    position: 0,
+    lastEpoch: -1,
+    generation: 0,
+    active: false,
+    node: -1,
+    leaderEpoch: -1,
+    failures: 0,
+    delivered: 0,
+    end: -1,
+    corruptAt: -1,
+  }
+}
+
+function isBehind({ active, end, delivered }: Reader): boolean {
+  return active && (end < 0 || delivered < end)
+}

@@ -1,0 +1,82 @@
+/** What a partition's part of a fetch answer means for its reader. Pure, but for the checksums' cost. */
+import { classify } from './api-errors.ts'
+import { batchesIn, verifyCrc } from './batch.ts'
+import type { FetchedPartition } from './requests/fetch.ts'
+
+export type FetchVerdict =
+  | { readonly kind: 'data'; readonly data: WholeBatches; readonly corrupt: Corruption | undefined }
+  | { readonly kind: 'truncated'; readonly endOffset: number }
+  | { readonly kind: 'out-of-range' }
+  /** Ask again, after looking the leader up. */
+  | { readonly kind: 'lost'; readonly errorName: string }
+  | { readonly kind: 'refused'; readonly errorCode: number }
+
+export interface WholeBatches {
+  readonly bytes: Buffer
+  readonly firstOffset: number
+  readonly nextOffset: number
+  /** Leader epoch of the last batch, or -1. */
+  readonly lastEpoch: number
+}
+
+export interface Corruption {
+  readonly offset: number
+  readonly error: Error
+}
+
+/** @param position the offset that was asked for */
+export function judgeFetched(answer: FetchedPartition, position: number, checkCrc: boolean): FetchVerdict {
+  const { name, class: kind } = classify(answer.errorCode)
+  switch (kind) {
+    case 'none':
+      if (answer.diverging !== undefined) {
+        // The leader does not know the epoch of what was read last, or ends it earlier (KIP-320).
+        return { kind: 'truncated', endOffset: Math.min(position, Math.max(answer.diverging.endOffset, 0)) }
+      }
+      return { kind: 'data', ...wholeBatches(answer.records, position, checkCrc) }
+    case 'out-of-range':
+      return { kind: 'out-of-range' }
+    case 'retry':
+    case 'refresh-metadata':
+    case 'refresh-coordinator':
+    case 'throttle':
+      return { kind: 'lost', errorName: name }
+    default:
+      // An unexpected error at the broker passes more often than not.
+      return answer.errorCode === -1
+        ? { kind: 'lost', errorName: name }
+        : { kind: 'refused', errorCode: answer.errorCode }
+  }
+}
+
+/** The whole batches from the one that holds `position` on; the tail that the broker cut is dropped. */
+function wholeBatches(
+  records: Buffer,
+  position: number,
+  checkCrc: boolean,
+): { data: WholeBatches; corrupt: Corruption | undefined } {
+  let from = 0
+  let to = 0
+  let firstOffset = position
+  let nextOffset = position
+  let lastEpoch = -1
+  let corrupt: Corruption | undefined
+  try {
+    for (const header of batchesIn(records)) {
+      const end = header.at + header.size
+      if (header.lastOffset < position) {
+        from = end
+        to = end
+        continue
+      }
+      if (checkCrc) verifyCrc(records, header)
+      if (to === from) firstOffset = header.baseOffset
+      to = end
+      nextOffset = header.lastOffset + 1
+      lastEpoch = header.leaderEpoch
+    }
+  } catch (error) {
+    corrupt = { offset: nextOffset, error: error instanceof Error ? error : new Error(String(error)) }
+  }
+  return { data: { bytes: records.subarray(from, to), firstOffset, nextOffset, lastEpoch }, corrupt }
+}
