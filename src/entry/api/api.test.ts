@@ -1,0 +1,298 @@
+import assert from 'node:assert/strict'
+import { readFile } from 'node:fs/promises'
+import { resolve } from 'node:path'
+import { after, before, describe, it } from 'node:test'
+import { generatedFiles } from '../../../scripts/generate-api.ts'
+import { createFixture, type Fixture, type Mood } from '../../../test/console/fixture.ts'
+import { isAjnaError } from '../../foundation/errors/errors.ts'
+import type { HttpServer } from '../../foundation/http/server.ts'
+import { sessionOf } from '../../foundation/http/session.ts'
+import { silentLogger } from '../../foundation/log/log.ts'
+import { createApi } from './api.ts'
+import { createApiClient, dataOf } from './client.ts'
+
+const session = sessionOf('a'.repeat(43))
+const root = resolve(import.meta.dirname, '../../..')
+
+// biome-ignore lint/suspicious/noExplicitAny: the tests say what they expect of an answer, field by field
+type Json = any
+
+interface Served {
+  readonly server: HttpServer
+  readonly base: string
+  readonly fixture: Fixture
+  /** GET with the session. */
+  ask(path: string): Promise<{ status: number; body: Json }>
+  act(path: string, body: unknown): Promise<{ status: number; body: Json }>
+}
+
+async function serve(mood: Mood): Promise<Served> {
+  const fixture = createFixture(mood)
+  const server = createApi({
+    platform: fixture.platform,
+    session,
+    log: silentLogger,
+    statuses: { FIXTURE_SQL: 400 },
+    hosts: ['localhost:80'],
+  })
+  const headers = { authorization: `Bearer ${session.token}` }
+  const base = await server.listen(0)
+  const call = async (method: 'GET' | 'POST', url: string, payload?: object): ReturnType<Served['ask']> => {
+    const answer = await server.app.inject({
+      method,
+      url,
+      headers,
+      ...(payload !== undefined && { payload }),
+    })
+    return { status: answer.statusCode, body: answer.json() }
+  }
+  return {
+    server,
+    base,
+    fixture,
+    ask: path => call('GET', path),
+    act: (path, body) => call('POST', path, body as object),
+  }
+}
+
+describe('the API over a fleet in trouble', () => {
+  let served: Served
+  before(async () => {
+    served = await serve('trouble')
+  })
+  after(() => served.server.close())
+
+  it('says what is wrong first, and the cause rather than its symptoms', async () => {
+    const { status, body } = await served.ask('/api/fleet')
+    assert.equal(status, 200)
+    assert.deepEqual(
+      body.findings.map((finding: { id: string }) => finding.id.split(':')[0]),
+      ['completeness', 'broker-down', 'link', 'event-to-insight'],
+    )
+    assert.equal(body.clusters.find((cluster: { name: string }) => cluster.name === 'hub').state, 'degraded')
+  })
+
+  it('refuses to restart a broker while another is away, with the reasons', async () => {
+    const preview = await served.ask('/api/clusters/hub/brokers/1/restart')
+    assert.equal(preview.body.offer.allowed, false)
+    const refused = await served.act('/api/clusters/hub/brokers/1/restart', {
+      reason: 'new heap size',
+      confirm: 'hub-1',
+    })
+    assert.equal(refused.status, 409)
+    assert.equal(refused.body.code, 'API_ACT_REFUSED')
+    assert.match(refused.body.details.reasons.join(' '), /broker 2 of this cluster is not up/)
+    assert.match(refused.body.details.reasons.join(' '), /writes would stop at/)
+  })
+
+  it('acts only when the name typed is the name acted on', async () => {
+    const wrong = await served.act('/api/clusters/edge/brokers/1/restart', {
+      reason: 'new heap size',
+      confirm: 'hub-1',
+    })
+    assert.deepEqual([wrong.status, wrong.body.code], [422, 'API_CONFIRMATION_WRONG'])
+    const done = await served.act('/api/clusters/edge/brokers/1/restart', {
+      reason: 'new heap size',
+      confirm: 'edge-1',
+    })
+    assert.equal(done.status, 202)
+    const followed = await served.ask(`/api/activity/${done.body.id}`)
+    assert.equal(followed.body.reason, 'new heap size')
+  })
+
+  it('pages partitions, unhealthy ones by themselves', async () => {
+    const all = await served.ask('/api/clusters/hub/partitions?limit=10&sort=state')
+    assert.equal(all.body.items.length, 10)
+    assert.equal(all.body.items[0].state, 'at-min-isr')
+    const healthy = await served.ask('/api/clusters/edge/partitions?state=unhealthy')
+    assert.equal(healthy.body.total, 0)
+  })
+
+  it('shows records decoded: position, Avro, JSON, and hexadecimal for what is none of them', async () => {
+    const logs = await served.ask('/api/topics/logs.edge/messages?cluster=hub&partition=0&limit=3')
+    assert.equal(logs.body.messages.length, 3)
+    assert.equal(logs.body.messages[0].position.hashAgrees, true)
+    assert.ok(
+      logs.body.messages.some(
+        (message: { position: { path: string } }) => message.position.path === '/var/log/dpkg.log',
+      ),
+    )
+    const metrics = await served.ask('/api/topics/metrics.edge/messages?cluster=hub&limit=2')
+    assert.equal(metrics.body.messages[0].value.encoding, 'avro')
+    assert.equal(JSON.parse(metrics.body.messages[0].value.text).name, 'host_cpu_busy_ratio')
+    const orders = await served.ask(
+      '/api/topics/orders.v1/messages?cluster=edge&partition=0&from=offset&at=0&limit=7',
+    )
+    assert.deepEqual(
+      orders.body.messages.map((message: { value: { encoding: string } }) => message.value.encoding),
+      ['json', 'json', 'json', 'hex', 'json', 'json', 'json'],
+    )
+  })
+
+  it('names the bytes that are missing, of which file, and the tier that lost them', async () => {
+    const now = Date.now()
+    const { body } = await served.ask(`/api/completeness?from=${now - 12 * 3_600_000}&to=${now}`)
+    const lossy = body.buckets.find((bucket: { tiers: { state: string }[] }) =>
+      bucket.tiers.some(tier => tier.state === 'missing'),
+    )
+    const streams = await served.ask(`/api/completeness/${lossy.bucket}?state=missing`)
+    assert.equal(streams.body.total, 1)
+    const [row] = streams.body.items
+    assert.equal(row.path, '/var/log/kafka/server.log')
+    assert.deepEqual(row.tiers[1].missing, [{ start: 4_194_304, end: 4_255_744 }])
+    assert.equal(row.tiers[1].lostHereBytes, 61_440)
+  })
+
+  for (const [path, code] of [
+    ['/api/clusters/nowhere', 'API_CLUSTER_UNKNOWN'],
+    ['/api/topics/nothing', 'API_TOPIC_UNKNOWN'],
+    ['/api/clusters/edge/topics/nothing/config', 'API_TOPIC_UNKNOWN'],
+    ['/api/topics/logs.edge/messages?cluster=edge&partition=99', 'API_TOPIC_UNKNOWN'],
+    ['/api/clusters/edge/brokers/9/restart', 'API_BROKER_UNKNOWN'],
+    ['/api/links/nothing', 'API_LINK_UNKNOWN'],
+    ['/api/activity/nothing', 'API_ACTIVITY_UNKNOWN'],
+    ['/api/nothing', 'HTTP_NOT_FOUND'],
+  ] as const) {
+    it(`answers 404 with a code of its own: ${path}`, async () => {
+      const { status, body } = await served.ask(path)
+      assert.deepEqual([status, body.code], [404, code])
+    })
+  }
+
+  it('hands a room’s error through: what the SQL engine says, where', async () => {
+    const { status, body } = await served.act('/api/logs/query', { sql: 'selct 1' })
+    assert.deepEqual([status, body.code], [400, 'FIXTURE_SQL'])
+    assert.match(body.message, /line 1, character 1/)
+  })
+
+  it('refuses a chart of more points than a screen has', async () => {
+    const { status, body } = await served.ask(
+      '/api/metrics/range?name=host_cpu_busy_ratio&from=0&to=1700000000000&step=1000',
+    )
+    assert.deepEqual([status, body.code], [400, 'HTTP_REQUEST_INVALID'])
+  })
+
+  it('tells a page that listens when the fleet has changed, and continues an activity stream', async () => {
+    const gone = new AbortController()
+    const headers = { authorization: `Bearer ${session.token}` }
+    const live = await fetch(`${served.base}/api/live`, { headers, signal: gone.signal })
+    const events = eventsOf(live)
+    assert.equal((await events.next()).value?.event, 'heartbeat')
+    assert.equal((await events.next()).value?.event, 'fleet')
+    served.fixture.change('edge', facts => ({ ...facts, unreachable: { since: 1, message: 'refused' } }))
+    assert.equal(JSON.parse((await events.next()).value?.data ?? '{}').worst, 'critical')
+    const activity = await fetch(`${served.base}/api/activity/live`, {
+      headers: { ...headers, 'last-event-id': 'a6' },
+      signal: gone.signal,
+    })
+    const entries = eventsOf(activity)
+    assert.equal((await entries.next()).value?.event, 'heartbeat')
+    assert.equal((await entries.next()).value?.id, 'a7')
+    gone.abort()
+  })
+})
+
+interface Received {
+  readonly event: string
+  readonly data: string
+  readonly id: string | undefined
+}
+
+async function* eventsOf(response: Response): AsyncGenerator<Received> {
+  let rest = ''
+  for await (const part of response.body!.pipeThrough(new TextDecoderStream())) {
+    rest += part
+    const blocks = rest.split('\n\n')
+    rest = blocks.pop()!
+    for (const block of blocks) {
+      const field = (name: string): string | undefined =>
+        block
+          .split('\n')
+          .find(line => line.startsWith(`${name}: `))
+          ?.slice(name.length + 2)
+      const event = field('event')
+      if (event !== undefined) yield { event, data: field('data') ?? '', id: field('id') }
+    }
+  }
+}
+
+describe('the API over 100 clusters and 50,000 topics', () => {
+  let served: Served
+  before(async () => {
+    served = await serve('large')
+  })
+  after(() => served.server.close())
+
+  it('pages, searches and orders all topics without sending them', async () => {
+    const first = await served.ask('/api/topics?limit=50')
+    assert.equal(first.body.total, 50_000)
+    assert.equal(first.body.items.length, 50)
+    const last = await served.ask('/api/topics?limit=50&offset=49990')
+    assert.equal(last.body.items.length, 10)
+    const found = await served.ask('/api/topics?search=payments%20tenant-100&sort=rate&order=desc')
+    assert.ok(found.body.total > 0 && found.body.total < 500)
+    const rates = found.body.items.map((row: { recordsInPerSecond: number }) => row.recordsInPerSecond)
+    assert.deepEqual(
+      rates,
+      rates.toSorted((a: number, b: number) => b - a),
+    )
+  })
+
+  it('finds anything by its name', async () => {
+    const { body } = await served.ask('/api/search?q=dc11-k2')
+    assert.deepEqual(body.hits[0].subject, { kind: 'cluster', name: 'dc11-k2', cluster: null })
+    assert.ok(body.hits.some((hit: { subject: { kind: string } }) => hit.subject.kind === 'broker'))
+    assert.ok(body.hits.length < 80)
+  })
+
+  it('puts the unreachable cluster before the degraded one', async () => {
+    const { body } = await served.ask('/api/fleet')
+    assert.equal(body.findings.length >= 2, true)
+    assert.equal(
+      body.findings.every(
+        (finding: { severity: string }, i: number) =>
+          i === 0 || finding.severity >= body.findings[i - 1].severity,
+      ),
+      true,
+    )
+    assert.ok(body.findings.some((finding: { id: string }) => finding.id === 'cluster-unreachable:dc20-k2'))
+  })
+})
+
+describe('what is generated from the API', () => {
+  it('is what stands in the repository', async () => {
+    for (const [path, text] of await generatedFiles()) {
+      assert.equal(
+        await readFile(resolve(root, path), 'utf8'),
+        text,
+        `${path} differs: run node scripts/generate-api.ts`,
+      )
+    }
+  })
+
+  it('serves a program through the generated client, errors as what they are', async () => {
+    const served = await serve('calm')
+    try {
+      const client = createApiClient(served.base, session.token)
+      const fleet = dataOf(await client.GET('/api/fleet'))
+      assert.equal(fleet.findings.length, 0)
+      const missing = await client.GET('/api/clusters/{cluster}', {
+        params: { path: { cluster: 'nowhere' } },
+      })
+      assert.throws(
+        () => dataOf(missing),
+        error => isAjnaError(error, 'API_CLUSTER_UNKNOWN'),
+      )
+      const stranger = createApiClient(served.base, 'b'.repeat(43))
+      const refused = await stranger.GET('/api/fleet')
+      assert.throws(
+        () => dataOf(refused),
+        error => isAjnaError(error, 'HTTP_UNAUTHENTICATED'),
+      )
+    } finally {
+      await served.server.close()
+    }
+    const nobody = createApiClient(served.base, session.token)
+    await assert.rejects(nobody.GET('/api/fleet'), error => isAjnaError(error, 'CONTROL_UNREACHABLE'))
+  })
+})

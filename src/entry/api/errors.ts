@@ -1,0 +1,44 @@
+import { errorKind } from '../../foundation/errors/errors.ts'
+
+export const CLUSTER_UNKNOWN = errorKind(
+  'API_CLUSTER_UNKNOWN',
+  'The fleet has no cluster of this name.',
+  'See the names with `ajna cluster list`, or search with `/` in the console.',
+  2,
+)
+export const TOPIC_UNKNOWN = errorKind(
+  'API_TOPIC_UNKNOWN',
+  'There is no topic of this name where it was looked for.',
+  'Search for it with `/` in the console; it may exist on another cluster, or have been deleted.',
+  2,
+)
+export const BROKER_UNKNOWN = errorKind(
+  'API_BROKER_UNKNOWN',
+  'The cluster has no broker of this id.',
+  'See the cluster’s brokers with `ajna cluster show NAME`.',
+  2,
+)
+export const LINK_UNKNOWN = errorKind(
+  'API_LINK_UNKNOWN',
+  'The fleet has no link of this name.',
+  'See the names with `ajna link list`.',
+  2,
+)
+export const ACTIVITY_UNKNOWN = errorKind(
+  'API_ACTIVITY_UNKNOWN',
+  'There is no entry of this id in the activity log.',
+  'Entries are kept for a bounded time; search the activity by what it was about.',
+  2,
+)
+export const ACT_REFUSED = errorKind(
+  'API_ACT_REFUSED',
+  'The act would not be safe now.',
+  'Remove the reasons listed, or wait until they have passed.',
+  3,
+)
+export const CONFIRMATION_WRONG = errorKind(
+  'API_CONFIRMATION_WRONG',
+  'The name typed to confirm is not the name of what would be acted on.',
+  'Type the name the preview shows, exactly.',
+  2,
+)

@@ -1,0 +1,587 @@
+import { z } from 'zod'
+import { bucketVerdict, counterStatus, streamVerdict, tiers } from '../../operations/completeness/contract.ts'
+
+/**
+ * What the API says and takes: the OpenAPI document, the console's and the CLI's types all come from here.
+ *
+ * Times are ms since the epoch, sizes bytes, offsets and counts numbers below 2^53 (docs/decisions/0002-numbers.md), rates
+ * per second. `null` means: not known, or there is none, as the field says.
+ */
+
+const time = z.int()
+const count = z.int().min(0)
+const rate = z.number()
+const severity = z.enum(['critical', 'warning', 'info'])
+export type Severity = z.infer<typeof severity>
+
+/* ---- errors ---- */
+
+export const errorModel = z
+  .object({
+    code: z.string(),
+    message: z.string(),
+    remedy: z.string(),
+    details: z.record(z.string(), z.unknown()),
+  })
+  .meta({ id: 'Error' })
+
+/* ---- what things are called ---- */
+
+export const subjectModel = z
+  .object({
+    kind: z.enum([
+      'fleet',
+      'site',
+      'host',
+      'process',
+      'cluster',
+      'broker',
+      'topic',
+      'partition',
+      'group',
+      'link',
+      'archive',
+      'completeness',
+    ]),
+    /** Within its cluster, when it has one: a broker's id, `topic-partition`. */
+    name: z.string(),
+    cluster: z.string().nullable(),
+  })
+  .meta({ id: 'Subject' })
+export type Subject = Readonly<z.infer<typeof subjectModel>>
+
+/* ---- fleet ---- */
+
+export const findingModel = z
+  .object({
+    id: z.string(),
+    severity,
+    /** One line: what is wrong, with the thing's name in it. */
+    title: z.string(),
+    subject: subjectModel,
+    since: time,
+    evidence: z.array(z.string()),
+    /** What the platform is doing about it; null: nothing, a person must. */
+    doing: z.string().nullable(),
+    remedy: z.string(),
+  })
+  .meta({ id: 'Finding' })
+export type Finding = Readonly<z.infer<typeof findingModel>>
+
+export const clusterState = z.enum(['healthy', 'degraded', 'down', 'unknown'])
+export type ClusterState = z.infer<typeof clusterState>
+
+export const clusterSummaryModel = z
+  .object({
+    name: z.string(),
+    site: z.string(),
+    driver: z.enum(['local', 'existing']),
+    version: z.string().nullable(),
+    state: clusterState,
+    /** Why it is not healthy; empty when it is. */
+    reason: z.string(),
+    /** Since when it has been in this state; null when that is before what is remembered. */
+    since: time.nullable(),
+    /** When its metadata was last read whole; null: never. */
+    observedAt: time.nullable(),
+    brokersUp: count,
+    brokersDeclared: count,
+    racks: count,
+    controllerId: z.int().nullable(),
+    topics: count,
+    partitions: count,
+    underReplicated: count,
+    offline: count,
+    logBytes: count,
+    recordsInPerSecond: rate.nullable(),
+    bytesInPerSecond: rate.nullable(),
+    /** Records in per second over the last half hour, one value a minute, oldest first. */
+    history: z.array(rate),
+  })
+  .meta({ id: 'ClusterSummary' })
+export type ClusterSummary = Readonly<z.infer<typeof clusterSummaryModel>>
+
+export const processModel = z
+  .object({
+    site: z.string(),
+    host: z.string(),
+    name: z.string(),
+    /** `broker`, `agent`, `mirror`, `archive`, … */
+    role: z.string(),
+    state: z.enum(['running', 'starting', 'backing-off', 'stopped', 'failed', 'unknown']),
+    pid: count.nullable(),
+    since: time.nullable(),
+    restarts: count,
+    /** Why it ended last, in the process's own words where it left any. */
+    lastExit: z.string().nullable(),
+    residentBytes: count.nullable(),
+    /** Share of one core, 0–1 and above. */
+    cpu: z.number().nullable(),
+  })
+  .meta({ id: 'Process' })
+export type ProcessStatus = Readonly<z.infer<typeof processModel>>
+
+export const delayModel = z
+  .object({ p50Ms: z.number(), p95Ms: z.number(), samples: count, observedAt: time })
+  .meta({ id: 'Delay' })
+export type Delay = Readonly<z.infer<typeof delayModel>>
+
+export const siteModel = z
+  .object({
+    name: z.string(),
+    description: z.string(),
+    hosts: z.array(z.string()),
+    clusters: z.array(z.string()),
+  })
+  .meta({ id: 'Site' })
+
+export const fleetModel = z
+  .object({
+    name: z.string(),
+    observedAt: time,
+    findings: z.array(findingModel).describe('worst first, then oldest first'),
+    sites: z.array(siteModel),
+    clusters: z.array(clusterSummaryModel),
+    processes: z.array(processModel),
+    /** From the moment a sample was taken on a host to when it could be charted; null: nothing measured yet. */
+    eventToInsight: delayModel.nullable(),
+  })
+  .meta({ id: 'Fleet' })
+export type Fleet = Readonly<z.infer<typeof fleetModel>>
+
+/* ---- a cluster ---- */
+
+export const diskModel = z
+  .object({
+    path: z.string(),
+    state: z.enum(['online', 'offline']),
+    error: z.string().nullable(),
+    usedBytes: count,
+    totalBytes: count.nullable(),
+    logBytes: count,
+    replicas: count,
+  })
+  .meta({ id: 'Disk' })
+
+export const offerModel = z
+  .object({
+    allowed: z.boolean(),
+    /** Every reason against it; empty when allowed. */
+    reasons: z.array(z.string()),
+  })
+  .meta({ id: 'Offer' })
+export type Offer = Readonly<z.infer<typeof offerModel>>
+
+export const brokerModel = z
+  .object({
+    id: z.int(),
+    host: z.string().nullable(),
+    port: z.int().nullable(),
+    rack: z.string().nullable(),
+    state: z.enum(['up', 'down', 'unknown']),
+    since: time.nullable(),
+    isController: z.boolean(),
+    leaders: count,
+    replicas: count,
+    /** Replicas on this broker that are not in their partition's ISR. */
+    outOfSync: count,
+    disks: z.array(diskModel),
+    recordsInPerSecond: rate.nullable(),
+    bytesInPerSecond: rate.nullable(),
+    bytesOutPerSecond: rate.nullable(),
+    restart: offerModel,
+  })
+  .meta({ id: 'Broker' })
+export type Broker = Readonly<z.infer<typeof brokerModel>>
+
+export const groupModel = z
+  .object({
+    name: z.string(),
+    state: z.string(),
+    protocol: z.string(),
+    members: count,
+    topics: z.array(z.string()),
+    /** Records between what is committed and the log's end, over all its partitions. */
+    lagRecords: count.nullable(),
+    /** How long ago the oldest record not yet read was written. */
+    lagMs: count.nullable(),
+    partitions: z.array(
+      z.object({
+        topic: z.string(),
+        partition: count,
+        committed: z.int(),
+        end: z.int(),
+        lagRecords: count,
+        lagMs: count.nullable(),
+      }),
+    ),
+  })
+  .meta({ id: 'Group' })
+export type Group = Readonly<z.infer<typeof groupModel>>
+
+export const clusterModel = clusterSummaryModel
+  .extend({
+    findings: z.array(findingModel),
+    brokers: z.array(brokerModel),
+    quorum: z
+      .object({
+        leaderId: z.int(),
+        epoch: z.int(),
+        voters: z.array(z.object({ id: z.int(), lagRecords: count, lagMs: count.nullable() })),
+      })
+      .nullable(),
+    groups: z.array(groupModel),
+    /** Parts of the cluster that could not be read this time, and why. */
+    failures: z.array(z.object({ part: z.string(), message: z.string() })),
+  })
+  .meta({ id: 'Cluster' })
+export type ClusterDetail = Readonly<z.infer<typeof clusterModel>>
+
+export const partitionState = z.enum(['ok', 'under-replicated', 'at-min-isr', 'under-min-isr', 'offline'])
+export type PartitionState = z.infer<typeof partitionState>
+
+export const partitionModel = z
+  .object({
+    topic: z.string(),
+    partition: count,
+    state: partitionState,
+    leader: z.int().nullable(),
+    leaderEpoch: z.int(),
+    replicas: z.array(z.int()),
+    isr: z.array(z.int()),
+    startOffset: z.int().nullable(),
+    endOffset: z.int().nullable(),
+    sizeBytes: count.nullable(),
+  })
+  .meta({ id: 'Partition' })
+export type Partition = Readonly<z.infer<typeof partitionModel>>
+
+/* ---- topics ---- */
+
+export const topicRowModel = z
+  .object({
+    name: z.string(),
+    internal: z.boolean(),
+    state: partitionState,
+    clusters: z.array(z.string()),
+    /** Of the cluster where it is written, or the first. */
+    partitions: count,
+    replicationFactor: count,
+    /** Over all clusters. */
+    sizeBytes: count,
+    records: count,
+    recordsInPerSecond: rate.nullable(),
+  })
+  .meta({ id: 'TopicRow' })
+export type TopicRow = Readonly<z.infer<typeof topicRowModel>>
+
+export const topicModel = z
+  .object({
+    name: z.string(),
+    clusters: z.array(
+      z.object({
+        cluster: z.string(),
+        site: z.string(),
+        topicId: z.string(),
+        role: z.enum(['origin', 'copy']),
+        /** The link that writes a copy. */
+        link: z.string().nullable(),
+        state: partitionState,
+        partitions: count,
+        replicationFactor: count,
+        underReplicated: count,
+        offline: count,
+        records: count,
+        sizeBytes: count,
+        recordsInPerSecond: rate.nullable(),
+        observedAt: time.nullable(),
+      }),
+    ),
+  })
+  .meta({ id: 'Topic' })
+export type TopicDetail = Readonly<z.infer<typeof topicModel>>
+
+export const configEntryModel = z
+  .object({
+    name: z.string(),
+    value: z.string().nullable(),
+    /** Where the value comes from, as Kafka names it, in lower case: `dynamic topic config`, `default config`, … */
+    source: z.string(),
+    isDefault: z.boolean(),
+    sensitive: z.boolean(),
+  })
+  .meta({ id: 'ConfigEntry' })
+export type ConfigEntry = Readonly<z.infer<typeof configEntryModel>>
+
+export const payloadModel = z
+  .object({
+    encoding: z.enum(['null', 'utf8', 'json', 'avro', 'hex']),
+    text: z.string(),
+    /** Whole size; the text may show less. */
+    bytes: count,
+    truncated: z.boolean(),
+  })
+  .meta({ id: 'Payload' })
+export type Payload = Readonly<z.infer<typeof payloadModel>>
+
+export const messageModel = z
+  .object({
+    partition: count,
+    offset: z.int(),
+    timestamp: time,
+    key: payloadModel,
+    value: payloadModel,
+    headers: z.array(z.object({ name: z.string(), value: payloadModel })),
+    /** Where a shipped record comes from, out of its position header. */
+    position: z
+      .object({
+        stream: z.string(),
+        start: count,
+        length: count,
+        eventTime: time,
+        /** Whether the value still has the hash its shipper gave it. */
+        hashAgrees: z.boolean(),
+        host: z.string().nullable(),
+        path: z.string().nullable(),
+      })
+      .nullable(),
+  })
+  .meta({ id: 'Message' })
+export type Message = Readonly<z.infer<typeof messageModel>>
+
+export const messagesModel = z
+  .object({
+    messages: z.array(messageModel),
+    /** Where each partition's reading may go on. */
+    next: z.array(z.object({ partition: count, offset: z.int(), end: z.int() })),
+    /** True when a limit of bytes or time ended the reading before `limit` messages. */
+    cutShort: z.boolean(),
+  })
+  .meta({ id: 'Messages' })
+export type Messages = Readonly<z.infer<typeof messagesModel>>
+
+/* ---- links ---- */
+
+export const linkRowModel = z
+  .object({
+    name: z.string(),
+    from: z.string(),
+    to: z.string(),
+    state: z.enum(['running', 'lagging', 'halted', 'stopped', 'unknown']),
+    reason: z.string(),
+    since: time.nullable(),
+    observedAt: time.nullable(),
+    topics: count,
+    partitions: count,
+    haltedPartitions: count,
+    lagRecords: count.nullable(),
+    lagMs: count.nullable(),
+    recordsPerSecond: rate.nullable(),
+    bytesPerSecond: rate.nullable(),
+    history: z.array(rate),
+  })
+  .meta({ id: 'LinkRow' })
+export type LinkRow = Readonly<z.infer<typeof linkRowModel>>
+
+export const linkPartitionModel = z
+  .object({
+    topic: z.string(),
+    partition: count,
+    /** As the link says it: `running`, `caught-up`, `halted`, … */
+    state: z.string(),
+    reason: z.string(),
+    halted: z.boolean(),
+    sourceEnd: z.int().nullable(),
+    targetEnd: z.int().nullable(),
+    lagRecords: count.nullable(),
+    lagMs: count.nullable(),
+  })
+  .meta({ id: 'LinkPartition' })
+
+export const linkModel = linkRowModel.extend({ assigned: z.array(linkPartitionModel) }).meta({ id: 'Link' })
+export type LinkDetail = Readonly<z.infer<typeof linkModel>>
+
+/* ---- logs ---- */
+
+export const logQueryModel = z
+  .strictObject({
+    sql: z.string().trim().min(1).max(65_536),
+    limit: z.int().min(1).max(10_000).default(1_000),
+  })
+  .meta({ id: 'LogQuery' })
+export type LogQuery = Readonly<z.infer<typeof logQueryModel>>
+
+export const cell = z.union([z.string(), z.number(), z.boolean(), z.null()])
+export const logTableModel = z
+  .object({
+    columns: z.array(z.object({ name: z.string(), type: z.string() })),
+    rows: z.array(z.array(cell)),
+    /** More rows matched than `limit`. */
+    truncated: z.boolean(),
+    elapsedMs: z.number(),
+    /** Event time up to which records were there to be searched; null: nothing has been archived yet. */
+    searchedThrough: time.nullable(),
+  })
+  .meta({ id: 'LogTable' })
+export type LogTable = Readonly<z.infer<typeof logTableModel>>
+
+export const logFilterModel = z.object({
+  site: z.string().max(249).optional(),
+  host: z.string().max(253).optional(),
+  file: z.string().max(1_024).optional().describe('part of the path'),
+  match: z.string().max(512).optional().describe('part of the line, letter case ignored'),
+})
+export type LogFilter = Readonly<z.infer<typeof logFilterModel>>
+
+export const logLineModel = z
+  .object({
+    /** Identity of the line: stream and byte. */
+    id: z.string(),
+    time,
+    tenant: z.string(),
+    site: z.string(),
+    host: z.string(),
+    file: z.string(),
+    position: count,
+    line: z.string(),
+  })
+  .meta({ id: 'LogLine' })
+export type LogLine = Readonly<z.infer<typeof logLineModel>>
+
+/* ---- metrics ---- */
+
+export const metricModel = z
+  .object({
+    name: z.string(),
+    unit: z.string(),
+    group: z.enum(['host', 'broker', 'platform']),
+    series: count,
+    lastTime: time,
+    /** Values each label takes, at most 500. */
+    labels: z.record(z.string(), z.array(z.string())),
+  })
+  .meta({ id: 'Metric' })
+export type Metric = Readonly<z.infer<typeof metricModel>>
+
+export const seriesModel = z
+  .object({
+    name: z.string(),
+    labels: z.record(z.string(), z.string()),
+    unit: z.string(),
+    points: z.array(z.tuple([z.number(), z.number()])).describe('[start of the step, value]'),
+  })
+  .meta({ id: 'Series' })
+export const rangeModel = z
+  .object({
+    series: z.array(seriesModel),
+    /** Series that matched but are left out, to keep the answer bounded. */
+    omitted: count,
+  })
+  .meta({ id: 'Range' })
+export type Range = Readonly<z.infer<typeof rangeModel>>
+
+/* ---- completeness ---- */
+
+export const completenessModel = z
+  .object({
+    bucketMs: count,
+    tiers: z.array(z.enum(tiers)),
+    buckets: z.array(bucketVerdict).describe('oldest first'),
+    counters: z.array(counterStatus),
+    observedAt: time,
+  })
+  .meta({ id: 'Completeness' })
+export type Completeness = Readonly<z.infer<typeof completenessModel>>
+export const streamVerdictModel = streamVerdict.meta({ id: 'StreamVerdict' })
+
+/* ---- activity ---- */
+
+export const activityModel = z
+  .object({
+    id: z.string(),
+    at: time,
+    /** Who: a person's session, or a role by name. */
+    actor: z.string(),
+    /** What, as one word: `broker.restart`, `process.restarted`, `apply`, … */
+    action: z.string(),
+    subject: subjectModel,
+    /** One line a person reads. */
+    summary: z.string(),
+    /** Why, in the actor's words. */
+    reason: z.string().nullable(),
+    outcome: z.enum(['running', 'done', 'failed', 'refused']),
+    evidence: z.array(z.object({ label: z.string(), value: z.string() })),
+    endedAt: time.nullable(),
+  })
+  .meta({ id: 'Activity' })
+export type Activity = Readonly<z.infer<typeof activityModel>>
+
+export const activitiesModel = z
+  .object({ items: z.array(activityModel).describe('newest first'), more: z.boolean() })
+  .meta({ id: 'Activities' })
+
+/* ---- acts ---- */
+
+export const restartPreviewModel = z
+  .object({
+    what: z.string(),
+    where: z.string(),
+    /** What to expect, from what was measured here where there is such a measure. */
+    howLong: z.string(),
+    effects: z.array(z.string()),
+    undo: z.string(),
+    offer: offerModel,
+    /** What must be typed to confirm. */
+    confirm: z.string(),
+  })
+  .meta({ id: 'RestartPreview' })
+export type RestartPreview = Readonly<z.infer<typeof restartPreviewModel>>
+
+export const restartRequestModel = z
+  .strictObject({
+    reason: z.string().trim().min(3).max(500),
+    confirm: z.string().max(300),
+  })
+  .meta({ id: 'RestartRequest' })
+
+/* ---- search, session, live ---- */
+
+export const searchHitModel = z
+  .object({ subject: subjectModel, detail: z.string() })
+  .meta({ id: 'SearchHit' })
+export type SearchHit = Readonly<z.infer<typeof searchHitModel>>
+
+export const sessionModel = z
+  .object({
+    fleet: z.string(),
+    version: z.string(),
+    /** The server's clock: relative times count from it, not from the reader's. */
+    now: time,
+    startedAt: time,
+    /** Aims the console compares against. */
+    aims: z.object({ eventToInsightMs: count }),
+  })
+  .meta({ id: 'Session' })
+export type SessionInfo = Readonly<z.infer<typeof sessionModel>>
+
+/** The `fleet` event of /api/live: enough to know whether to look again. */
+export const fleetEventModel = z
+  .object({ observedAt: time, findings: count, worst: severity.nullable() })
+  .meta({ id: 'FleetEvent' })
+export type FleetEvent = Readonly<z.infer<typeof fleetEventModel>>
+
+/* ---- paging ---- */
+
+export const pageQuery = {
+  offset: z.coerce.number().int().min(0).max(10_000_000).default(0),
+  limit: z.coerce.number().int().min(1).max(500).default(100),
+}
+export const order = z.enum(['asc', 'desc']).default('asc')
+export const search = z.string().max(249).default('')
+
+export function pageOf<Item extends z.ZodType>(item: Item) {
+  return z.object({ total: count, offset: count, items: z.array(item) })
+}
+export const partitionPageModel = pageOf(partitionModel).meta({ id: 'PartitionPage' })
+export const topicPageModel = pageOf(topicRowModel).meta({ id: 'TopicPage' })
+export const streamPageModel = pageOf(streamVerdictModel).meta({ id: 'StreamPage' })

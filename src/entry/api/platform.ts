@@ -1,0 +1,235 @@
+import type { BucketVerdict, CounterStatus, StreamVerdict } from '../../operations/completeness/contract.ts'
+import type {
+  Activity,
+  ConfigEntry,
+  Delay,
+  Group,
+  LinkDetail,
+  LogFilter,
+  LogLine,
+  LogTable,
+  ProcessStatus,
+  RestartPreview,
+} from './models.ts'
+
+/**
+ * What the API needs from the rooms; `ajna control` wires it. What is read often (fleet, links) is in memory and answered
+ * at once; what costs a call to a cluster or a role is a promise and takes a signal.
+ *
+ * Facts only: what follows from them (states, findings, sums, pages) is worked out here, by pure functions.
+ */
+export interface Platform {
+  readonly name: string
+  readonly version: string
+  readonly startedAt: number
+  now(): number
+  fleet(): FleetFacts
+  /** Calls back after each change of what `fleet()` answers, at most once a second, until the signal aborts. */
+  onFleet(changed: () => void, signal: AbortSignal): void
+  /** undefined: no such topic there. */
+  topicConfig(
+    cluster: string,
+    topic: string,
+    signal: AbortSignal,
+  ): Promise<readonly ConfigEntry[] | undefined>
+  /** Reads forward from a place, bounded by count, bytes and time. */
+  readRecords(request: ReadRecords, signal: AbortSignal): Promise<RecordsRead>
+  /** Which host and file a stream id (16 hex digits) is. */
+  streamOf(stream: string): { readonly host: string; readonly path: string } | undefined
+  readonly logs: {
+    query(sql: string, limit: number, signal: AbortSignal): Promise<LogTable>
+    /** Calls back with each new line that passes, in arrival order, until the signal aborts. */
+    tail(filter: LogFilter, line: (line: LogLine) => void, signal: AbortSignal): void
+  }
+  readonly metrics: {
+    list(): readonly SeriesFacts[]
+    range(query: {
+      readonly name: string
+      readonly labels: Readonly<Record<string, string>>
+      readonly from: number
+      readonly to: number
+      readonly stepMs: number
+    }): readonly RangeFacts[]
+    /** Calls back with the samples of one metric as they arrive, until the signal aborts. */
+    onSample(name: string, sample: (sample: SampleFacts) => void, signal: AbortSignal): void
+  }
+  readonly completeness: {
+    buckets(from: number, to: number): readonly BucketVerdict[]
+    streams(bucket: number): readonly StreamVerdict[]
+    counters(): readonly CounterStatus[]
+  }
+  readonly activity: {
+    /** Newest first, those before `before` (exclusive, an id); at most `limit`. */
+    list(query: {
+      readonly before?: string
+      readonly limit: number
+      readonly search: string
+    }): readonly Activity[]
+    get(id: string): Activity | undefined
+    /** Calls back with each new or changed entry until the signal aborts. */
+    onEntry(entry: (entry: Activity) => void, signal: AbortSignal): void
+  }
+  readonly brokers: {
+    /** What a restart would do; the offer holds every reason against it. */
+    previewRestart(
+      cluster: string,
+      broker: number,
+      signal: AbortSignal,
+    ): Promise<Omit<RestartPreview, 'offer' | 'confirm'>>
+    /** Begins a restart through the broker's agent; the activity's entry tells how it goes on. */
+    restart(
+      cluster: string,
+      broker: number,
+      why: { readonly actor: string; readonly reason: string },
+      signal: AbortSignal,
+    ): Promise<Activity>
+  }
+}
+
+export interface FleetFacts {
+  readonly observedAt: number
+  readonly sites: readonly SiteFacts[]
+  readonly clusters: readonly ClusterFacts[]
+  readonly links: readonly LinkDetail[]
+  readonly processes: readonly ProcessStatus[]
+  readonly eventToInsight: Delay | null
+  /** Closed buckets that are not complete, oldest first. */
+  readonly incomplete: readonly BucketVerdict[]
+}
+
+export interface SiteFacts {
+  readonly name: string
+  readonly description: string
+  readonly hosts: readonly string[]
+}
+
+/** One cluster: what is declared of it and what was last seen. */
+export interface ClusterFacts {
+  readonly name: string
+  readonly site: string
+  readonly driver: 'local' | 'existing'
+  readonly version: string | null
+  readonly declared: readonly { readonly id: number; readonly rack: string | null }[]
+  /** When it was last read whole; null: never. */
+  readonly observedAt: number | null
+  /** Set while it cannot be read at all. */
+  readonly unreachable: { readonly since: number; readonly message: string } | null
+  /** Since when its health has been what it is; null: longer than is remembered. */
+  readonly since: number | null
+  readonly controllerId: number | null
+  readonly quorum: {
+    readonly leaderId: number
+    readonly epoch: number
+    readonly voters: readonly {
+      readonly id: number
+      readonly lagRecords: number
+      readonly lagMs: number | null
+    }[]
+  } | null
+  readonly brokers: readonly BrokerFacts[]
+  /** Keeps its identity while it says the same: views are cached on it. */
+  readonly topics: readonly TopicFacts[]
+  readonly groups: readonly Group[]
+  readonly failures: readonly { readonly part: string; readonly message: string }[]
+  readonly recordsInPerSecond: number | null
+  readonly bytesInPerSecond: number | null
+  readonly history: readonly number[]
+}
+
+export interface BrokerFacts {
+  readonly id: number
+  readonly host: string | null
+  readonly port: number | null
+  readonly rack: string | null
+  readonly state: 'up' | 'down' | 'unknown'
+  readonly since: number | null
+  readonly disks: readonly {
+    readonly path: string
+    readonly error: string | null
+    readonly usedBytes: number
+    readonly totalBytes: number | null
+    readonly logBytes: number
+    readonly replicas: number
+  }[]
+  readonly recordsInPerSecond: number | null
+  readonly bytesInPerSecond: number | null
+  readonly bytesOutPerSecond: number | null
+  /** Whether an agent of ours keeps its process; else nobody here can restart it. */
+  readonly managed: boolean
+}
+
+export interface TopicFacts {
+  readonly name: string
+  readonly id: string
+  readonly internal: boolean
+  /** The link that writes it here; null: local producers do. */
+  readonly link: string | null
+  readonly minIsr: number
+  readonly recordsInPerSecond: number | null
+  readonly partitions: readonly PartitionFacts[]
+}
+
+export interface PartitionFacts {
+  readonly partition: number
+  /** -1: none. */
+  readonly leader: number
+  readonly leaderEpoch: number
+  readonly replicas: readonly number[]
+  readonly isr: readonly number[]
+  readonly startOffset: number | null
+  readonly endOffset: number | null
+  /** Of the leader's replica. */
+  readonly sizeBytes: number | null
+}
+
+export interface ReadRecords {
+  readonly cluster: string
+  readonly topic: string
+  /** Partitions to read, each from an offset or a time, or so many records before its end. */
+  readonly from: readonly { readonly partition: number; readonly at: ReadFrom }[]
+  readonly limit: number
+  readonly maxBytes: number
+}
+
+export type ReadFrom =
+  | { readonly kind: 'earliest' }
+  | { readonly kind: 'offset'; readonly offset: number }
+  | { readonly kind: 'time'; readonly timestamp: number }
+  | { readonly kind: 'before-end'; readonly records: number }
+
+export interface RawRecord {
+  readonly partition: number
+  readonly offset: number
+  readonly timestamp: number
+  readonly key: Buffer | null
+  readonly value: Buffer | null
+  readonly headers: readonly { readonly name: string; readonly value: Buffer | null }[]
+}
+
+export interface RecordsRead {
+  readonly records: readonly RawRecord[]
+  readonly next: readonly { readonly partition: number; readonly offset: number; readonly end: number }[]
+  readonly cutShort: boolean
+}
+
+export interface SeriesFacts {
+  readonly name: string
+  readonly labels: Readonly<Record<string, string>>
+  readonly unit: string
+  readonly lastTime: number
+  readonly lastValue: number
+}
+
+export interface RangeFacts {
+  readonly name: string
+  readonly labels: Readonly<Record<string, string>>
+  readonly unit: string
+  readonly points: readonly (readonly [time: number, value: number])[]
+}
+
+export interface SampleFacts {
+  readonly name: string
+  readonly labels: Readonly<Record<string, string>>
+  readonly time: number
+  readonly value: number
+}
