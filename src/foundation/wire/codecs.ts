@@ -76,19 +76,31 @@ export function decompress(
     }
   } catch (cause) {
     if (isAjnaError(cause)) throw cause
-    if ((cause as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') throw tooLarge(codec, maxBytes)
+    const { code } = cause as NodeJS.ErrnoException
+    if (code === 'ERR_BUFFER_TOO_LARGE' || code === ZSTD_WINDOW_TOO_LARGE) throw tooLarge(codec, maxBytes)
     throw new AjnaError(BATCH_CORRUPT, `${bytes.length} bytes are not valid ${codec}`, { cause })
   }
 }
+
+const ZSTD_WINDOW_TOO_LARGE = 'ZSTD_error_frameParameter_windowTooLarge'
 
 /** zlib's first guess of the output: large enough to need few rounds, never out of proportion to the input. */
 function outputChunk(size: number, maxBytes: number): number {
   return Math.max(1024, Math.min(size * 4, maxBytes, 1024 * 1024))
 }
 
+/** 8 MiB: levels up to 19. */
+const ZSTD_WINDOW_LOG_USUAL = 23
+/** 128 MiB: zstd's own default limit. */
+const ZSTD_WINDOW_LOG_MAX = 27
+
 function decompressZstd(bytes: Buffer, maxBytes: number): Buffer {
-  // A frame's header names its window, which the decoder allocates before it sees data: bound it as the output is.
-  const windowLogMax = Math.min(27, Math.max(10, Math.ceil(Math.log2(maxBytes))))
+  // A frame's header names its window, which the decoder allocates before it sees data: bound it as the output is, but
+  // allow what encoders name without looking at the content's size.
+  const windowLogMax = Math.min(
+    ZSTD_WINDOW_LOG_MAX,
+    Math.max(ZSTD_WINDOW_LOG_USUAL, Math.ceil(Math.log2(maxBytes))),
+  )
   return zstdDecompressSync(bytes, {
     maxOutputLength: maxBytes,
     chunkSize: outputChunk(bytes.length, maxBytes),
