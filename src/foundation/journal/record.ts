@@ -1,7 +1,5 @@
 import { z } from 'zod'
 import { AjnaError } from '../errors/errors.ts'
-import { canonicalJson } from './canonical.ts'
-import type { Json } from './contract.ts'
 import { JOURNAL_TOO_NEW } from './errors.ts'
 
 /** The envelope's own version; what lies in `body` and `contents` is versioned by the machine. */
@@ -75,7 +73,7 @@ export interface Seal {
 }
 
 export function encodeRecord(draft: Draft, seal: Seal): Uint8Array {
-  return Buffer.from(canonicalJson({ format: FORMAT, ...seal, ...draft } as Json))
+  return Buffer.from(JSON.stringify({ format: FORMAT, ...seal, ...draft }))
 }
 
 /**
