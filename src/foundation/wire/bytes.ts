@@ -139,6 +139,10 @@ export class ByteReader {
   /** Unsigned base-128, 64 bits, as a number; refused from 2^53 on. */
   uvarlong(): number {
     const start = this.offset
+    if (start < this.end && this.buffer[start]! < 0x80) {
+      this.offset = start + 1
+      return this.buffer[start]!
+    }
     const high = this.#halves()
     if (high >= TWO_21) throw malformed('an unsigned varint lies beyond 2^53', start)
     return high * TWO_32 + this.#low
