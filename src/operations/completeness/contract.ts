@@ -48,7 +48,10 @@ export const auditRecord = z.discriminatedUnion('type', [
     files: z.number(),
     pendingBytes: z.number(),
   }),
-  /** Bytes the auditor itself never saw: the file was gone or truncated before it read them. */
+  /**
+   * Bytes of a stream from `from` on that not even the auditor saw. certain: they were there and were cut off before they
+   * were read; else: the file went away while the auditor was not running, and may have had more.
+   */
   z.strictObject({
     type: z.literal('unseen'),
     stream: z.string(),
@@ -56,6 +59,7 @@ export const auditRecord = z.discriminatedUnion('type', [
     path: z.string(),
     from: z.number(),
     at: z.number(),
+    certain: z.boolean(),
   }),
 ])
 export type AuditRecord = Readonly<z.infer<typeof auditRecord>>

@@ -53,6 +53,7 @@ export interface Unseen {
   readonly path: string
   readonly from: number
   readonly at: number
+  readonly certain: boolean
 }
 
 export interface Ledger {
@@ -114,8 +115,8 @@ export function applyAudit(ledger: Ledger, record: AuditRecord, now: number): vo
       return
     }
     case 'unseen': {
-      const { stream, host, path, from, at } = record
-      ledger.unseen.push({ stream, host, path, from, at })
+      const { type: _, ...unseen } = record
+      ledger.unseen.push(unseen)
       if (ledger.unseen.length > MAX_UNSEEN) ledger.unseen.shift()
       return
     }
