@@ -1,34 +1,55 @@
-import { decodePosition, POSITION_HEADER, type StreamId } from '../../foundation/positions/position.ts'
+import { isAjnaError } from '../../foundation/errors/errors.ts'
+import { visitPositions } from '../../foundation/positions/count.ts'
+import { POSITION_MALFORMED } from '../../foundation/positions/errors.ts'
+import { type StreamId, streamIdOf } from '../../foundation/positions/position.ts'
 import { batchesIn } from '../../foundation/wire/batch.ts'
-import { recordCursor } from '../../foundation/wire/records.ts'
 
 export interface BatchCount {
   readonly records: number
-  /** Data records that carry no position: not shipped by an agent. */
+  /** Data records whose header carries no position, or none that parses: not shipped by an agent. */
   readonly withoutPosition: number
 }
 
-/** @param from offsets below it have been counted before and are passed over */
+/**
+ * Tells which bytes of which streams a fetch answer holds; records that continue each other are told as one range.
+ *
+ * @param from offsets below it have been counted before and are passed over
+ */
 export function countPositions(
   batches: Buffer,
   from: number,
   held: (stream: StreamId, start: number, end: number) => void,
 ): BatchCount {
+  let [high, low, start, end] = [0, 0, 0, 0]
   let records = 0
   let withoutPosition = 0
+  const tell = (): void => {
+    if (end > start) held(streamIdOf(high, low), start, end)
+    start = end
+  }
   for (const header of batchesIn(batches)) {
     if (header.control || header.lastOffset < from) continue
-    for (const cursor = recordCursor(batches, header); cursor.next(); ) {
-      if (cursor.offset < from) continue
-      records++
-      const value = cursor.headers().find(entry => entry.key === POSITION_HEADER)?.value
-      if (value === undefined || value === null) {
-        withoutPosition++
-        continue
-      }
-      const { stream, start, length } = decodePosition(value)
-      held(stream, start, start + length)
+    records += header.count
+    try {
+      withoutPosition += visitPositions(
+        batches,
+        header,
+        (streamHigh, streamLow, at, length, _time, offset) => {
+          if (offset < from) return
+          if (streamHigh !== high || streamLow !== low || at !== end) {
+            tell()
+            high = streamHigh
+            low = streamLow
+            start = at
+          }
+          end = at + length
+        },
+      )
+    } catch (error) {
+      if (!isAjnaError(error, POSITION_MALFORMED)) throw error
+      withoutPosition += header.count
     }
   }
+  tell()
   return { records, withoutPosition }
 }
