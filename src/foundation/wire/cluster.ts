@@ -1,4 +1,5 @@
 /** What is known of a cluster (brokers, topics, leaders), and the connections to its brokers. */
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { AjnaError, describeError } from '../errors/errors.ts'
 import { type Logger, silentLogger } from '../log/log.ts'
 import { classify } from './api-errors.ts'
@@ -171,6 +172,7 @@ export class Cluster {
     const topics = new Set<string>()
     const run = async (): Promise<void> => {
       await this.#refreshing
+      await nextTurn()
       this.#queuedRefresh = undefined
       const asking = this.#askAnyBroker([...topics])
       // The next refresh begins no sooner than a moment after this one ended, however many ask for it.

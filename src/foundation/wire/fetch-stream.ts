@@ -219,6 +219,8 @@ export class LeaderFetchStream implements FetchStream {
           this.#cluster.log.warn({ reason: describeError(error) }, 'fetch: no broker answers')
         }
         for (const reader of lost) if (reader.active && reader.node < 0) this.#place(reader)
+        // Only now, so that a broker is asked for all it leads at once.
+        for (const node of new Set(lost.map(reader => reader.node))) this.#runLoop(node)
       }
     } catch (error) {
       if (!this.#signal.aborted) throw error
@@ -254,7 +256,6 @@ export class LeaderFetchStream implements FetchStream {
     const leader = this.#cluster.leader(topic, partition)
     if (leader === undefined) return
     Object.assign(reader, { topicId: state.topic.id, node: leader.node, leaderEpoch: leader.epoch })
-    this.#runLoop(leader.node)
   }
 
   #recreated(topic: string, oldId: string, newId: string): void {
@@ -270,7 +271,7 @@ export class LeaderFetchStream implements FetchStream {
   }
 
   #runLoop(node: number): void {
-    if (this.#loops.has(node)) return
+    if (this.#loops.has(node) || this.#readersAt(node).length === 0) return
     this.#loops.add(node)
     this.#fetchFrom(node).catch(error => {
       if (this.#signal.aborted) return
@@ -280,6 +281,7 @@ export class LeaderFetchStream implements FetchStream {
   }
 
   #readersAt(node: number): Reader[] {
+    if (node < 0) return []
     return [...this.#readers.values()].filter(reader => reader.active && reader.node === node)
   }
 

@@ -170,11 +170,11 @@ export class IdempotentProducer implements Producer {
     return sender
   }
 
-  /** Fills requests once what runs now is done, so that appends made together travel together. */
+  /** Fills requests in the next turn of the event loop, so that appends made together travel together. */
   #kick(sender: Sender): void {
     if (sender.kicked || sender.inFlight >= MAX_REQUESTS_PER_BROKER) return
     sender.kicked = true
-    queueMicrotask(() => {
+    setImmediate(() => {
       sender.kicked = false
       while (sender.inFlight < MAX_REQUESTS_PER_BROKER && this.#failure === undefined) {
         const batches = this.#takeRequest(sender)
@@ -304,7 +304,7 @@ export class IdempotentProducer implements Producer {
   async #resumeLater(queue: PartitionQueue): Promise<void> {
     const { signal } = this.#closing
     try {
-      await pause(backoffMs(queue.failures), signal)
+      await pause(backoffMs(queue.failures - 1), signal)
       await this.#cluster.refresh([queue.topic], signal)
     } catch (error) {
       if (signal.aborted) return
