@@ -1,0 +1,157 @@
+/**
+ * Valid batches, damaged at random, through everything that reads them. Each input must end in records or in a typed
+ * error, soon, and within bounded memory. AJNA_FUZZ_SECONDS makes it longer, AJNA_FUZZ_SEED repeats a run.
+ */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { isAjnaError } from '../errors/errors.ts'
+import { visitPositions } from '../positions/count.ts'
+import { encodePosition } from '../positions/position.ts'
+import { batchesIn, endOfWholeBatches, hasValidCrc, rewriteHeader } from './batch.ts'
+import { BatchBuilder } from './build.ts'
+import { CODECS } from './codecs.ts'
+import { markerOf, recordsIn } from './records.ts'
+
+const SECONDS = Number(process.env['AJNA_FUZZ_SECONDS'] ?? 2)
+const SEED = Number(process.env['AJNA_FUZZ_SEED'] ?? Date.now() % 1_000_000_000)
+const MAX_UNPACKED_BYTES = 256 * 1024
+/** Two orders of magnitude above what the slowest honest input takes. */
+const HANG_MS = 2_000
+const MAX_GROWTH_BYTES = 300 * 1024 * 1024
+
+/** mulberry32 */
+function random(seed: number): (below: number) => number {
+  let state = seed >>> 0
+  return below => {
+    state = (state + 0x6d2b79f5) >>> 0
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
+    return ((mixed ^ (mixed >>> 14)) >>> 0) % below
+  }
+}
+
+function samples(): Buffer[] {
+  return CODECS.flatMap(codec =>
+    [1, 5, 60].map(count => {
+      const batches = [0, 1].map(index => {
+        const builder = new BatchBuilder({ codec })
+        for (let i = 0; i < count; i++) {
+          const position = encodePosition({
+            stream: '0123456789abcdef',
+            start: i * 50,
+            length: 50,
+            eventDelta: -i,
+            hash: i,
+          })
+          builder.add({
+            timestamp: 1_700_000_000_000 + i,
+            key: i % 3 === 0 ? null : Buffer.from(`key ${i}`),
+            value: i % 7 === 6 ? null : Buffer.from(`value ${i} `.repeat(i % 9)),
+            headers:
+              i % 2 === 0
+                ? [
+                    { key: 'p', value: position },
+                    { key: 'empty', value: null },
+                  ]
+                : [],
+          })
+        }
+        const batch = builder.finish()
+        rewriteHeader(batch, 0, { baseOffset: index * count })
+        return batch
+      })
+      return Buffer.concat(batches)
+    }),
+  )
+}
+
+const INTERESTING = [0, 1, 0x7f, 0x80, 0xff, 0xfe]
+const INTERESTING_32 = [0, -1, 1, 0x7fff_ffff, -0x8000_0000, 0x0fff_ffff, 49, 61]
+
+/** One random change. */
+function damage(input: Buffer, next: (below: number) => number): Buffer {
+  if (input.length < 8) return Buffer.alloc(64, next(256))
+  const at = next(input.length)
+  const bytes = Buffer.from(input)
+  switch (next(8)) {
+    case 0:
+      bytes[at]! ^= 1 << next(8)
+      return bytes
+    case 1:
+      bytes[at] = INTERESTING[next(INTERESTING.length)]!
+      return bytes
+    case 2:
+      bytes[at] = next(256)
+      return bytes
+    case 3:
+      bytes.writeInt32BE(INTERESTING_32[next(INTERESTING_32.length)]!, Math.min(at, input.length - 4))
+      return bytes
+    case 4:
+      return bytes.subarray(0, at)
+    case 5:
+      return Buffer.concat([bytes.subarray(0, at), bytes.subarray(next(input.length))])
+    case 6:
+      return Buffer.concat([bytes.subarray(0, at), Buffer.alloc(next(20), next(256)), bytes.subarray(at)])
+    default:
+      // In the header, where most is decided.
+      bytes[Math.min(next(70), input.length - 1)] = next(256)
+      return bytes
+  }
+}
+
+/** Everything that reads batches; each step on its own, so that one's refusal does not hide the next. */
+function readAll(bytes: Buffer): number {
+  let records = 0
+  attempt(() => assert.ok(endOfWholeBatches(bytes) <= bytes.length))
+  attempt(() => {
+    for (const header of batchesIn(bytes)) {
+      hasValidCrc(bytes, header)
+      attempt(() => {
+        for (const record of recordsIn(bytes, header, MAX_UNPACKED_BYTES)) {
+          markerOf(record.key)
+          records++
+        }
+      })
+      attempt(() => visitPositions(bytes, header, () => undefined, MAX_UNPACKED_BYTES))
+      attempt(() => rewriteHeader(bytes, header.at, { producerId: 1n, producerEpoch: 0, baseSequence: 5 }))
+    }
+  })
+  return records
+}
+
+function attempt(step: () => void): void {
+  try {
+    step()
+  } catch (error) {
+    if (!isAjnaError(error)) throw error
+  }
+}
+
+test(`damaged batches end in records or a typed error (seed ${SEED}, ${SECONDS} s)`, t => {
+  const next = random(SEED)
+  const corpus = samples()
+  for (const sample of corpus) assert.ok(readAll(Buffer.from(sample)) >= 2, 'an undamaged sample is read')
+  const before = process.memoryUsage().rss
+  const deadline = performance.now() + SECONDS * 1000
+  let runs = 0
+  let records = 0
+  while (performance.now() < deadline) {
+    let input = corpus[next(corpus.length)]!
+    for (let changes = 1 + next(4); changes > 0; changes--) input = damage(input, next)
+    const hex = input.length < 4000 ? input.toString('hex') : `${input.length} bytes`
+    const started = performance.now()
+    try {
+      records += readAll(input)
+    } catch (error) {
+      throw new Error(`seed ${SEED}, run ${runs}, input ${hex}`, { cause: error })
+    }
+    assert.ok(performance.now() - started < HANG_MS, `seed ${SEED}, run ${runs} took too long: ${hex}`)
+    runs++
+  }
+  const growth = process.memoryUsage().rss - before
+  t.diagnostic(
+    `seed ${SEED}: ${runs} inputs, ${records} records, ${Math.round(growth / 1e6)} MB more resident`,
+  )
+  assert.ok(runs > 0 && records > 0)
+  assert.ok(growth < MAX_GROWTH_BYTES, `seed ${SEED}: memory grew by ${growth} bytes`)
+})
