@@ -14,7 +14,8 @@ export function say(text: string): void {
   process.stderr.write(`${text}\n`)
 }
 
-const bigintsAsNumbers = (_key: string, value: unknown): unknown => (typeof value === 'bigint' ? Number(value) : value)
+const bigintsAsNumbers = (_key: string, value: unknown): unknown =>
+  typeof value === 'bigint' ? Number(value) : value
 
 /** Prints an error for people and answers the exit code for it. */
 export function reportError(error: unknown): ExitCode {

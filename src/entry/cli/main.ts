@@ -1,0 +1,152 @@
+import { readFileSync } from 'node:fs'
+import { Command, CommanderError } from 'commander'
+import { reportError, say } from './output.ts'
+
+/**
+ * The command line. Each group of commands is loaded when it is used, so that `ajna --version` costs nothing.
+ * Exit codes: 0 done, 1 failed, 2 bad usage or invalid input, 3 refused as unsafe, 4 partly done.
+ */
+
+const USAGE_EXIT = 2
+
+export function readVersion(): string {
+  const manifest = new URL('../../../package.json', import.meta.url)
+  return (JSON.parse(readFileSync(manifest, 'utf8')) as { version: string }).version
+}
+
+function program(): Command {
+  const ajna = new Command('ajna')
+    .description('Declares, runs, connects, watches and proves a fleet of Apache Kafka clusters')
+    .version(readVersion())
+    .showHelpAfterError('(ajna --help lists the commands)')
+    .exitOverride()
+
+  ajna
+    .command('up')
+    .description('start the fleet on this machine: brokers, agent, link, archive, control, console')
+    .option('-f, --file <file>', 'the fleet’s declaration (default: ajna.yaml, else the two-site example)')
+    .option('--detach', 'return when it is up; `ajna down` stops it')
+    .action(async options => (await import('./commands/up.ts')).up(options))
+  ajna
+    .command('status')
+    .description('processes, memory and clusters of the fleet on this machine')
+    .option('--json', 'one JSON document')
+    .action(async options => (await import('./commands/up.ts')).status(options))
+  ajna
+    .command('down')
+    .description('stop the fleet on this machine, in order')
+    .action(async () => (await import('./commands/up.ts')).down())
+  ajna
+    .command('reset')
+    .description('delete the fleet’s state on this machine: topics, archive, certificates')
+    .option('--yes', 'do not ask')
+    .action(async options => (await import('./commands/up.ts')).reset(options))
+
+  for (const verb of ['plan', 'apply'] as const) {
+    const command = ajna
+      .command(verb)
+      .description(
+        verb === 'plan'
+          ? 'what a declaration would change, drift included'
+          : 'make the fleet what a declaration says',
+      )
+      .requiredOption('-f, --file <file>', 'the fleet’s declaration')
+      .option('--allow-delete', 'deletions are part of it')
+      .option('--json', 'one JSON document')
+    command.action(async options => (await import('./commands/fleet.ts'))[verb](options))
+  }
+
+  const nouns = ['cluster', 'topic', 'tenant', 'link', 'agent'] as const
+  for (const noun of nouns) {
+    const group = ajna.command(noun).description(`list and show ${noun}s`)
+    group
+      .command('list')
+      .option('--json', 'one JSON document')
+      .option('--search <text>', 'part of the name')
+      .action(async options => (await import('./commands/show.ts')).list(noun, options))
+    group
+      .command('show <name>')
+      .option('--json', 'one JSON document')
+      .action(async (name, options) => (await import('./commands/show.ts')).show(noun, name, options))
+    if (noun === 'link')
+      group
+        .command('verify <name>')
+        .description('compare both ends of a link by digest, without decoding a record')
+        .option('--json', 'one JSON document')
+        .action(async (name, options) => (await import('./commands/link.ts')).verify(name, options))
+  }
+
+  const logs = ajna.command('logs').description('search and follow what is shipped')
+  logs
+    .command('query <sql>')
+    .description('SQL over the table logs: archive and what is not archived yet')
+    .option('--limit <rows>', 'at most so many rows', wholeNumber, 1_000)
+    .option('--json', 'one JSON document')
+    .action(async (sql, options) => (await import('./commands/logs.ts')).query(sql, options))
+  logs
+    .command('tail')
+    .description('lines as they arrive')
+    .option('--site <site>')
+    .option('--host <host>')
+    .option('--file <part>', 'part of the path')
+    .option('--grep <text>', 'part of the line, letter case ignored')
+    .option('--lines <count>', 'end after so many lines', wholeNumber)
+    .option('--json', 'one JSON document a line')
+    .action(async options => (await import('./commands/logs.ts')).tail(options))
+
+  ajna
+    .command('completeness')
+    .description('is every byte of every file at every tier, once? by 10 minutes of event time')
+    .option('--hours <hours>', 'how far back', wholeNumber, 2)
+    .option('--bucket <time>', 'the streams of one bucket (ISO time of its start)')
+    .option('--json', 'one JSON document')
+    .action(async options => (await import('./commands/completeness.ts')).completeness(options))
+  ajna
+    .command('activity')
+    .description('every change: who, what, why, with what outcome')
+    .option('--limit <entries>', 'at most so many', wholeNumber, 30)
+    .option('--json', 'one JSON document')
+    .action(async options => (await import('./commands/show.ts')).activity(options))
+
+  const certs = ajna.command('certs').description('certificates of the fleet’s principals')
+  certs
+    .command('list')
+    .option('--json', 'one JSON document')
+    .action(async options => (await import('./commands/certs.ts')).list(options))
+  certs
+    .command('renew [principal]')
+    .description('issue anew: those about to expire, one principal’s, or all')
+    .option('--all', 'every one')
+    .action(async (principal, options) =>
+      (await import('./commands/certs.ts')).renewCertificates(principal, options),
+    )
+
+  ajna
+    .command('role <name>', { hidden: true })
+    .option('--digest <digest>')
+    .action(async name => (await import('../roles/run.ts')).runRole(name))
+  return ajna
+}
+
+function wholeNumber(text: string): number {
+  const value = Number(text)
+  if (!Number.isInteger(value) || value < 1)
+    throw new CommanderError(USAGE_EXIT, 'ajna.number', `"${text}" is not a whole number above 0`)
+  return value
+}
+
+async function main(): Promise<void> {
+  try {
+    await program().parseAsync(process.argv)
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      // Help and version are "errors" of exit code 0 here; usage errors have printed themselves, our own have not.
+      if (error.code === 'ajna.number') say(`error: ${error.message}`)
+      process.exitCode = error.exitCode === 0 ? 0 : USAGE_EXIT
+    } else process.exitCode = reportError(error)
+  }
+}
+
+// A reader that has seen enough (`| head`) closes the pipe: that ends the program, and is no error.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1))
+await main()
