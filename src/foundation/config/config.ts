@@ -1,4 +1,5 @@
 import type { z } from 'zod'
+import { deepFreeze } from '../freeze/freeze.ts'
 import { allowedBy, flatten } from './issues.ts'
 import { type Finding, invalid } from './problem.ts'
 import { parseSource } from './source.ts'
@@ -28,12 +29,4 @@ export function readConfig<Schema extends z.ZodType>(
   const findings = parsed.success ? check(value!) : flatten(parsed.error.issues)
   if (findings.length > 0) throw invalid(file, findings.map(source.locate))
   return value!
-}
-
-function deepFreeze<T>(value: T): T {
-  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
-    Object.freeze(value)
-    for (const each of Object.values(value)) deepFreeze(each)
-  }
-  return value
 }

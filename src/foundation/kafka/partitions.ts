@@ -1,0 +1,261 @@
+import {
+  alterPartitionReassignmentsV0,
+  alterPartitionReassignmentsV1,
+  listOffsetsV6,
+  listOffsetsV7,
+  listPartitionReassignmentsV0,
+} from '@platformatic/kafka'
+import type { AjnaError } from '../errors/errors.ts'
+import type { OffsetAt } from '../wire/contract.ts'
+import type { CallOptions, Calls, ItemOutcome } from './calls.ts'
+import { codecs } from './connections.ts'
+import { type ApiFault, faultOf } from './errors.ts'
+import { electLeadersV2 } from './requests/elect-leaders.ts'
+import type { TopicAdmin } from './topics.ts'
+import { grouped, safeNumber } from './values.ts'
+
+export interface TopicPartition {
+  readonly topic: string
+  readonly partition: number
+}
+
+export interface OffsetQuery extends TopicPartition {
+  readonly at: OffsetAt
+}
+
+export interface FoundOffset extends OffsetQuery {
+  /** −1: no record at or after the timestamp asked for. Null when it failed. */
+  readonly offset: number | null
+  readonly error: AjnaError | null
+}
+
+export interface Reassignment extends TopicPartition {
+  /** In order of preference. Null cancels what is under way, and does not restore an order changed meanwhile. */
+  readonly replicas: readonly number[] | null
+}
+
+export interface ReassignmentUnderWay extends TopicPartition {
+  readonly replicas: readonly number[]
+  readonly adding: readonly number[]
+  readonly removing: readonly number[]
+}
+
+export interface PartitionAdmin {
+  /** Asks each partition's leader. */
+  listOffsets(queries: readonly OffsetQuery[], options?: CallOptions): Promise<readonly FoundOffset[]>
+  /**
+   * `unclean` makes the first live replica in the partition's order leader even if it is behind, and so may discard
+   * acknowledged records: only with proof that it does not. A partition whose leader is as wanted already is done.
+   */
+  electLeaders(
+    kind: 'preferred' | 'unclean',
+    partitions: readonly TopicPartition[],
+    options?: CallOptions,
+  ): Promise<readonly ItemOutcome<TopicPartition>[]>
+  /** Starts moving replicas; `listReassignments` says when that is over. */
+  reassign(
+    moves: readonly Reassignment[],
+    options?: CallOptions,
+  ): Promise<readonly ItemOutcome<Reassignment>[]>
+  listReassignments(options?: CallOptions): Promise<readonly ReassignmentUnderWay[]>
+}
+
+const LIST_OFFSETS = codecs(listOffsetsV7.api, listOffsetsV6.api)
+const ELECT_LEADERS = codecs(electLeadersV2)
+const REASSIGN = codecs(alterPartitionReassignmentsV1.api, alterPartitionReassignmentsV0.api)
+const LIST_REASSIGNMENTS = codecs(listPartitionReassignmentsV0.api)
+
+const CONTROLLER_MS = 3000
+const electionTypes = { preferred: 0, unclean: 1 } as const
+const ELECTION_NOT_NEEDED = 84
+const LEADER_NOT_AVAILABLE = 5
+/** A client, not a replica; and no epoch of the leader known. */
+const CONSUMER = -1
+const READ_UNCOMMITTED = 0
+
+const timestampOf = (at: OffsetAt): bigint =>
+  at === 'latest' ? -1n : at === 'earliest' ? -2n : BigInt(at.timestamp)
+const keyOf = ({ topic, partition }: TopicPartition): string => `${topic}-${partition}`
+
+export function partitionAdmin(calls: Calls, topics: TopicAdmin): PartitionAdmin {
+  return {
+    async listOffsets(queries, options = {}) {
+      const offsets = new Map<OffsetQuery, number>()
+      const outcomes = await calls.each(
+        each => `offset of ${keyOf(each)}`,
+        queries,
+        options,
+        async (pending, once) => {
+          const leaders = await leadersOf(topics, pending, options)
+          const faults = new Map<OffsetQuery, ApiFault | undefined>()
+          const askLeader = async (
+            leader: number | undefined,
+            asked: readonly OffsetQuery[],
+          ): Promise<void> => {
+            if (leader === undefined) {
+              for (const query of asked) faults.set(query, faultOf(LEADER_NOT_AVAILABLE, ''))
+              return
+            }
+            // One query per partition and request: a partition named twice is refused.
+            for (const batch of distinctPartitions(asked)) {
+              const answer = await once({ to: 'broker', id: leader }, LIST_OFFSETS, [
+                CONSUMER,
+                READ_UNCOMMITTED,
+                encodeQueries(batch),
+              ])
+              const found = new Map(
+                answer.topics.flatMap(topic =>
+                  topic.partitions.map(
+                    each => [keyOf({ topic: topic.name, partition: each.partitionIndex }), each] as const,
+                  ),
+                ),
+              )
+              for (const query of batch) {
+                const each = found.get(keyOf(query))
+                faults.set(
+                  query,
+                  each === undefined ? faultOf(-1, 'not in the answer') : faultOf(each.errorCode, ''),
+                )
+                if (each?.errorCode === 0) offsets.set(query, safeNumber(each.offset))
+              }
+            }
+          }
+          const byLeader = grouped(pending, query => leaders.get(keyOf(query)))
+          // A leader that does not answer must not take the others' answers with it.
+          const settled = await Promise.allSettled(
+            [...byLeader].map(([leader, asked]) => askLeader(leader, asked)),
+          )
+          const failed = settled.find(each => each.status === 'rejected')
+          if (failed !== undefined && faults.size === 0) throw failed.reason
+          return query =>
+            faults.has(query)
+              ? faults.get(query)
+              : faultOf(LEADER_NOT_AVAILABLE, 'the leader does not answer')
+        },
+      )
+      return outcomes.map(({ item, error }) => ({
+        ...item,
+        offset: error === null ? offsets.get(item)! : null,
+        error,
+      }))
+    },
+
+    electLeaders: (kind, partitions, options = {}) =>
+      calls.each(
+        each => `elect a leader of ${keyOf(each)}`,
+        partitions,
+        options,
+        async (pending, once) => {
+          const asked = [...grouped(pending, each => each.topic)].map(([topic, each]) => ({
+            topic,
+            partitions: each.map(({ partition }) => partition),
+          }))
+          const answer = await once({ to: 'controller' }, ELECT_LEADERS, [
+            electionTypes[kind],
+            asked,
+            CONTROLLER_MS,
+          ])
+          const whole = faultOf(answer.errorCode, '')
+          const found = new Map(
+            answer.topics.flatMap(({ topic, partitions: results }) =>
+              results.map(each => [keyOf({ topic, ...each }), each] as const),
+            ),
+          )
+          return each => {
+            const result = found.get(keyOf(each))
+            if (whole !== undefined || result === undefined) return whole ?? faultOf(-1, 'not in the answer')
+            return result.errorCode === ELECTION_NOT_NEEDED
+              ? undefined
+              : faultOf(result.errorCode, result.errorMessage)
+          }
+        },
+      ),
+
+    reassign: (moves, options = {}) =>
+      calls.each(
+        move => `reassign ${keyOf(move)}`,
+        moves,
+        options,
+        async (pending, once) => {
+          const asked = [...grouped(pending, move => move.topic)].map(([name, each]) => ({
+            name,
+            partitions: each.map(({ partition, replicas }) => ({
+              partitionIndex: partition,
+              replicas: replicas === null ? null : [...replicas],
+            })),
+          }))
+          const answer = await once({ to: 'controller' }, REASSIGN, [CONTROLLER_MS, true, asked])
+          const whole = faultOf(answer.errorCode, answer.errorMessage)
+          const found = new Map(
+            answer.responses.flatMap(topic =>
+              topic.partitions.map(
+                each => [keyOf({ topic: topic.name, partition: each.partitionIndex }), each] as const,
+              ),
+            ),
+          )
+          return move => {
+            const result = found.get(keyOf(move))
+            if (whole !== undefined || result === undefined) return whole ?? faultOf(-1, 'not in the answer')
+            return faultOf(result.errorCode, result.errorMessage)
+          }
+        },
+      ),
+
+    async listReassignments(options) {
+      const answer = await calls.ask(
+        'list reassignments',
+        { to: 'controller' },
+        LIST_REASSIGNMENTS,
+        [CONTROLLER_MS, null],
+        options,
+        each => faultOf(each.errorCode, each.errorMessage),
+      )
+      return answer.topics.flatMap(topic =>
+        topic.partitions.map(each => ({
+          topic: topic.name,
+          partition: each.partitionIndex,
+          replicas: each.replicas,
+          adding: each.addingReplicas,
+          removing: each.removingReplicas,
+        })),
+      )
+    },
+  }
+}
+
+async function leadersOf(
+  topics: TopicAdmin,
+  queries: readonly TopicPartition[],
+  options: CallOptions,
+): Promise<Map<string, number>> {
+  const described = await topics.describeTopics([...new Set(queries.map(each => each.topic))], options)
+  return new Map(
+    described.flatMap(({ name, partitions }) =>
+      partitions.flatMap(({ partition, leader }) =>
+        leader === null ? [] : [[keyOf({ topic: name, partition }), leader] as const],
+      ),
+    ),
+  )
+}
+
+/** Splits queries so that no piece names a partition twice. */
+function distinctPartitions(queries: readonly OffsetQuery[]): OffsetQuery[][] {
+  const rounds: OffsetQuery[][] = []
+  const used = new Map<string, number>()
+  for (const query of queries) {
+    const round = used.get(keyOf(query)) ?? 0
+    used.set(keyOf(query), round + 1)
+    rounds[round] = [...(rounds[round] ?? []), query]
+  }
+  return rounds
+}
+
+const encodeQueries = (queries: readonly OffsetQuery[]) =>
+  [...grouped(queries, query => query.topic)].map(([name, each]) => ({
+    name,
+    partitions: each.map(({ partition, at }) => ({
+      partitionIndex: partition,
+      currentLeaderEpoch: -1,
+      timestamp: timestampOf(at),
+    })),
+  }))
