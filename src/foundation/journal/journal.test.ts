@@ -2,6 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 import { z } from 'zod'
+import { type AppendFate, createMemoryTopic } from '../../../test/journal/memory-log.ts'
+import { seededRandom } from '../../../test/wire/random.ts'
 import { type AjnaError, isAjnaError } from '../errors/errors.ts'
 import type { ChangeEvent, Machine } from './contract.ts'
 import {
@@ -14,7 +16,6 @@ import {
   JOURNAL_TOO_LARGE,
 } from './errors.ts'
 import { type JournalOptions, openJournal } from './journal.ts'
-import { type AppendFate, createMemoryTopic } from './memory-log.ts'
 
 interface Account {
   readonly balance: number
@@ -38,16 +39,6 @@ const account: Machine<Account, Booking> = {
 
 const SEED = Number(process.env['AJNA_TEST_SEED'] ?? Date.now() % 2 ** 31)
 
-function randomFrom(seed: number): () => number {
-  let state = seed | 0
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
-}
-
 function open(
   topic: ReturnType<typeof createMemoryTopic>,
   fate?: () => AppendFate,
@@ -67,9 +58,9 @@ test('a command has happened when it is read back, and its refusal says why', as
 
 test(`each command of three writers happens once, though appends get lost, doubled and unacknowledged (seed ${SEED})`, async () => {
   const topic = createMemoryTopic()
-  const random = randomFrom(SEED)
+  const random = seededRandom(SEED)
   const fates: readonly AppendFate[] = ['written', 'written', 'lost', 'unacknowledged', 'twice']
-  const fate = () => fates[Math.floor(random() * fates.length)]!
+  const fate = () => random.pick(fates)
   const journals = await Promise.all([open(topic, fate), open(topic, fate), open(topic, fate)])
   const notes = journals.flatMap((_, writer) =>
     Array.from({ length: 30 }, (_, index) => `${writer}.${index}`),

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type CountersState, fencedCounters } from './fenced-counters.ts'
+import { type CountersState, fencedCounters } from '../../../test/shards/fenced-counters.ts'
+import { type SimulationOptions, type SimulationReport, simulate } from '../../../test/shards/simulation.ts'
 import { applyShards } from './machine.ts'
-import { type SimulationOptions, type SimulationReport, simulate } from './simulation.ts'
 
 /** The first of the seeds and how many: AJNA_SIM_SEED=<the printed one> AJNA_SIM_SEEDS=1 repeats a failure. */
 const FIRST = Number(process.env['AJNA_SIM_SEED'] ?? Date.now() % 2 ** 30)

@@ -1,12 +1,34 @@
-import { digestOf } from '../journal/canonical.ts'
-import type { Json, Machine } from '../journal/contract.ts'
-import { type Draft, decodeRecord, type Envelope } from '../journal/record.ts'
-import { emptyReplica, replay, replicaDigest, restore, type Verdict } from '../journal/replica.ts'
-import { createSession, receive, type SealedRecord, type Session, seal } from '../journal/session.ts'
-import type { ShardsCommand, ShardTerms, ShardTimes } from './contract.ts'
-import type { Action } from './decide.ts'
+import { digestOf } from '../../src/foundation/journal/canonical.ts'
+import type { Json, Machine } from '../../src/foundation/journal/contract.ts'
+import { type Draft, decodeRecord, type Envelope } from '../../src/foundation/journal/record.ts'
+import {
+  emptyReplica,
+  replay,
+  replicaDigest,
+  restore,
+  type Verdict,
+} from '../../src/foundation/journal/replica.ts'
+import {
+  createSession,
+  receive,
+  type SealedRecord,
+  type Session,
+  seal,
+} from '../../src/foundation/journal/session.ts'
+import type { ShardsCommand, ShardTerms, ShardTimes } from '../../src/foundation/shards/contract.ts'
+import type { Action } from '../../src/foundation/shards/decide.ts'
+import {
+  answered,
+  asking,
+  createView,
+  holds,
+  look,
+  plan,
+  type View,
+} from '../../src/foundation/shards/view.ts'
+import { seededRandom } from '../wire/random.ts'
 import type { CountersCommand, CountersState } from './fenced-counters.ts'
-import { answered, asking, createView, holds, look, plan, type View } from './view.ts'
+import { judgeWrites } from './judge.ts'
 
 /**
  * Members of a group over a simulated log, in virtual time: the same rules and the same members' memory that joinShards
@@ -68,7 +90,7 @@ export function simulate(options: SimulationOptions): SimulationReport {
   observeHolders(world)
   world.run(options.stormMs + options.calmMs)
   checkReplicas(world)
-  checkWrites(world)
+  checkReplayedWrites(world)
   const { violations, log, told, expulsions, snapshots, longestUnheldMs } = world
   const acceptedWrites = [...told.values()].filter(accepted => accepted).length
   const refusedWrites = told.size - acceptedWrites
@@ -84,7 +106,7 @@ export function simulate(options: SimulationOptions): SimulationReport {
 }
 
 function createWorld(options: SimulationOptions) {
-  const random = randomFrom(options.seed)
+  const random = seededRandom(options.seed).next
   const events: { at: number; order: number; run: () => void }[] = []
   let order = 0
   const world = {
@@ -394,41 +416,14 @@ function checkReplicas(world: World): void {
   if (replicaDigest(restored) !== expected) world.fail('the replica from the snapshot differs')
 }
 
-/**
- * Judges the writes by the log alone: who owned what follows from the accepted shard commands; a write counts only by
- * the owner at that point; all that writers were told is there, once.
- */
-function checkWrites(world: World): void {
+function checkReplayedWrites(world: World): void {
   if (world.violations.length > 0) return
-  const { machine } = world.options
-  const accepted = new Set<number>()
-  let replica = emptyReplica(machine)
-  for (const envelope of world.log) {
-    const { assignments } = replica.state.shards
-    const step = replay(machine, replica, replica.next, envelope)
-    replica = step.replica
-    if (step.verdict.kind !== 'accepted' || step.verdict.command.kind !== 'write') continue
-    const { shard, instance, id } = step.verdict.command
-    if (assignments[shard]?.owner !== instance)
-      world.fail(`write ${id} of ${instance} counts, which had been deposed`)
-    if (accepted.has(id)) world.fail(`write ${id} counts twice`)
-    accepted.add(id)
-  }
-  for (const [id, told] of world.told)
-    if (told !== accepted.has(id)) world.fail(`write ${id} was told ${told} and is ${accepted.has(id)}`)
-  const sum = Object.values(replica.state.counters).reduce((total, counter) => total + counter.sum, 0)
-  if (sum !== [...accepted].reduce((total, id) => total + id, 0)) world.fail('the counters do not add up')
-}
-
-/** Mulberry32: 32 bits of state, good enough to choose faults. */
-export function randomFrom(seed: number): () => number {
-  let state = seed | 0
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
+  const { violations } = judgeWrites(
+    world.options.machine,
+    world.log,
+    new Map([...world.told].map(([id, accepted]) => [id, { accepted }])),
+  )
+  for (const violation of violations) world.fail(violation)
 }
 
 interface Timed {

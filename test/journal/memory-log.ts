@@ -1,6 +1,6 @@
-import { AjnaError } from '../errors/errors.ts'
-import type { LoggedRecord, OrderedLog } from './contract.ts'
-import { JOURNAL_BEHIND } from './errors.ts'
+import { AjnaError } from '../../src/foundation/errors/errors.ts'
+import type { LoggedRecord, OrderedLog } from '../../src/foundation/journal/contract.ts'
+import { JOURNAL_BEHIND } from '../../src/foundation/journal/errors.ts'
 
 /** What happens to one append: as asked; not written; written but not said so; written twice. */
 export type AppendFate = 'written' | 'lost' | 'unacknowledged' | 'twice'

@@ -1,7 +1,12 @@
 import { z } from 'zod'
-import type { Machine } from '../journal/contract.ts'
-import { NO_SHARDS, type ShardsState, shardsCommand, shardsState } from './contract.ts'
-import { applyShards, mayWrite } from './machine.ts'
+import type { Machine } from '../../src/foundation/journal/contract.ts'
+import {
+  NO_SHARDS,
+  type ShardsState,
+  shardsCommand,
+  shardsState,
+} from '../../src/foundation/shards/contract.ts'
+import { applyShards, mayWrite } from '../../src/foundation/shards/machine.ts'
 
 /**
  * The smallest machine whose own commands are fenced by shard tokens in the same journal; the simulation and the chaos
