@@ -98,3 +98,31 @@ export const streamDescriptor: SingleObject<StreamDescriptor> = singleObject<Str
     { name: 'firstSeen', type: 'long' },
   ],
 })
+
+/** Bytes of a stream that nobody can ship any more; announced in `ajna.streams.<site>` beside the descriptors. */
+export interface StreamGap {
+  readonly stream: StreamId
+  readonly host: string
+  readonly path: string
+  /** Bytes [start, end) of the stream. */
+  readonly start: number
+  readonly end: number
+  /** truncated, gone: the file was, before they were read; refused: the cluster would not take them. */
+  readonly reason: 'truncated' | 'gone' | 'refused'
+  /** ms since the epoch. */
+  readonly at: number
+}
+
+export const streamGap: SingleObject<StreamGap> = singleObject<StreamGap>({
+  type: 'record',
+  name: 'ajna.streams.StreamGap',
+  fields: [
+    { name: 'stream', type: 'string' },
+    { name: 'host', type: 'string' },
+    { name: 'path', type: 'string' },
+    { name: 'start', type: 'long' },
+    { name: 'end', type: 'long' },
+    { name: 'reason', type: { type: 'enum', name: 'GapReason', symbols: ['truncated', 'gone', 'refused'] } },
+    { name: 'at', type: 'long' },
+  ],
+})
