@@ -1,4 +1,4 @@
-import { copyFile, rename, rm, stat, truncate } from 'node:fs/promises'
+import { copyFile, open, rename, rm, stat, truncate } from 'node:fs/promises'
 
 export const consoleLimitBytes = 4 * 1024 * 1024
 const kept = 2
@@ -22,6 +22,24 @@ export async function rotateConsole(file: string, limit = consoleLimitBytes): Pr
   return true
 }
 
-function ignoreAbsent(error: NodeJS.ErrnoException): void {
-  if (error.code !== 'ENOENT') throw error
+function ignoreAbsent(error: NodeJS.ErrnoException): undefined {
+  if (error.code === 'ENOENT') return undefined
+  throw error
+}
+
+const tailBytes = 16_384
+
+/** The last lines of a console file, at most 20; none when there is no file. */
+export async function lastConsoleLines(file: string, count = 20): Promise<readonly string[]> {
+  const handle = await open(file).catch(ignoreAbsent)
+  if (handle === undefined) return []
+  await using console = handle
+  const { size } = await console.stat()
+  const from = Math.max(0, size - tailBytes)
+  const { buffer, bytesRead } = await console.read(Buffer.alloc(size - from), 0, size - from, from)
+  return buffer
+    .toString('utf8', 0, bytesRead)
+    .split('\n')
+    .filter(line => line.trim() !== '')
+    .slice(-count)
 }

@@ -70,7 +70,6 @@ export const pidFile = (runDir: string, name: string): string => join(runDir, `$
  * @throws AjnaError PROCESS_NOT_STARTED
  */
 export async function start(spec: ProcessSpec): Promise<RunningProcess> {
-  await mkdir(spec.runDir, { recursive: true })
   await mkdir(dirname(spec.consoleFile), { recursive: true })
   await rotateConsole(spec.consoleFile)
   await using console = await open(spec.consoleFile, 'a')
@@ -115,6 +114,7 @@ function spawned(child: ChildProcess, spec: ProcessSpec): Promise<void> {
 
 async function writePidFile(runDir: string, record: ProcessRecord): Promise<void> {
   const file = pidFile(runDir, record.name)
+  await mkdir(runDir, { recursive: true })
   await writeFile(`${file}.new`, `${JSON.stringify(record)}\n`)
   await rename(`${file}.new`, file)
 }
