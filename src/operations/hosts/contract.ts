@@ -150,3 +150,11 @@ export const agentConfig = z.strictObject({
 })
 export type AgentConfig = Readonly<z.infer<typeof agentConfig>>
 export type AgentConfigInput = z.input<typeof agentConfig>
+
+/* ---- records without a position ---- */
+
+/**
+ * Header of a barrier: a record with a null value that an agent writes to each partition when it (re)starts. Readers of
+ * shipped records pass over it; its value names the agent.
+ */
+export const BARRIER_HEADER = 'b'

@@ -26,3 +26,21 @@ export const FENCING_TOKEN_STALE = errorKind(
   'Read who owns the failure domain now; the present owner must give the order.',
   3,
 )
+
+export const TOPIC_MISSING = errorKind(
+  'TOPIC_MISSING',
+  'A topic that the agent ships to does not exist, or may not be seen by it.',
+  'Apply the fleet: it creates the topics and the rights to them. The agent tries again by itself.',
+)
+
+export const TOPIC_UNREADABLE = errorKind(
+  'TOPIC_UNREADABLE',
+  'The agent cannot read back what it wrote to a topic before it was restarted.',
+  'Check that the topic was not deleted or truncated meanwhile, and that the agent may read it. The agent tries again by itself.',
+)
+
+export const SHIPPING_REFUSED = errorKind(
+  'SHIPPING_REFUSED',
+  'The cluster refuses every record of a topic, not only some.',
+  'The broker’s error is named: an ACL is missing, or the topic is gone. The agent keeps what it has and tries again by itself.',
+)

@@ -7,6 +7,8 @@ import { type Packing, packingOf } from './files.ts'
 /** The bytes of a stream, wherever they lie: a file, or a compressed file. */
 export interface Content {
   readonly packed: boolean
+  /** Of a plain file. */
+  readonly fd: number | undefined
   /**
    * Bytes from `position` into `into` at `at`, at most `length`; 0 at the end. Packed content is cheap to read forwards
    * only.
@@ -21,12 +23,13 @@ export interface Content {
 export async function openContent(path: string): Promise<Content> {
   const packing = packingOf(path)
   const handle = await open(path, 'r')
-  return packing === undefined ? plainContent(handle) : packedContent(handle, path, packing)
+  return packing === undefined ? plainContent(handle) : packedContent(handle, packing)
 }
 
 export function plainContent(handle: FileHandle): Content {
   return {
     packed: false,
+    fd: handle.fd,
     async read(position, into, at, length) {
       return (await handle.read(into, at, length, position)).bytesRead
     },
@@ -35,59 +38,74 @@ export function plainContent(handle: FileHandle): Content {
   }
 }
 
+/** Unpacked bytes that stay at hand behind the place last read, so that an unfinished line can be read again. */
+const KEPT_BEHIND_BYTES = 2 * 1024 * 1024
+const UNPACKED_PIECE_BYTES = 128 * 1024
+
 /** The handle keeps the file readable after it was deleted. */
-function packedContent(handle: FileHandle, path: string, packing: Packing): Content {
-  let unpacked: AsyncIterator<Buffer> | undefined
-  let stop: (() => void) | undefined
-  let position = 0
-  let piece: Buffer = Buffer.alloc(0)
+function packedContent(handle: FileHandle, packing: Packing): Content {
+  let source: AsyncIterator<Buffer> | undefined
+  let stop: () => void = () => undefined
+  /** Consecutive pieces of unpacked bytes, the first one at `from` of the content. */
+  let pieces: Buffer[] = []
+  let from = 0
+  let to = 0
   let end: number | undefined
 
   function restart(): void {
-    stop?.()
-    const source = createReadStream(path, { fd: handle, autoClose: false, start: 0 })
-    const unpacker = packing === 'gzip' ? createGunzip() : createZstdDecompress()
+    stop()
+    const file = createReadStream('', { fd: handle, autoClose: false, start: 0 })
+    const chunkSize = UNPACKED_PIECE_BYTES
+    const unpacker = packing === 'gzip' ? createGunzip({ chunkSize }) : createZstdDecompress({ chunkSize })
     // The iterator reports the error; the callback only keeps it from being thrown a second time.
-    pipeline(source, unpacker, () => undefined)
-    unpacked = unpacker[Symbol.asyncIterator]() as AsyncIterator<Buffer>
+    pipeline(file, unpacker, () => undefined)
+    source = unpacker[Symbol.asyncIterator]() as AsyncIterator<Buffer>
     stop = () => {
-      source.destroy()
+      file.destroy()
       unpacker.destroy()
     }
-    position = 0
-    piece = Buffer.alloc(0)
+    pieces = []
+    from = to = 0
   }
 
-  async function nextPiece(): Promise<boolean> {
-    if (unpacked === undefined) restart()
-    const next = await unpacked!.next()
+  async function unpackMore(): Promise<boolean> {
+    const next = await source!.next().catch(error => {
+      source = undefined
+      throw error
+    })
     if (next.done === true) {
-      end = position
+      end = to
       return false
     }
-    piece = next.value
+    pieces.push(next.value)
+    to += next.value.length
     return true
+  }
+
+  function forgetBefore(position: number): void {
+    while (pieces.length > 0 && from + pieces[0]!.length <= position) from += pieces.shift()!.length
   }
 
   return {
     packed: true,
-    async read(from, into, at, length) {
-      if (unpacked === undefined || from < position) restart()
-      while (position + piece.length <= from) {
-        position += piece.length
-        piece = piece.subarray(piece.length)
-        if (!(await nextPiece())) return 0
+    fd: undefined,
+    async read(position, into, at, length) {
+      if (source === undefined || position < from) restart()
+      while (to <= position) {
+        if (end === to || !(await unpackMore())) return 0
+        forgetBefore(position - KEPT_BEHIND_BYTES)
       }
-      piece = piece.subarray(from - position)
-      position = from
-      const copied = piece.copy(into, at, 0, length)
-      piece = piece.subarray(copied)
-      position += copied
-      return copied
+      let pieceAt = from
+      for (const piece of pieces) {
+        if (position < pieceAt + piece.length)
+          return piece.copy(into, at, position - pieceAt, position - pieceAt + length)
+        pieceAt += piece.length
+      }
+      return 0
     },
     size: async () => end,
     async close() {
-      stop?.()
+      stop()
       await handle.close()
     },
   }
