@@ -1,6 +1,7 @@
 /**
  * The compression codecs of record batches. Synchronous on purpose: for batches of usual size the hand-over to a thread
- * costs more CPU than it saves.
+ * costs more CPU than it saves. What the native codecs allocate is given back in the event loop's turns only: a loop over
+ * many batches must await something now and then.
  *
  * Decompression is bounded: `maxBytes` is checked before, or while, memory is taken, never afterwards.
  */
