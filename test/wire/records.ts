@@ -33,6 +33,8 @@ export async function readTopic(
     for (const header of batchesIn(event.bytes)) {
       if (header.control) continue
       for (const record of recordsIn(event.bytes, header)) {
+        // A batch comes whole, also what lies in it before the start of the log.
+        if (record.offset < from[event.partition]!.offset) continue
         all[event.partition]!.push({ offset: record.offset, value: record.value?.toString() ?? '' })
       }
     }

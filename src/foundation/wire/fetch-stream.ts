@@ -141,7 +141,7 @@ export class LeaderFetchStream implements FetchStream {
         await promise
         continue
       }
-      if (item.reader !== undefined && item.reader.generation !== item.generation) {
+      if (this.#isVoid(item)) {
         item.consumed?.()
         continue
       }
@@ -149,6 +149,12 @@ export class LeaderFetchStream implements FetchStream {
       this.#noteDelivery(item)
       return { done: false, value: item.event }
     }
+  }
+
+  /** Whether something that happened since it was put in line made it untrue. */
+  #isVoid({ event, reader, generation }: Item): boolean {
+    if (event.kind === 'caught-up') return this.#behind > 0
+    return reader !== undefined && reader.generation !== generation
   }
 
   #noteDelivery({ event, reader }: Item): void {
@@ -175,7 +181,8 @@ export class LeaderFetchStream implements FetchStream {
   }
 
   #announceIfCaughtUp(): void {
-    if (this.#behind > 0 || this.#announced || this.#readers.size === 0) return
+    if (this.#behind > 0 || this.#announced) return
+    if (![...this.#readers.values()].some(reader => reader.active)) return
     this.#announced = true
     this.#push({ kind: 'caught-up' })
   }

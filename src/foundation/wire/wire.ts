@@ -90,17 +90,18 @@ async function writeMarkers(
   markers: readonly Marker[],
   signal: AbortSignal,
 ): Promise<void> {
-  const items = markers.flatMap(marker =>
-    marker.partitions.map(partition => ({ marker, topic: marker.topic, partition })),
+  // The same marker may be wanted several times: one offset each.
+  const items = markers.flatMap((marker, index) =>
+    marker.partitions.map(partition => ({ index, topic: marker.topic, partition })),
   )
   const { groups, leaderless, error } = await groupByLeader(cluster, items, false, signal)
   if (leaderless.length > 0) throw partitionsUnavailable(leaderless, error)
   await Promise.all(
     [...groups].map(async ([node, group]) => {
       const request = {
-        markers: [...Map.groupBy(group, ({ marker }) => marker)].map(([marker, parts]) => ({
-          ...marker,
-          topics: [{ topic: marker.topic, partitions: parts.map(({ partition }) => partition) }],
+        markers: [...Map.groupBy(group, ({ index }) => index)].map(([index, parts]) => ({
+          ...markers[index]!,
+          topics: [{ topic: markers[index]!.topic, partitions: parts.map(({ partition }) => partition) }],
         })),
       }
       const written = await cluster.send(node, 'control', writeTxnMarkers, request, { signal })
