@@ -2,13 +2,12 @@
  * What a tier's counter reads: the positions of a batch's records, without looking at their values and without an object
  * per record.
  */
-import { AjnaError, isAjnaError } from '../errors/errors.ts'
+import { isAjnaError } from '../errors/errors.ts'
 import type { BatchHeader } from '../wire/batch.ts'
 import { ByteReader } from '../wire/bytes.ts'
 import { WIRE_MALFORMED, WIRE_TRUNCATED } from '../wire/errors.ts'
 import { type RecordCursor, recordCursor } from '../wire/records.ts'
-import { POSITION_MALFORMED } from './errors.ts'
-import { MIN_POSITION_BYTES, POSITION_HEADER } from './position.ts'
+import { HASH_BYTES, MIN_POSITION_BYTES, POSITION_HEADER } from './position.ts'
 
 /**
  * @param streamHigh first four bytes of the stream id as an unsigned number (`streamIdOf` makes the text)
@@ -30,8 +29,8 @@ const HEADER_KEY = POSITION_HEADER.charCodeAt(0)
 /**
  * Visits the position of each record of a batch, in order. Control batches have none.
  *
- * @returns how many records carry no position: not shipped by an agent (a barrier, a foreign producer)
- * @throws AjnaError POSITION_MALFORMED, and as `recordCursor` and `RecordCursor.next`
+ * @returns how many records carry no position, or none that parses: not shipped by an agent (a barrier, a foreign producer)
+ * @throws AjnaError as `recordCursor` and `RecordCursor.next`
  */
 export function visitPositions(
   buffer: Buffer,
@@ -43,49 +42,44 @@ export function visitPositions(
   const cursor = recordCursor(buffer, header, maxUnpackedBytes)
   const reader = new ByteReader(cursor.body)
   let without = 0
-  try {
-    while (cursor.next()) if (!visitPosition(cursor, reader, visit)) without++
-  } catch (cause) {
-    if (!isAjnaError(cause, WIRE_MALFORMED, WIRE_TRUNCATED)) throw cause
-    throw new AjnaError(POSITION_MALFORMED, `the position at offset ${cursor.offset} does not parse`, {
-      cause,
-    })
-  }
+  while (cursor.next()) if (!tryVisit(cursor, reader, visit)) without++
   return without
 }
 
-function visitPosition(cursor: RecordCursor, reader: ByteReader, visit: PositionVisitor): boolean {
+/** A record that does not parse must not hide the ones around it. */
+function tryVisit(cursor: RecordCursor, reader: ByteReader, visit: PositionVisitor): boolean {
+  try {
+    return findPosition(cursor, reader) && visitPosition(cursor, reader, visit)
+  } catch (error) {
+    if (!isAjnaError(error, WIRE_MALFORMED, WIRE_TRUNCATED)) throw error
+    return false
+  }
+}
+
+/** Moves the reader to the length of the position header's value. */
+function findPosition(cursor: RecordCursor, reader: ByteReader): boolean {
   reader.offset = cursor.headersStart
   for (let left = cursor.headerCount; left > 0; left--) {
     const keyLength = reader.varint()
     const keyAt = reader.offset
     reader.skip(keyLength)
+    if (keyLength === 1 && cursor.body[keyAt] === HEADER_KEY) return true
     const valueLength = reader.varint()
-    if (keyLength === 1 && cursor.body[keyAt] === HEADER_KEY) {
-      readAndVisit(cursor, reader, valueLength, visit)
-      return true
-    }
     if (valueLength > 0) reader.skip(valueLength)
   }
   return false
 }
 
-function readAndVisit(cursor: RecordCursor, reader: ByteReader, size: number, visit: PositionVisitor): void {
+function visitPosition(cursor: RecordCursor, reader: ByteReader, visit: PositionVisitor): boolean {
+  const size = reader.varint()
   const end = reader.offset + size
-  if (size < MIN_POSITION_BYTES || end > cursor.recordEnd) throw malformed(cursor, `${size} bytes`)
+  if (size < MIN_POSITION_BYTES || end > cursor.recordEnd) return false
   const streamHigh = reader.uint32()
   const streamLow = reader.uint32()
   const start = reader.uvarlong()
   const length = reader.uvarlong()
   const eventTime = cursor.timestamp + reader.varlong()
-  reader.skip(4)
-  if (reader.offset !== end) throw malformed(cursor, `it ends ${reader.offset - end} bytes off`)
-  if (!Number.isSafeInteger(start + length)) throw malformed(cursor, `it ends at ${start} + ${length}`)
+  if (reader.offset + HASH_BYTES !== end || !Number.isSafeInteger(start + length)) return false
   visit(streamHigh, streamLow, start, length, eventTime, cursor.offset)
-}
-
-function malformed(cursor: RecordCursor, what: string): AjnaError {
-  return new AjnaError(POSITION_MALFORMED, `the position at offset ${cursor.offset}: ${what}`, {
-    details: { offset: cursor.offset },
-  })
+  return true
 }

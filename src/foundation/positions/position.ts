@@ -25,7 +25,8 @@ export interface Position {
 }
 
 const STREAM_BYTES = 8
-const HASH_BYTES = 4
+/** The hash closes the position. */
+export const HASH_BYTES = 4
 /** The three numbers take a byte each at least. */
 export const MIN_POSITION_BYTES = STREAM_BYTES + 3 + HASH_BYTES
 /** 8 for the stream, 8 for each of three numbers below 2^53 and 4 for the hash. */
