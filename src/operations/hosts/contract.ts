@@ -65,7 +65,7 @@ export const plannedProcess = z.strictObject({
   cwd: z.string(),
   /** Standard output and error are appended here. */
   log: z.string(),
-  /** What makes it ready; a process that is not ready in time is restarted. */
+  /** What makes it ready; that it is not in time, or no longer, is told, not acted upon. */
   readiness: z
     .discriminatedUnion('kind', [
       z.strictObject({ kind: z.literal('started') }),
@@ -150,6 +150,99 @@ export const agentConfig = z.strictObject({
 })
 export type AgentConfig = Readonly<z.infer<typeof agentConfig>>
 export type AgentConfigInput = z.input<typeof agentConfig>
+
+/* ---- what an agent says: GET /api/status ---- */
+
+/** Something an operator or the activity log should know. */
+export const agentEvent = z.object({
+  /** ms since the epoch. */
+  at: z.number(),
+  host: z.string(),
+  /** `process` (started, exited, restarting, gave-up, …), `gap`, `unknown`, `plan`, `order`. */
+  kind: z.string(),
+  /** The process or path it is about. */
+  subject: z.string(),
+  text: z.string(),
+  details: z.record(z.string(), z.unknown()),
+})
+export type AgentEvent = Readonly<z.infer<typeof agentEvent>>
+
+export const processStatus = z.object({
+  name: z.string(),
+  state: z.enum(['starting', 'running', 'ready', 'unhealthy', 'waiting', 'gave-up', 'ended', 'stopped']),
+  pid: z.number().nullable(),
+  /** Starts by this agent, adoptions not counted. */
+  starts: z.number(),
+})
+export type ProcessStatus = Readonly<z.infer<typeof processStatus>>
+
+export const agentStatus = z.object({
+  host: z.string(),
+  site: z.string(),
+  startedAt: z.number(),
+  at: z.number(),
+  shipping: z.object({
+    /** connecting: no session yet; direct: to the cluster; spooling: to the disk first. */
+    state: z.enum(['connecting', 'direct', 'spooling']),
+    connected: z.boolean(),
+    problem: z.string().nullable(),
+    acknowledgedRecords: z.number(),
+    acknowledgedBytes: z.number(),
+    /** ms since the epoch; 0: nothing yet. */
+    lastAcknowledged: z.number(),
+    unacknowledgedBytes: z.number(),
+    /** Bytes in files that were not read yet. */
+    lagBytes: z.number(),
+    /** Of these, in files that only an open descriptor keeps: gone if the agent ends before they are read. */
+    atRisk: z.object({ files: z.number(), bytes: z.number() }),
+    /** Bytes that were gone before they could be read, and where; the last ranges only. */
+    lostBytes: z.number(),
+    gaps: z.array(
+      z.object({
+        stream: z.string(),
+        path: z.string(),
+        start: z.number(),
+        end: z.number(),
+        reason: z.string(),
+        at: z.number(),
+      }),
+    ),
+    /** Records the cluster refused for good. */
+    quarantined: z.number(),
+    repeatedBytes: z.number(),
+  }),
+  spool: z.object({
+    bytes: z.number(),
+    maxBytes: z.number(),
+    batches: z.number(),
+    /** Why it takes no more. */
+    refusal: z.enum(['bound', 'disk']).nullable(),
+  }),
+  files: z.array(
+    z.object({
+      path: z.string(),
+      stream: z.string(),
+      tenure: z.enum(['live', 'leaving', 'final']),
+      position: z.number(),
+      size: z.number(),
+    }),
+  ),
+  unreadable: z.array(z.object({ path: z.string(), problem: z.string() })),
+  processes: z.array(processStatus),
+  /** Version of the plan carried out; null without one. */
+  plan: z.number().nullable(),
+  events: z.array(agentEvent),
+})
+export type AgentStatus = Readonly<z.infer<typeof agentStatus>>
+
+/** POST /api/processes/<name>/<start|stop|restart>, with the bearer token. */
+export const processOrder = z.object({
+  /** Of the lease under which the order is given; one below the highest ever seen is refused. */
+  token: z.int().nonnegative(),
+  reason: z.string().max(500),
+})
+export const processActs = ['start', 'stop', 'restart'] as const
+export type ProcessAct = (typeof processActs)[number]
 
 /* ---- records without a position ---- */
 

@@ -44,3 +44,9 @@ export const SHIPPING_REFUSED = errorKind(
   'The cluster refuses every record of a topic, not only some.',
   'The broker’s error is named: an ACL is missing, or the topic is gone. The agent keeps what it has and tries again by itself.',
 )
+
+export const AGENT_ALREADY_RUNS = errorKind(
+  'AGENT_ALREADY_RUNS',
+  'Another agent works in the same directory.',
+  'Stop it first, or give this one a directory of its own.',
+)

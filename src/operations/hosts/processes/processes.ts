@@ -1,0 +1,184 @@
+import { readFile } from 'node:fs/promises'
+import { connect } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
+import { AjnaError, describeError } from '../../../foundation/errors/errors.ts'
+import type { ProcessSpec } from '../../../foundation/process/run.ts'
+import { type SupervisionEvent, type Supervisor, supervise } from '../../../foundation/process/supervise.ts'
+import {
+  type HostPlan,
+  hostPlan,
+  type PlannedProcess,
+  type ProcessAct,
+  type ProcessStatus,
+} from '../contract.ts'
+import { PLAN_INVALID, PROCESS_UNKNOWN } from '../errors.ts'
+import { planChanges } from './decide.ts'
+
+const PLAN_CHECK_MS = 500
+
+export interface ProcessesOptions {
+  /** Of the plan; a missing file is a plan without processes. */
+  readonly path: string
+  readonly host: string
+  readonly runDirectory: string
+  readonly onProcessEvent: (event: SupervisionEvent) => void
+  readonly onPlan: (kind: 'adopted' | 'refused', text: string) => void
+}
+
+export interface Processes {
+  /** Keeps the planned processes alive until aborted; they outlive that, and the next agent adopts them. */
+  run(signal: AbortSignal): Promise<void>
+  /** @throws AjnaError PROCESS_UNKNOWN, PROCESS_STUCK */
+  act(name: string, act: ProcessAct): Promise<void>
+  status(): ProcessStatus[]
+  readonly plan: HostPlan | undefined
+}
+
+interface Kept {
+  planned: PlannedProcess
+  /** Undefined while it is stopped by order. */
+  supervisor: Supervisor | undefined
+  starts: number
+}
+
+export function createProcesses(options: ProcessesOptions): Processes {
+  const kept = new Map<string, Kept>()
+  let plan: HostPlan | undefined
+  let lastText: string | undefined
+  // Orders and plan changes one after another: each may stop what another starts.
+  let last: Promise<unknown> = Promise.resolve()
+  const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
+    const mine = last.then(work)
+    last = mine.catch(() => undefined)
+    return mine
+  }
+
+  function watch(process: Kept): void {
+    const { planned } = process
+    const { readiness } = planned
+    process.supervisor = supervise(planned.name, async () => specOf(planned, options.runDirectory), {
+      onEvent: event => {
+        if (event.kind === 'started' && !event.adopted) process.starts++
+        options.onProcessEvent(event)
+      },
+      stop: { deadlineMs: planned.stopMs },
+      ...(readiness.kind === 'port'
+        ? {
+            probe: (signal: AbortSignal) => answers(readiness.host, readiness.port, signal),
+            readyWithinMs: readiness.withinMs,
+          }
+        : {}),
+    })
+  }
+
+  async function adoptPlan(next: HostPlan): Promise<void> {
+    const changes = planChanges(plan, next)
+    if (changes === undefined) {
+      options.onPlan('refused', `plan ${next.version} is older than ${plan?.version}, which is carried out`)
+      return
+    }
+    plan = next
+    await Promise.all(
+      changes.remove.map(async name => {
+        await kept.get(name)!.supervisor?.stop()
+        kept.delete(name)
+      }),
+    )
+    await Promise.all([...changes.replace].map(process => restartAs(process, 'stop')))
+    await Promise.all([...changes.rewatch].map(process => restartAs(process, 'release')))
+    for (const planned of changes.add) {
+      const process: Kept = { planned, supervisor: undefined, starts: 0 }
+      kept.set(planned.name, process)
+      watch(process)
+    }
+    options.onPlan(
+      'adopted',
+      `plan ${next.version}: ${next.processes.map(({ name }) => name).join(', ') || 'no processes'}`,
+    )
+  }
+
+  async function restartAs(planned: PlannedProcess, how: 'stop' | 'release'): Promise<void> {
+    const process = kept.get(planned.name)!
+    const wasRunning = process.supervisor !== undefined
+    await process.supervisor?.[how]()
+    process.planned = planned
+    process.supervisor = undefined
+    if (wasRunning) watch(process)
+  }
+
+  async function readPlan(): Promise<void> {
+    const text = await readFile(options.path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return undefined
+      throw error
+    })
+    if (text === lastText) return
+    lastText = text
+    if (text !== undefined) await adoptPlan(parsePlan(text, options))
+  }
+
+  return {
+    async run(signal) {
+      while (!signal.aborted) {
+        await inTurn(readPlan).catch(error => options.onPlan('refused', describeError(error)))
+        await delay(PLAN_CHECK_MS, undefined, { signal }).catch(() => undefined)
+      }
+      await inTurn(async () => {
+        await Promise.all([...kept.values()].map(({ supervisor }) => supervisor?.release()))
+      })
+    },
+    act: (name, act) =>
+      inTurn(async () => {
+        const process = kept.get(name)
+        if (process === undefined)
+          throw new AjnaError(PROCESS_UNKNOWN, `no process ${name} in the plan of ${options.host}`)
+        if (act !== 'start') {
+          await process.supervisor?.stop()
+          process.supervisor = undefined
+        }
+        if (act === 'stop') return
+        if (process.supervisor === undefined) watch(process)
+        else process.supervisor.retry()
+      }),
+    status: () =>
+      [...kept.values()].map(({ planned, supervisor, starts }) => ({
+        name: planned.name,
+        state: supervisor?.state() ?? 'stopped',
+        pid: supervisor?.pid() ?? null,
+        starts,
+      })),
+    get plan() {
+      return plan
+    },
+  }
+}
+
+/** @throws AjnaError PLAN_INVALID */
+function parsePlan(text: string, { path, host }: ProcessesOptions): HostPlan {
+  let json: unknown
+  try {
+    json = JSON.parse(text)
+  } catch (cause) {
+    throw new AjnaError(PLAN_INVALID, `${path} is not JSON`, { cause })
+  }
+  const parsed = hostPlan.safeParse(json)
+  if (!parsed.success) throw new AjnaError(PLAN_INVALID, `${path}: ${describeError(parsed.error)}`)
+  if (parsed.data.host !== host)
+    throw new AjnaError(PLAN_INVALID, `${path} is the plan of ${parsed.data.host}, not of ${host}`)
+  return parsed.data
+}
+
+function specOf({ name, argv, env, cwd, log }: PlannedProcess, runDir: string): ProcessSpec {
+  const [command, ...args] = argv
+  return { name, command: command!, args, env, cwd, runDir, consoleFile: log }
+}
+
+function answers(host: string, port: number, signal: AbortSignal): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host, port, signal })
+    socket.once('connect', () => {
+      socket.destroy()
+      resolve(true)
+    })
+    socket.once('error', reject)
+  })
+}

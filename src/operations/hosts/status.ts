@@ -1,0 +1,63 @@
+import { z } from 'zod'
+import { AjnaError } from '../../foundation/errors/errors.ts'
+import { createHttpServer, type HttpServer } from '../../foundation/http/server.ts'
+import { sessionOf } from '../../foundation/http/session.ts'
+import type { Logger } from '../../foundation/log/log.ts'
+import { type AgentStatus, agentStatus, type ProcessAct, processActs, processOrder } from './contract.ts'
+import { FENCING_TOKEN_STALE, PROCESS_UNKNOWN } from './errors.ts'
+
+export interface StatusServerOptions {
+  readonly secret: string
+  readonly log: Logger
+  readonly status: () => AgentStatus
+  readonly act: (name: string, act: ProcessAct, reason: string) => Promise<void>
+  /** The highest fencing token ever obeyed, kept across restarts. */
+  readonly tokens: FencingTokens
+}
+
+export interface FencingTokens {
+  readonly highest: number
+  /** Returns once it is on the disk. */
+  raise(token: number): Promise<void>
+}
+
+/** The agent's own door, on loopback: what it does, and orders for its processes. */
+export function createStatusServer(options: StatusServerOptions): HttpServer {
+  const server = createHttpServer({
+    title: 'Ajna host agent',
+    version: '1',
+    session: sessionOf(options.secret),
+    log: options.log,
+    statuses: { [PROCESS_UNKNOWN.code]: 404, [FENCING_TOKEN_STALE.code]: 409 },
+  })
+  server.app.after(() => {
+    server.app.get('/api/status', {
+      schema: { response: { 200: agentStatus } },
+      handler: async () => options.status(),
+    })
+    server.app.post('/api/processes/:name/:act', {
+      schema: {
+        params: z.object({ name: z.string().max(100), act: z.enum(processActs) }),
+        body: processOrder,
+        response: { 200: z.object({ done: z.literal(true) }) },
+      },
+      handler: async request => {
+        const { name, act } = request.params
+        await obey(options.tokens, request.body.token)
+        await options.act(name, act, request.body.reason)
+        return { done: true as const }
+      },
+    })
+  })
+  return server
+}
+
+/** @throws AjnaError FENCING_TOKEN_STALE */
+async function obey(tokens: FencingTokens, token: number): Promise<void> {
+  if (token < tokens.highest) {
+    throw new AjnaError(FENCING_TOKEN_STALE, `token ${token} comes after ${tokens.highest}`, {
+      details: { given: token, highest: tokens.highest },
+    })
+  }
+  if (token > tokens.highest) await tokens.raise(token)
+}
