@@ -9,7 +9,7 @@ import {
 import type { CallOptions, Calls, ItemOutcome } from './calls.ts'
 import { codecs } from './connections.ts'
 import { faultOf } from './errors.ts'
-import { chunked, kafkaUuid } from './values.ts'
+import { chunked, dashedUuid, kafkaUuid } from './values.ts'
 
 export interface NewTopic {
   readonly name: string
@@ -26,6 +26,12 @@ export interface MorePartitions {
   readonly total: number
   /** Replicas of each partition that is added; default: placed by the cluster. */
   readonly replicas?: readonly (readonly number[])[]
+}
+
+export interface DoomedTopic {
+  readonly name: string
+  /** Only the topic with this id; another of the same name is left alone (UNKNOWN_TOPIC_ID). */
+  readonly id?: string
 }
 
 export interface PartitionState {
@@ -59,7 +65,10 @@ export interface EligibleLeaders {
 
 export interface TopicAdmin {
   createTopics(topics: readonly NewTopic[], options?: CallOptions): Promise<readonly ItemOutcome<NewTopic>[]>
-  deleteTopics(names: readonly string[], options?: CallOptions): Promise<readonly ItemOutcome<string>[]>
+  deleteTopics(
+    topics: readonly DoomedTopic[],
+    options?: CallOptions,
+  ): Promise<readonly ItemOutcome<DoomedTopic>[]>
   createPartitions(
     more: readonly MorePartitions[],
     options?: CallOptions,
@@ -104,19 +113,28 @@ export function topicAdmin(calls: Calls): TopicAdmin {
         },
       ),
 
-    deleteTopics: (names, options = {}) =>
+    deleteTopics: (doomed, options = {}) =>
       calls.each(
-        name => `delete topic ${name}`,
-        names,
+        topic => `delete topic ${topic.name}`,
+        doomed,
         options,
         async (pending, once) => {
-          const topics = pending.map(name => ({ name, topicId: null }))
-          const answer = await once({ to: 'controller' }, DELETE_TOPICS, [topics, CONTROLLER_MS])
-          return byName(
-            answer.responses,
-            topic => topic.name ?? '',
-            name => name,
+          const topics = pending.map(({ name, id }) =>
+            id === undefined ? { name, topicId: null } : { name: null, topicId: dashedUuid(id) },
           )
+          const answer = await once({ to: 'controller' }, DELETE_TOPICS, [topics, CONTROLLER_MS])
+          // Asked by id, an error comes back without the name.
+          const byId = byName(
+            answer.responses,
+            each => kafkaUuid(each.topicId),
+            (topic: DoomedTopic) => topic.id ?? '',
+          )
+          const byOwnName = byName(
+            answer.responses,
+            each => each.name ?? '',
+            (topic: DoomedTopic) => topic.name,
+          )
+          return topic => (topic.id === undefined ? byOwnName(topic) : byId(topic))
         },
       ),
 

@@ -11,6 +11,12 @@ export function safeNumber(value: bigint): number {
 export const kafkaUuid = (dashed: string): string =>
   Buffer.from(dashed.replaceAll('-', ''), 'hex').toString('base64url')
 
+/** The other way: as the library wants it. */
+export const dashedUuid = (id: string): string =>
+  Buffer.from(id, 'base64url')
+    .toString('hex')
+    .replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
+
 /** Consecutive pieces of at most `most` items: what one request carries. */
 export function chunked<Item>(items: readonly Item[], most: number): Item[][] {
   const chunks: Item[][] = []

@@ -1,4 +1,5 @@
 import type { AclBinding, QuotaValues } from '../../foundation/kafka/security.ts'
+import type { ClusterSnapshot, PartError } from '../../foundation/kafka/snapshot.ts'
 
 /**
  * The fleet as declared, every default filled in, every name looked up: what `ajna.yaml` comes to (`resolve.ts`) and what
@@ -201,3 +202,20 @@ export const ADMIN_PRINCIPAL = 'admin'
 
 /** Every transactional id and group id of a principal starts with this: what its ACLs allow. */
 export const ownedPrefix = (principal: string): string => `${principal}.`
+
+/**
+ * What brings a local cluster's brokers up. `absent`: it has never been made; `stopped`: it has data, and no broker runs;
+ * `running`: at least one does.
+ */
+export interface ClusterDriver {
+  state(cluster: ResolvedLocalCluster, signal: AbortSignal): Promise<'absent' | 'stopped' | 'running'>
+  /** Makes every declared broker run; those that do are left alone. Resolves once the cluster answers. */
+  start(cluster: ResolvedLocalCluster, signal: AbortSignal): Promise<void>
+}
+
+/** What there is of a declared cluster. */
+export type ActualCluster =
+  | { readonly kind: 'seen'; readonly snapshot: ClusterSnapshot }
+  | { readonly kind: 'absent' }
+  | { readonly kind: 'stopped' }
+  | { readonly kind: 'unreachable'; readonly error: PartError }
