@@ -27,19 +27,31 @@ function ignoreAbsent(error: NodeJS.ErrnoException): undefined {
   throw error
 }
 
-const tailBytes = 16_384
+const headingMark = '--- started '
+const tailBytes = 65_536
 
-/** The last lines of a console file, at most 20; none when there is no file. */
+/** Stands in a console file before what each life of the program writes. */
+export function consoleHeading(at: Date, argv: readonly string[]): string {
+  return `${headingMark}${at.toISOString()} ${argv.join(' ')}\n`
+}
+
+/** The last lines that the latest life of a program left in its console file, at most `count`; empty ones are left out. */
 export async function lastConsoleLines(file: string, count = 20): Promise<readonly string[]> {
-  const handle = await open(file).catch(ignoreAbsent)
-  if (handle === undefined) return []
-  await using console = handle
-  const { size } = await console.stat()
-  const from = Math.max(0, size - tailBytes)
-  const { buffer, bytesRead } = await console.read(Buffer.alloc(size - from), 0, size - from, from)
-  return buffer
-    .toString('utf8', 0, bytesRead)
-    .split('\n')
+  const lines = (await readTail(file, tailBytes)).split('\n')
+  const heading = lines.findLastIndex(line => line.startsWith(headingMark))
+  return lines
+    .slice(heading + 1)
     .filter(line => line.trim() !== '')
     .slice(-count)
+}
+
+/** The end of a text file, at most so many bytes; empty when there is no file. May begin within a line. */
+export async function readTail(file: string, bytes: number): Promise<string> {
+  const opened = await open(file).catch(ignoreAbsent)
+  if (opened === undefined) return ''
+  await using handle = opened
+  const { size } = await handle.stat()
+  const from = Math.max(0, size - bytes)
+  const { buffer, bytesRead } = await handle.read(Buffer.alloc(size - from), 0, size - from, from)
+  return buffer.toString('utf8', 0, bytesRead)
 }

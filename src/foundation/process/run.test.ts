@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { isAjnaError } from '../errors/errors.ts'
-import { rotateConsole } from './console.ts'
+import { lastConsoleLines, rotateConsole } from './console.ts'
 import { PROCESS_NOT_STARTED } from './errors.ts'
 import { identify, isAlive, parseStat } from './identity.ts'
 import { adopt, type ProcessRecord, type ProcessSpec, pidFile, start } from './run.ts'
@@ -34,13 +34,13 @@ test('a process outlives nothing but its stop: it is recorded, runs in its own s
   assert.equal(await isAlive(recorded), true)
   assert.deepEqual(await process.stop(), { code: null, signal: 'SIGTERM' })
   assert.equal(await isAlive(recorded), false)
-  assert.equal(await readFile(spec.consoleFile, 'utf8'), 'to the console\nand this\n')
+  assert.deepEqual(await lastConsoleLines(spec.consoleFile), ['to the console', 'and this'])
 })
 
 test('one that ignores SIGTERM is killed after the deadline, what it started with it', async t => {
   const spec = await specIn(t, `trap '' TERM; sleep 100 & echo $!; wait; wait`)
   const process = await start(spec)
-  const childPid = await until(async () => Number(await readFile(spec.consoleFile, 'utf8')) || undefined)
+  const childPid = await until(async () => Number((await lastConsoleLines(spec.consoleFile))[0]) || undefined)
   assert.ok(await identify(childPid))
   assert.deepEqual(await process.stop({ deadlineMs: 200 }), { code: null, signal: 'SIGKILL' })
   await until(async () => (await identify(childPid)) === undefined || undefined)

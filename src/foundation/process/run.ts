@@ -3,7 +3,7 @@ import { type FileHandle, mkdir, open, readFile, rename, rm, writeFile } from 'n
 import { dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { AjnaError } from '../errors/errors.ts'
-import { rotateConsole } from './console.ts'
+import { consoleHeading, rotateConsole } from './console.ts'
 import { PROCESS_NOT_STARTED, PROCESS_STUCK } from './errors.ts'
 import { findByEnvironment, identify, isAlive, type ProcessIdentity } from './identity.ts'
 
@@ -73,6 +73,7 @@ export async function start(spec: ProcessSpec): Promise<RunningProcess> {
   await mkdir(dirname(spec.consoleFile), { recursive: true })
   await rotateConsole(spec.consoleFile)
   await using console = await open(spec.consoleFile, 'a')
+  await console.appendFile(consoleHeading(new Date(), [spec.command, ...spec.args]))
   const child = spawnDetached(spec, console)
   const exited = exitOf(child)
   await spawned(child, spec)

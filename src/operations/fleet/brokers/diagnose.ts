@@ -1,18 +1,91 @@
-import { readFile } from 'node:fs/promises'
+import { lastConsoleLines, readTail } from '../../../foundation/process/console.ts'
 import type { PlacedNode } from '../contract.ts'
 import { consolePath, serverLogPath } from './logging.ts'
 
-/** A broker's own reason for ending: its last error since `since` (ISO time), from its log, else from its console. */
-export async function reasonOfDeath(node: PlacedNode, since: string): Promise<string> {
-  const read = (file: string): Promise<string> => readFile(file, 'utf8').catch(() => '')
-  return findReason(await read(serverLogPath(node)), await read(consolePath(node)), since)
+const logTailBytes = 512 * 1024
+
+export interface DeathReason {
+  /** In the broker's own words. */
+  readonly said: string
+  /** What to do about it, where that is known. */
+  readonly remedy: string | undefined
 }
 
-/** @param log server.log, lines beginning with an ISO time */
-export function findReason(log: string, console: string, since: string): string {
-  const fatal = log
-    .split('\n')
-    .filter(line => line >= since && / (ERROR|FATAL) /.test(line))
-    .at(-1)
-  return fatal ?? console.trim().split('\n').at(-1) ?? 'it left no word'
+/** A broker's own reason for ending: from its log since `since` (ISO time), else from its console. */
+export async function reasonOfDeath(node: PlacedNode, since: string): Promise<DeathReason> {
+  const [log, console] = await Promise.all([
+    readTail(serverLogPath(node), logTailBytes),
+    lastConsoleLines(consolePath(node), 200),
+  ])
+  return findReason(log, console, since)
+}
+
+/**
+ * @param log server.log: entries begin with an ISO time, stack traces follow
+ * @param console lines
+ */
+export function findReason(log: string, console: readonly string[], since: string): DeathReason {
+  const said =
+    console.find(line => line.includes('OutOfMemoryError')) ??
+    loggedReason(log.split('\n'), since) ??
+    exceptionReason(console) ??
+    console.at(-1) ??
+    'it left no word (killed from outside, or by the kernel for want of memory)'
+  return { said, remedy: remedies.find(([sign]) => sign.test(said))?.[1] }
+}
+
+const remedies: readonly [sign: RegExp, remedy: string][] = [
+  [/Address already in use/, 'Stop what listens on that port, or move all of Ajna with AJNA_PORT_BASE.'],
+  [/No space left on device/, 'Free space on that disk; the broker starts again by itself.'],
+  [
+    /OutOfMemoryError|Could not reserve enough space|insufficient memory/,
+    'Give the node more heap, or the machine more memory.',
+  ],
+  [/Failed to acquire lock on file \.lock/, 'Another broker runs on this directory: stop it first.'],
+  [/ConfigException|onfiguration|UnknownConfig/, "Correct that setting in the cluster's declaration."],
+  [
+    /keystore|truststore|PEM|ertificate/i,
+    "Renew the broker's certificate; its files are in the certificate store.",
+  ],
+  [
+    /Permission denied|AccessDenied|Read-only file system/,
+    "Make the node's directories writable for the user that runs the agent.",
+  ],
+]
+
+/** The last error entry that carries an exception, else the last error entry. */
+function loggedReason(lines: readonly string[], since: string): string | undefined {
+  let plain: string | undefined
+  for (let index = lines.length - 1; index >= 0; index--) {
+    const entry = /^(\d{4}-\d\d-\d\dT[\d:.]+Z) (?:ERROR|FATAL) (.*?)(?: \([\w$]+\))?$/.exec(lines[index]!)
+    if (entry === null) continue
+    if (entry[1]! < since) break
+    const following = lines.slice(index + 1)
+    const end = following.findIndex(line => /^\d{4}-\d\d-\d\dT/.test(line))
+    const reason = exceptionReason(end === -1 ? following : following.slice(0, end))
+    if (reason !== undefined) return reason
+    plain ??= entry[2]!
+  }
+  return plain
+}
+
+/**
+ * What a stack trace comes down to: its innermost cause, unless the one around it quotes that and says more, as in
+ * "failed to bind to 127.0.0.1:9092: Address already in use" around "Address already in use".
+ */
+function exceptionReason(lines: readonly string[]): string | undefined {
+  const chain = lines
+    .map(line =>
+      /^(?:Caused by: )?(?:[a-z][\w$]*\.)+([A-Z][\w$]*(?:Exception|Error|Fault))(?:: (.*))?$/.exec(
+        line.trim(),
+      ),
+    )
+    .filter(match => match !== null)
+    .map(([, name = '', message = '']) => ({ name, message }))
+  let innermost = chain.at(-1)
+  const around = chain.at(-2)
+  if (innermost === undefined) return undefined
+  if (around !== undefined && innermost.message !== '' && around.message.includes(innermost.message))
+    innermost = around
+  return innermost.message === '' ? innermost.name : `${innermost.name}: ${innermost.message}`
 }

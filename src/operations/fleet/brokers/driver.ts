@@ -1,4 +1,4 @@
-import { mkdir, rename, writeFile } from 'node:fs/promises'
+import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { AjnaError, isAjnaError } from '../../../foundation/errors/errors.ts'
@@ -8,6 +8,7 @@ import { identity } from '../../../foundation/tls/store.ts'
 import { brokerPrincipal, type PlacedCluster, type PlacedNode } from '../contract.ts'
 import { reasonOfDeath } from './diagnose.ts'
 import { BROKER_DIED, BROKER_NOT_READY } from './errors.ts'
+import { writeWhole } from './files.ts'
 import { formatDirs } from './format.ts'
 import { jmxRules } from './jmx.ts'
 import { jmxRulesPath, jvmArgs, jvmArgsPath, loggingPath } from './jvm.ts'
@@ -56,11 +57,6 @@ export async function prepareNode(
   }
 }
 
-async function writeWhole(file: string, text: string): Promise<void> {
-  await writeFile(`${file}.new`, text)
-  await rename(`${file}.new`, file)
-}
-
 /**
  * Whether the broker answers on its client listener, is of this cluster, and is registered and not fenced. Asks with the
  * broker's own certificate.
@@ -99,8 +95,9 @@ export async function awaitReady(
     const next = await Promise.race([broker.exited, isReady(cluster, node)])
     if (next === true) return
     if (typeof next === 'object') {
-      const reason = await reasonOfDeath(node, broker.record.since)
-      throw new AjnaError(BROKER_DIED, `${name} ended with ${next.signal ?? next.code}: ${reason}`, {
+      const { said, remedy } = await reasonOfDeath(node, broker.record.since)
+      throw new AjnaError(BROKER_DIED, `${name} ended with ${next.signal ?? next.code}: ${said}`, {
+        ...(remedy === undefined ? {} : { remedy }),
         details: { ...next, node: node.id, cluster: cluster.name },
       })
     }

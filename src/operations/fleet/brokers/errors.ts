@@ -30,3 +30,8 @@ export const PORTS_FILE_INVALID = errorKind(
   'The file that remembers port allocations cannot be read.',
   'Restore it from a backup; or, with the fleet stopped, delete it: ports are allocated anew.',
 )
+export const PORTS_EXHAUSTED = errorKind(
+  'PORTS_EXHAUSTED',
+  "There are not enough free TCP ports in Ajna's range.",
+  'Set AJNA_PORT_BASE to a range of 1,000 ports that other programs leave alone.',
+)

@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto'
-import { copyFile, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises'
+import { copyFile, mkdir, open, readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { AjnaError } from '../../../foundation/errors/errors.ts'
 import { BROKER_DATA_DIR_DAMAGED, BROKER_DATA_DIR_FOREIGN } from './errors.ts'
+import { writeWhole } from './files.ts'
 
 /** What a directory's content makes of it. */
 export type DirState =
@@ -104,15 +105,13 @@ export async function formatDirs(task: FormatTask): Promise<readonly string[]> {
 async function formatDir(dir: string, task: FormatTask): Promise<void> {
   for (const name of await readdir(dir)) await rm(join(dir, name), { recursive: true })
   await copyFile(task.bootstrapCheckpoint, join(dir, checkpointFile))
-  const making = join(dir, `${metaFile}.new`)
-  {
-    await using file = await open(making, 'w')
-    await file.writeFile(
-      `version=1\ncluster.id=${task.clusterId}\nnode.id=${task.nodeId}\ndirectory.id=${randomDirectoryId()}\n`,
-    )
-    await file.sync()
-  }
-  await rename(making, join(dir, metaFile))
+  const lines = [
+    'version=1',
+    `cluster.id=${task.clusterId}`,
+    `node.id=${task.nodeId}`,
+    `directory.id=${randomDirectoryId()}`,
+  ]
+  await writeWhole(join(dir, metaFile), `${lines.join('\n')}\n`)
   await using folder = await open(dir, 'r')
   await folder.sync()
 }
