@@ -15,7 +15,7 @@ import {
   type ResolvedLocalCluster,
 } from '../../operations/fleet/contract.ts'
 import { type HostPlan, hostPlan, type PlannedProcess } from '../../operations/hosts/contract.ts'
-import { type FleetFile, findFleetFile, type RolePorts, writeFleetFile } from '../fleet-file.ts'
+import { type FleetFile, findFleetFile, type RolePorts } from '../fleet-file.ts'
 import type { Home } from '../home.ts'
 
 /** Gives each name a port of its own, the same one every time. */
@@ -26,8 +26,6 @@ export interface ProvisionTask {
   readonly fleet: ResolvedFleet
   readonly host: string
   readonly ports: PortSource
-  readonly progress: (what: string) => void
-  readonly log: Logger
 }
 
 const NODE_PORTS = ['client', 'internal', 'controller', 'jmx'] as const
@@ -60,7 +58,6 @@ export async function provision(task: ProvisionTask): Promise<FleetFile> {
   }
   const authority = await ensureAuthority(home.pki)
   await issueCertificates(authority, file)
-  await writeFleetFile(home, file)
   return file
 }
 

@@ -8,11 +8,21 @@ import { z } from 'zod'
 /** Event-time buckets, ms. */
 export const BUCKET_MS = 600_000
 
-/** How long after its end a bucket may still be filled before it is judged, ms. */
-export const GRACE_MS = 60_000
-
 export const tiers = ['local', 'aggregate', 'archive'] as const
 export type Tier = (typeof tiers)[number]
+
+/**
+ * How long after its end a bucket may still be filled at a tier before it is judged there, ms. The archive commits a
+ * partition's lines every two minutes.
+ */
+export const GRACE_MS: Readonly<Record<Tier, number>> = Object.freeze({
+  local: 60_000,
+  aggregate: 60_000,
+  archive: 240_000,
+})
+
+/** From when on a bucket is judged at every tier. */
+export const LONGEST_GRACE_MS = Math.max(...Object.values(GRACE_MS))
 
 export const auditTopic = (site: string): string => `ajna.audit.${site}`
 

@@ -4,7 +4,7 @@ import {
   type AuditRecord,
   BUCKET_MS,
   type ByteRange,
-  GRACE_MS,
+  LONGEST_GRACE_MS,
   type StreamAccount,
   type Tier,
   tiers,
@@ -134,7 +134,7 @@ function assign(
   const fresh = stream.assigned.gaps(range.start, range.end)
   if (fresh.length === 0) return
   const bucket = bucketOf(ledger, stream, range.bucket)
-  const closedAt = range.bucket + BUCKET_MS + GRACE_MS
+  const closedAt = range.bucket + BUCKET_MS + LONGEST_GRACE_MS
   const late = now > closedAt && (stream.about?.firstSeen ?? now) < closedAt
   for (const [start, end] of fresh) {
     stream.assigned.add(start, end)

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { BUCKET_MS, GRACE_MS, tiers } from './contract.ts'
+import { BUCKET_MS, GRACE_MS, LONGEST_GRACE_MS, tiers } from './contract.ts'
 import {
   applyAudit,
   applyHeld,
@@ -15,7 +15,7 @@ import { bucketVerdicts, streamVerdicts } from './verdict.ts'
 
 const bucket = 1_000 * BUCKET_MS
 const stream = '00000000000000aa'
-const after = bucket + BUCKET_MS + GRACE_MS + 1_000
+const after = bucket + BUCKET_MS + LONGEST_GRACE_MS + 1_000
 
 function audited(...ranges: readonly (readonly [number, number])[]): Ledger {
   const ledger = emptyLedger()
@@ -65,8 +65,9 @@ test('nothing is judged before the grace has passed, for old lines since the aud
   assert.deepEqual(states(audited([0, 10]), bucket + BUCKET_MS), ['open', 'open', 'open'])
   const ledger = audited()
   applyAudit(ledger, { type: 'ranges', stream, ranges: [{ bucket, start: 0, end: 9, lines: 1 }] }, after)
-  assert.deepEqual(states(ledger, after + GRACE_MS - 1), ['open', 'open', 'open'])
-  assert.deepEqual(states(ledger, after + GRACE_MS), ['missing', 'missing', 'missing'])
+  assert.deepEqual(states(ledger, after + GRACE_MS.local - 1), ['open', 'open', 'open'])
+  assert.deepEqual(states(ledger, after + GRACE_MS.local), ['missing', 'missing', 'open'])
+  assert.deepEqual(states(ledger, after + LONGEST_GRACE_MS), ['missing', 'missing', 'missing'])
 })
 
 test('without the auditor’s word past the end of the bucket, nothing is called complete', () => {

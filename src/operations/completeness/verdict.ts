@@ -3,6 +3,7 @@ import {
   BUCKET_MS,
   type BucketVerdict,
   GRACE_MS,
+  LONGEST_GRACE_MS,
   type StreamVerdict,
   type Tier,
   type TierVerdict,
@@ -41,7 +42,7 @@ function summarise(bucket: number, streams: readonly StreamVerdict[], now: numbe
   const auditedBytes = total(stream => stream.auditedBytes)
   return {
     bucket,
-    closed: now >= bucket + BUCKET_MS + GRACE_MS,
+    closed: now >= bucket + BUCKET_MS + LONGEST_GRACE_MS,
     streams: streams.length,
     auditedBytes,
     auditedLines: total(stream => stream.auditedLines),
@@ -85,7 +86,7 @@ function judge(
 ): StreamVerdict {
   const end = bucket + BUCKET_MS
   // What the auditor has only just said may still be on its way to the tiers, however old the lines are.
-  const settled = now >= Math.max(end, entry.lastWord) + GRACE_MS
+  const settledSince = Math.max(end, entry.lastWord)
   return {
     bucket,
     stream: stream.stream,
@@ -102,7 +103,7 @@ function judge(
         entry.audited,
         stream,
         index === 0 ? undefined : tiers[index - 1],
-        settled,
+        now >= settledSince + GRACE_MS[tier],
         watchedUntil >= end,
       ),
     ),

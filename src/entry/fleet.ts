@@ -1,0 +1,212 @@
+import { readFile, stat } from 'node:fs/promises'
+import { hostname } from 'node:os'
+import { dirname, resolve } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { AjnaError, errorKind } from '../foundation/errors/errors.ts'
+import { type ClusterAdmin, openCluster } from '../foundation/kafka/admin.ts'
+import type { Logger } from '../foundation/log/log.ts'
+import { identity } from '../foundation/tls/store.ts'
+import { type ApplyResult, applyFleet, type StepResult } from '../operations/fleet/apply.ts'
+import { isReady } from '../operations/fleet/brokers/driver.ts'
+import { allocatePorts } from '../operations/fleet/brokers/ports.ts'
+import {
+  type ActualCluster,
+  ADMIN_PRINCIPAL,
+  type ClusterDriver,
+  type PlacedCluster,
+  type ResolvedCluster,
+  type ResolvedFleet,
+  type ResolvedLocalCluster,
+} from '../operations/fleet/contract.ts'
+import { type ClusterExecutor, clusterExecutor } from '../operations/fleet/execute.ts'
+import { planFleet } from '../operations/fleet/plan.ts'
+import type { FleetPlan } from '../operations/fleet/plan-model.ts'
+import { resolveFleet } from '../operations/fleet/resolve.ts'
+import { readSpec } from '../operations/fleet/spec.ts'
+import { clusterAddress, type FleetFile, findFleetFile, writeFleetFile } from './fleet-file.ts'
+import type { Home } from './home.ts'
+import { fetchReleases, planHost, provision } from './up/provision.ts'
+
+export const FLEET_FILE_MISSING = errorKind(
+  'FLEET_FILE_MISSING',
+  'The fleet’s declaration cannot be read.',
+  'Name an existing file with -f; config/two-sites.yaml is an example.',
+  2,
+)
+export const CLUSTER_NOT_UP = errorKind(
+  'CLUSTER_NOT_UP',
+  'Brokers were started and did not become ready.',
+  'Read clusters/<name>/<node>/logs/server.log in the state directory; `./ajna status` shows what the agent does about it.',
+)
+
+const CLUSTER_READY_MS = 120_000
+const READY_POLL_MS = 100
+
+/** The example that is used when nothing else is declared. */
+const EXAMPLE = fileURLToPath(new URL('../../config/two-sites.yaml', import.meta.url))
+
+/** The declaration in a file, or in `ajna.yaml`, or what was accepted last, or the two-site example. */
+export async function declaredFleet(home: Home, file: string | undefined): Promise<ResolvedFleet> {
+  if (file !== undefined) return readDeclaration(home, file)
+  if (await stat('ajna.yaml').catch(() => undefined)) return readDeclaration(home, 'ajna.yaml')
+  return (await findFleetFile(home))?.fleet ?? readDeclaration(home, EXAMPLE)
+}
+
+async function readDeclaration(home: Home, file: string): Promise<ResolvedFleet> {
+  const text = await readFile(file, 'utf8').catch((cause: unknown) => {
+    throw new AjnaError(FLEET_FILE_MISSING, `cannot read ${file}`, { cause })
+  })
+  return resolveFleet(readSpec(text, file), { directory: dirname(resolve(file)), home: home.root })
+}
+
+export interface FleetTask {
+  readonly home: Home
+  readonly fleet: ResolvedFleet
+  readonly allowDelete: boolean
+  readonly progress: (what: string) => void
+  readonly log: Logger
+  readonly signal: AbortSignal
+}
+
+/** What a declaration would change. Changes nothing, not even on this machine's disk. */
+export async function planDeclared(task: FleetTask): Promise<FleetPlan> {
+  const before = await findFleetFile(task.home)
+  await using tools = openTools(task, before)
+  const actual = await tools.observeAll()
+  return planFleet({
+    fleet: task.fleet,
+    accepted: before?.fleet ?? null,
+    actual,
+    allowDelete: task.allowDelete,
+  })
+}
+
+/** Accepts a declaration, gives what is new its place, and makes the fleet what it says. */
+export async function applyDeclared(
+  task: FleetTask,
+  onStep: (result: StepResult) => void,
+): Promise<ApplyResult> {
+  const before = await findFleetFile(task.home)
+  const file = await accept(task)
+  await using tools = openTools(task, file)
+  const actual = await tools.observeAll()
+  return applyFleet(
+    { fleet: task.fleet, accepted: before?.fleet ?? null, actual, allowDelete: task.allowDelete },
+    { executors: tools.executors(), signal: task.signal, progress: onStep },
+  )
+}
+
+/** Ports, directories, certificates and configuration of everything declared; brokers follow the host plan. */
+export async function accept(task: Omit<FleetTask, 'allowDelete' | 'signal'>): Promise<FleetFile> {
+  const { home, fleet, progress, log } = task
+  const file = await provision({
+    home,
+    fleet,
+    host: hostname(),
+    ports: async names => new Map(Object.entries(await allocatePorts(home.ports, names))),
+  })
+  await planHost(home, file, await fetchReleases(file.placed, { progress, log }))
+  await writeFleetFile(home, file)
+  return file
+}
+
+interface Tools extends AsyncDisposable {
+  observeAll(): Promise<ReadonlyMap<string, ActualCluster>>
+  executors(): ReadonlyMap<string, ClusterExecutor>
+}
+
+/** Admin clients for every declared cluster that has a place; the others are absent as far as can be known. */
+function openTools({ home, fleet, log, signal }: FleetTask, file: FleetFile | undefined): Tools {
+  const admins: ClusterAdmin[] = []
+  const placedOf = (cluster: ResolvedCluster): PlacedCluster | undefined =>
+    file?.placed.find(({ name }) => name === cluster.name)
+  const driver = placedDriver(placedOf)
+  const opened = new Map<string, Promise<ClusterExecutor>>()
+
+  async function open(cluster: ResolvedCluster): Promise<ClusterExecutor> {
+    const address =
+      file === undefined || (cluster.driver === 'local' && placedOf(cluster) === undefined)
+        ? { bootstrap: ['127.0.0.1:1'] }
+        : await clusterAddress({ ...file, fleet }, cluster.name, () => identity(home.pki, ADMIN_PRINCIPAL))
+    const admin = openCluster({ ...address, clientId: 'ajna-apply', log })
+    admins.push(admin)
+    return clusterExecutor(cluster, admin, driver)
+  }
+
+  const executorOf = (cluster: ResolvedCluster): Promise<ClusterExecutor> => {
+    const known = opened.get(cluster.name) ?? open(cluster)
+    opened.set(cluster.name, known)
+    return known
+  }
+
+  return {
+    async observeAll() {
+      const seen = await Promise.all(
+        fleet.clusters.map(
+          async cluster => [cluster.name, await (await executorOf(cluster)).observe(signal)] as const,
+        ),
+      )
+      return new Map(seen)
+    },
+    executors: () =>
+      new Map(
+        fleet.clusters.map(cluster => {
+          const executor = executorOf(cluster)
+          return [
+            cluster.name,
+            {
+              observe: async (until: AbortSignal) => (await executor).observe(until),
+              execute: async (actions, until) => (await executor).execute(actions, until),
+            } satisfies ClusterExecutor,
+          ]
+        }),
+      ),
+    async [Symbol.asyncDispose]() {
+      await Promise.all(admins.map(admin => admin.close()))
+    },
+  }
+}
+
+/** Brokers are started by the host's agent from the plan that `accept` wrote: here it is only seen whether they run. */
+function placedDriver(placedOf: (cluster: ResolvedLocalCluster) => PlacedCluster | undefined): ClusterDriver {
+  return {
+    async state(cluster) {
+      const placed = placedOf(cluster)
+      if (placed === undefined) return 'absent'
+      const ready = await Promise.all(placed.nodes.map(node => isReady(placed, node)))
+      if (ready.includes(true)) return 'running'
+      const data = await stat(placed.nodes[0]!.dataDirs[0]!).catch(() => undefined)
+      return data === undefined ? 'absent' : 'stopped'
+    },
+    async start(cluster, signal) {
+      const placed = placedOf(cluster)
+      if (placed === undefined)
+        throw new AjnaError(CLUSTER_NOT_UP, `cluster ${cluster.name} has no place yet`)
+      await clusterReady(placed, signal)
+    },
+  }
+}
+
+/**
+ * Waits until every broker of a cluster is ready.
+ *
+ * @throws AjnaError CLUSTER_NOT_UP naming the brokers that are not
+ */
+export async function clusterReady(cluster: PlacedCluster, signal: AbortSignal): Promise<void> {
+  const deadline = Date.now() + CLUSTER_READY_MS
+  let waiting = cluster.nodes
+  for (;;) {
+    const ready = await Promise.all(waiting.map(node => isReady(cluster, node)))
+    waiting = waiting.filter((_, index) => !ready[index])
+    if (waiting.length === 0) return
+    if (Date.now() > deadline) {
+      const names = waiting.map(({ id }) => id).join(', ')
+      throw new AjnaError(
+        CLUSTER_NOT_UP,
+        `cluster ${cluster.name}: broker ${names} not ready after ${CLUSTER_READY_MS / 1_000} s`,
+      )
+    }
+    await delay(READY_POLL_MS, undefined, { signal })
+  }
+}
