@@ -11,6 +11,8 @@ import { AVRO_MALFORMED, AVRO_SCHEMA_UNKNOWN } from '../../foundation/positions/
 /* ---- metrics ---- */
 
 export const metricsTopic = (site: string): string => `metrics.${site}`
+/** Where a site's streams are described. */
+export const streamsTopic = (site: string): string => `ajna.streams.${site}`
 export const logsTopic = (site: string): string => `logs.${site}`
 
 /**
