@@ -7,8 +7,7 @@ import { AjnaError } from '../errors/errors.ts'
 import { WIRE_MALFORMED, WIRE_TRUNCATED } from './errors.ts'
 
 const TWO_32 = 4_294_967_296
-/** The upper half of a number below 2^53 is below this. */
-const TWO_21 = 0x0020_0000
+const TWO_28 = 0x1000_0000
 const UUID_BYTES = 16
 
 export class ByteReader {
@@ -72,11 +71,13 @@ export class ByteReader {
   }
 
   int32(): number {
-    return this.buffer.readInt32BE(this.#take(4))
+    const at = this.#take(4)
+    const { buffer } = this
+    return (buffer[at]! << 24) | (buffer[at + 1]! << 16) | (buffer[at + 2]! << 8) | buffer[at + 3]!
   }
 
   uint32(): number {
-    return this.buffer.readUInt32BE(this.#take(4))
+    return this.int32() >>> 0
   }
 
   /** A 64-bit integer as a number; refused beyond ±2^53 (docs/decisions/0002-numbers.md). */
@@ -98,19 +99,34 @@ export class ByteReader {
    * @returns the value, or -1, having read nothing, if it is longer or cut short
    */
   #shortVarint(): number {
-    const { buffer } = this
-    const start = this.offset
-    const stop = Math.min(this.end, start + 4)
-    let value = 0
-    for (let at = start, shift = 0; at < stop; at++, shift += 7) {
-      const byte = buffer[at]!
-      value |= (byte & 0x7f) << shift
-      if (byte < 0x80) {
-        this.offset = at + 1
-        return value
+    const { buffer, offset: at, end } = this
+    if (at >= end) return -1
+    let byte = buffer[at]!
+    let value = byte & 0x7f
+    let size = 1
+    if (byte >= 0x80) {
+      if (at + 1 >= end) return -1
+      byte = buffer[at + 1]!
+      value |= (byte & 0x7f) << 7
+      for (size = 2; byte >= 0x80; size++) {
+        if (size === 4 || at + size >= end) return -1
+        byte = buffer[at + size]!
+        value |= (byte & 0x7f) << (7 * size)
       }
     }
-    return -1
+    this.offset = at + size
+    return value
+  }
+
+  /** Of a varint of five to eight bytes at the offset: what its bytes from the fifth on hold (the others: `low28`). */
+  #upperVarint(): number {
+    const start = this.offset
+    this.offset = Math.min(start + 4, this.end)
+    const upper = this.#shortVarint()
+    if (upper >= 0) return upper
+    this.offset = start
+    if (this.end - start < 8) throw truncated(start, this.end - start + 1, this.end - start)
+    throw malformed('a varint lies beyond ±2^53', start)
   }
 
   /** Unsigned base-128, at most 32 bits. */
@@ -118,8 +134,9 @@ export class ByteReader {
     const short = this.#shortVarint()
     if (short >= 0) return short
     const start = this.offset
-    if (this.#halves() !== 0) throw malformed('an unsigned varint is longer than 32 bits', start)
-    return this.#low
+    const value = this.#upperVarint() * TWO_28 + low28(this.buffer, start)
+    if (value >= TWO_32) throw malformed('an unsigned varint is longer than 32 bits', start)
+    return value
   }
 
   /** Zigzag base-128, 32 bits. */
@@ -133,12 +150,12 @@ export class ByteReader {
     const short = this.#shortVarint()
     if (short >= 0) return (short >>> 1) ^ -(short & 1)
     const start = this.offset
-    const high = this.#halves()
-    const low = this.#low
-    const halfHigh = high >>> 1
-    if (halfHigh >= TWO_21) throw malformed('a varint lies beyond ±2^53', start)
-    const half = halfHigh * TWO_32 + (((low >>> 1) | (high << 31)) >>> 0)
-    return (low & 1) === 1 ? -half - 1 : half
+    const upper = this.#upperVarint()
+    const low = low28(this.buffer, start)
+    const magnitude = upper * (TWO_28 / 2) + (low >>> 1)
+    const value = (low & 1) === 1 ? -magnitude - 1 : magnitude
+    if (!Number.isSafeInteger(value)) throw malformed('a varint lies beyond ±2^53', start)
+    return value
   }
 
   /** Unsigned base-128, 64 bits, as a number; refused from 2^53 on. */
@@ -146,36 +163,9 @@ export class ByteReader {
     const short = this.#shortVarint()
     if (short >= 0) return short
     const start = this.offset
-    const high = this.#halves()
-    if (high >= TWO_21) throw malformed('an unsigned varint lies beyond 2^53', start)
-    return high * TWO_32 + this.#low
-  }
-
-  #low = 0
-
-  /** Reads up to 64 bits: the lower half goes to `#low`, the upper is returned. */
-  #halves(): number {
-    const start = this.offset
-    const { buffer, end } = this
-    let low = 0
-    let high = 0
-    for (let index = 0, at = start; index < 10; index++, at++) {
-      if (at >= end) throw truncated(start, index + 1, end - start)
-      const byte = buffer[at]!
-      if (index < 4) low |= (byte & 0x7f) << (index * 7)
-      else if (index === 4) {
-        low |= (byte & 0x0f) << 28
-        high |= (byte & 0x7f) >>> 4
-      } else if (index < 9) high |= (byte & 0x7f) << (index * 7 - 32)
-      else if (byte > 1) break
-      else high |= byte << 31
-      if (byte < 0x80) {
-        this.offset = at + 1
-        this.#low = low >>> 0
-        return high >>> 0
-      }
-    }
-    throw malformed('a varint is longer than 64 bits', start)
+    const value = this.#upperVarint() * TWO_28 + low28(this.buffer, start)
+    if (!Number.isSafeInteger(value)) throw malformed('an unsigned varint lies beyond 2^53', start)
+    return value
   }
 
   /** STRING: int16 length. */
@@ -293,6 +283,16 @@ export function writeInt64(buffer: Buffer, at: number, value: number): void {
   buffer.writeUInt32BE(value - high * TWO_32, at + 4)
 }
 
+/** The value of four continued varint bytes. */
+function low28(buffer: Buffer, at: number): number {
+  return (
+    (buffer[at]! & 0x7f) |
+    ((buffer[at + 1]! & 0x7f) << 7) |
+    ((buffer[at + 2]! & 0x7f) << 14) |
+    ((buffer[at + 3]! & 0x7f) << 21)
+  )
+}
+
 function truncated(at: number, wanted: number, remaining: number): AjnaError {
   return new AjnaError(WIRE_TRUNCATED, `at byte ${at}: ${wanted} bytes wanted, ${remaining} left`, {
     details: { at, wanted, remaining },
@@ -312,8 +312,6 @@ export function uvarintSize(value: number): number {
 export function varintSize(value: number): number {
   return uvarintSize(((value << 1) ^ (value >> 31)) >>> 0)
 }
-
-const TWO_28 = 0x1000_0000
 
 /** Size of a zigzag varint within ±2^53. */
 export function varlongSize(value: number): number {
