@@ -63,6 +63,8 @@ async function readDeclaration(home: Home, file: string): Promise<ResolvedFleet>
 export interface FleetTask {
   readonly home: Home
   readonly fleet: ResolvedFleet
+  /** The declaration accepted before this one; null: none. */
+  readonly accepted: ResolvedFleet | null
   readonly allowDelete: boolean
   readonly progress: (what: string) => void
   readonly log: Logger
@@ -82,23 +84,24 @@ export async function planDeclared(task: FleetTask): Promise<FleetPlan> {
   })
 }
 
-/** Accepts a declaration, gives what is new its place, and makes the fleet what it says. */
+/** Makes an accepted declaration's clusters what it says. */
 export async function applyDeclared(
   task: FleetTask,
   onStep: (result: StepResult) => void,
 ): Promise<ApplyResult> {
-  const before = await findFleetFile(task.home)
-  const file = await accept(task)
-  await using tools = openTools(task, file)
+  const { home, fleet, accepted, allowDelete, signal } = task
+  await using tools = openTools(task, await findFleetFile(home))
   const actual = await tools.observeAll()
   return applyFleet(
-    { fleet: task.fleet, accepted: before?.fleet ?? null, actual, allowDelete: task.allowDelete },
-    { executors: tools.executors(), signal: task.signal, progress: onStep },
+    { fleet, accepted, actual, allowDelete },
+    { executors: tools.executors(), signal, progress: onStep },
   )
 }
 
 /** Ports, directories, certificates and configuration of everything declared; brokers follow the host plan. */
-export async function accept(task: Omit<FleetTask, 'allowDelete' | 'signal'>): Promise<FleetFile> {
+export async function accept(
+  task: Pick<FleetTask, 'home' | 'fleet' | 'progress' | 'log'>,
+): Promise<FleetFile> {
   const { home, fleet, progress, log } = task
   const file = await provision({
     home,

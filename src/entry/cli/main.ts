@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
+import { readVersion } from '../version.ts'
 import { reportError, say } from './output.ts'
 
 /**
@@ -8,11 +8,6 @@ import { reportError, say } from './output.ts'
  */
 
 const USAGE_EXIT = 2
-
-export function readVersion(): string {
-  const manifest = new URL('../../../package.json', import.meta.url)
-  return (JSON.parse(readFileSync(manifest, 'utf8')) as { version: string }).version
-}
 
 function program(): Command {
   const ajna = new Command('ajna')

@@ -1,21 +1,22 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
+import { AjnaError } from '../../foundation/errors/errors.ts'
 import type { Logger } from '../../foundation/log/log.ts'
 import { adopt } from '../../foundation/process/run.ts'
 import { type SupervisionEvent, type Supervisor, supervise } from '../../foundation/process/supervise.ts'
 import { type FleetFile, findFleetFile } from '../fleet-file.ts'
 import type { Home } from '../home.ts'
+import { UP_ROLE_FAILED } from './errors.ts'
 import { recordEvent } from './events.ts'
 import { writeHostPlan } from './provision.ts'
 import { type RoleName, roleDigest, roleNames, roleProcess, rolesOf } from './roles.ts'
 
 /** Keeps the machine's roles running, and changes them as the accepted fleet changes. */
 export interface RoleSupervisor {
-  /** Starts a role and waits until its process runs. */
+  /** Begins to keep a role running. */
   start(role: RoleName, file: FleetFile): void
-  state(role: RoleName): ReturnType<Supervisor['state']> | undefined
-  /** The last lines a role left when it ended last. */
-  lastWords(role: RoleName): readonly string[]
+  /** @throws AjnaError UP_ROLE_FAILED when a role has been given up, with its last lines */
+  throwIfGivenUp(): void
   /** Follows `fleet.json`: starts, replaces and stops roles until the signal aborts. */
   follow(signal: AbortSignal): Promise<void>
   /** Stops roles, last started first; the agent is told to stop its processes before it is stopped itself. */
@@ -62,8 +63,13 @@ export function createRoleSupervisor(home: Home, log: Logger): RoleSupervisor {
 
   return {
     start,
-    state: role => running.get(role)?.supervisor.state(),
-    lastWords: role => words.get(role) ?? [],
+    throwIfGivenUp() {
+      for (const [role, { supervisor }] of running) {
+        if (supervisor.state() !== 'gave-up') continue
+        const last = (words.get(role) ?? []).slice(-5).join('\n  ')
+        throw new AjnaError(UP_ROLE_FAILED, `${role} was given up; its last lines:\n  ${last}`)
+      }
+    },
     async follow(signal) {
       while (!signal.aborted) {
         await delay(FOLLOW_MS, undefined, { signal }).catch(() => undefined)
@@ -109,4 +115,15 @@ export async function stopBrokers(home: Home, progress: (what: string) => void):
 async function stillRunning(home: Home, names: readonly string[]): Promise<string[]> {
   const found = await Promise.all(names.map(name => adopt(home.run, name)))
   return names.filter((_, index) => found[index] !== undefined)
+}
+
+/** Stops whatever of the fleet still runs without a supervisor, in order. */
+export async function stopEverything(home: Home, progress: (what: string) => void): Promise<void> {
+  for (const role of roleNames.toReversed()) {
+    if (role === 'agent') await stopBrokers(home, progress)
+    const left = await adopt(home.run, role)
+    if (left === undefined) continue
+    progress(`stopping ${role}`)
+    await left.stop({ deadlineMs: ROLE_STOP_MS })
+  }
 }

@@ -1,0 +1,86 @@
+import { join } from 'node:path'
+import { AjnaError, describeError, errorKind } from '../../foundation/errors/errors.ts'
+import { openSession, type Session } from '../../foundation/http/session.ts'
+import { createLogger, type Logger } from '../../foundation/log/log.ts'
+import { identity } from '../../foundation/tls/store.ts'
+import type { Wire } from '../../foundation/wire/contract.ts'
+import { openWire } from '../../foundation/wire/wire.ts'
+import { clusterAddress, type FleetFile, readFleetFile } from '../fleet-file.ts'
+import { type Home, homeOf } from '../home.ts'
+import { type RoleName, roleNames } from '../up/roles.ts'
+
+const ROLE_UNKNOWN = errorKind(
+  'ROLE_UNKNOWN',
+  'There is no such role.',
+  `Use one of: ${roleNames.join(', ')}.`,
+  2,
+)
+
+/** What every role gets: the accepted fleet, its log, the machine's session, and connections as a principal. */
+export interface RoleContext {
+  readonly home: Home
+  readonly file: FleetFile
+  readonly session: Session
+  readonly log: Logger
+  readonly signal: AbortSignal
+  wire(cluster: string, principal: string): Promise<Wire>
+}
+
+type Role = (context: RoleContext) => Promise<void>
+
+async function roleOf(name: RoleName): Promise<Role> {
+  switch (name) {
+    case 'agent':
+      return (await import('./agent.ts')).agentRole
+    case 'auditor':
+      return (await import('./auditor.ts')).auditorRole
+    case 'mirror':
+      return (await import('./mirror.ts')).mirrorRole
+    case 'archive':
+      return (await import('./archive.ts')).archiveRole
+    case 'control':
+      return (await import('./control.ts')).controlRole
+    default:
+      return name satisfies never
+  }
+}
+
+/** Runs one role in this process until SIGTERM or SIGINT; a fault it cannot mend ends the process with 1. */
+export async function runRole(name: string): Promise<void> {
+  if (!isRole(name)) throw new AjnaError(ROLE_UNKNOWN, `"${name}"`)
+  const home = homeOf()
+  const log = createLogger(name, join(home.logs, `${name}.log`))
+  const ending = new AbortController()
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => ending.abort())
+  const wires: Wire[] = []
+  try {
+    const file = await readFleetFile(home)
+    const role = await roleOf(name)
+    log.info({ fleet: file.fleet.name }, 'starting')
+    await role({
+      home,
+      file,
+      log,
+      signal: ending.signal,
+      session: await openSession(home.token),
+      async wire(cluster, principal) {
+        const address = await clusterAddress(file, cluster, () => identity(home.pki, principal))
+        const wire = openWire({ ...address, clientId: `ajna-${name}`, log })
+        wires.push(wire)
+        return wire
+      },
+    })
+    log.info('stopped')
+  } catch (error) {
+    if (!ending.signal.aborted) {
+      log.error({ err: error }, 'the role ends')
+      // The supervisor shows the last lines of standard error.
+      process.stderr.write(`${name}: ${describeError(error)}\n`)
+      process.exitCode = 1
+    }
+  } finally {
+    await Promise.all(wires.map(wire => wire.close()))
+  }
+}
+
+const isRole = (name: string): name is RoleName => (roleNames as readonly string[]).includes(name)

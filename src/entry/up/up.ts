@@ -1,0 +1,178 @@
+import { mkdir, statfs } from 'node:fs/promises'
+import { setTimeout as delay } from 'node:timers/promises'
+import { AjnaError, isAjnaError } from '../../foundation/errors/errors.ts'
+import { openSession } from '../../foundation/http/session.ts'
+import type { Logger } from '../../foundation/log/log.ts'
+import { lockFile } from '../../foundation/process/lock.ts'
+import { adopt } from '../../foundation/process/run.ts'
+import { checkPortsFree, type PortAllocations } from '../../operations/fleet/brokers/ports.ts'
+import { createApiClient, dataOf } from '../api/client.ts'
+import { accept, applyDeclared, clusterReady, declaredFleet } from '../fleet.ts'
+import { type FleetFile, findFleetFile } from '../fleet-file.ts'
+import type { Home } from '../home.ts'
+import { UP_DISK_FULL, UP_ROLE_FAILED, UP_RUNNING } from './errors.ts'
+import { type RoleName, rolesOf } from './roles.ts'
+import type { Steps } from './steps.ts'
+import { createRoleSupervisor, type RoleSupervisor } from './supervisor.ts'
+
+const MIN_FREE_BYTES = 1024 * 1024 * 1024
+const READY_MS = 60_000
+const FIRST_LINE_MS = 60_000
+const POLL_MS = 100
+
+export interface UpTask {
+  readonly home: Home
+  /** The declaration; default: see `declaredFleet`. */
+  readonly file: string | undefined
+  readonly steps: Steps
+  readonly log: Logger
+  /** Aborted to stop. */
+  readonly signal: AbortSignal
+  readonly onUp: (console: string) => void
+}
+
+/**
+ * Starts everything, stays until the signal aborts, stops everything in order. What an earlier `up` left running is
+ * adopted, what it left half done is done again.
+ *
+ * @throws AjnaError UP_RUNNING, UP_DISK_FULL, UP_ROLE_FAILED, PORT_TAKEN, and what the steps throw
+ */
+export async function up(task: UpTask): Promise<void> {
+  const { home, steps, log, signal } = task
+  await mkdir(home.run, { recursive: true })
+  await using lock = await lockFile(home.upLock, { wait: false })
+  if (lock === undefined) throw new AjnaError(UP_RUNNING, `a fleet is up in ${home.root}`)
+  await checkDisk(home)
+  const roles = createRoleSupervisor(home, log)
+  try {
+    const console = await startAll(task, roles)
+    task.onUp(console)
+    await roles.follow(signal)
+  } catch (error) {
+    if (!signal.aborted) throw error
+  } finally {
+    await steps.step('stopped', () => roles.stop(what => steps.note(what)))
+  }
+}
+
+async function checkDisk(home: Home): Promise<void> {
+  const { bavail, bsize } = await statfs(home.root)
+  const free = bavail * bsize
+  if (free < MIN_FREE_BYTES)
+    throw new AjnaError(
+      UP_DISK_FULL,
+      `${home.root} has ${(free / 1024 ** 2).toFixed(0)} MiB free, 1024 are needed`,
+    )
+}
+
+/** @returns the console's address, with what signs the browser in */
+async function startAll(task: UpTask, roles: RoleSupervisor): Promise<string> {
+  const { home, steps, log, signal } = task
+  const progress = (what: string): void => steps.note(what)
+  const fleet = await declaredFleet(home, task.file)
+  const before = await findFleetFile(home)
+  const file = await steps.step(
+    `accepted fleet ${fleet.name}: certificates, ports, brokers' configuration`,
+    () => accept({ home, fleet, progress, log }),
+  )
+  await checkPortsFree(await neededPorts(home, file))
+  const session = await openSession(home.token)
+  roles.start('agent', file)
+  await Promise.all(
+    file.placed.map(cluster =>
+      steps.step(`cluster ${cluster.name}: ${cluster.nodes.length} brokers ready`, () =>
+        clusterReady(cluster, signal),
+      ),
+    ),
+  )
+  await steps.step('topics, rights and quotas as declared', () => makeAsDeclared(task, fleet, before))
+  for (const role of rolesOf(file)) if (role !== 'agent') roles.start(role, file)
+  const base = `http://127.0.0.1:${file.ports.console}`
+  await steps.step('console answers', () => until(READY_MS, signal, roles, () => answers(base)))
+  if (file.fleet.ships.some(({ files }) => files.length > 0) && file.fleet.archive !== null)
+    await steps.step('first log line visible', () =>
+      until(FIRST_LINE_MS, signal, roles, () => hasLine(base, session.token)),
+    )
+  return `${base}/login?token=${session.token}`
+}
+
+/** What was accepted before tells drift from change; a fleet that is new has nothing to drift from. */
+async function makeAsDeclared(
+  { home, log, signal, steps }: UpTask,
+  fleet: FleetFile['fleet'],
+  before: FleetFile | undefined,
+): Promise<void> {
+  const result = await applyDeclared(
+    {
+      home,
+      fleet,
+      accepted: before?.fleet ?? null,
+      allowDelete: false,
+      progress: what => steps.note(what),
+      log,
+      signal,
+    },
+    ({ step, state, error }) => {
+      if (state !== 'done') steps.note(`${step.text}: ${state}${error === null ? '' : `, ${error.message}`}`)
+    },
+  )
+  const done = result.results.filter(({ state }) => state === 'done').length
+  if (done > 0) steps.note(`${done} changes made`)
+  for (const refusal of result.refusals) steps.note(`refused ${refusal.subject}: ${refusal.because}`)
+  for (const note of result.notes) steps.note(note.text)
+}
+
+/** Ports of what is about to be started; what runs already holds its own. */
+async function neededPorts(home: Home, file: FleetFile): Promise<PortAllocations> {
+  const needed: Record<string, number> = {}
+  for (const cluster of file.placed) {
+    for (const node of cluster.nodes) {
+      if ((await adopt(home.run, `kafka-${cluster.name}-${node.id}`)) !== undefined) continue
+      for (const [port, number] of Object.entries(node.ports))
+        needed[`${cluster.name}/${node.id}/${port}`] = number
+    }
+  }
+  const owners: Readonly<Record<keyof FleetFile['ports'], RoleName>> = {
+    console: 'control',
+    agent: 'agent',
+    archive: 'archive',
+    mirror: 'mirror',
+  }
+  for (const [name, role] of Object.entries(owners) as [keyof FleetFile['ports'], RoleName][])
+    if ((await adopt(home.run, role)) === undefined) needed[name] = file.ports[name]
+  return needed
+}
+
+/** Asks until it is so; gives up at once when a role has been given up. */
+async function until(
+  ms: number,
+  signal: AbortSignal,
+  roles: RoleSupervisor,
+  isSo: () => Promise<boolean>,
+): Promise<void> {
+  const deadline = Date.now() + ms
+  while (!(await isSo())) {
+    signal.throwIfAborted()
+    roles.throwIfGivenUp()
+    if (Date.now() > deadline) throw new AjnaError(UP_ROLE_FAILED, `not so after ${ms / 1_000} s`)
+    await delay(POLL_MS, undefined, { signal })
+  }
+}
+
+async function answers(base: string): Promise<boolean> {
+  const response = await fetch(`${base}/healthz`).catch(() => undefined)
+  return response?.ok === true
+}
+
+async function hasLine(base: string, token: string): Promise<boolean> {
+  const client = createApiClient(base, token)
+  try {
+    const answer = await client.POST('/api/logs/query', {
+      body: { sql: 'SELECT 1 FROM logs LIMIT 1', limit: 1 },
+    })
+    return dataOf(answer).rows.length > 0
+  } catch (error) {
+    if (isAjnaError(error)) return false
+    throw error
+  }
+}
