@@ -16,11 +16,21 @@ import { DEFAULT_MAX_BATCH_BYTES, sealBatch } from './build.ts'
 import { varintSize, varlongSize, writeVarint, writeVarlong } from './bytes.ts'
 import type { Codec } from './codecs.ts'
 
+/**
+ * Where batches get their memory. Fresh memory of this size for every batch costs more in garbage collection than the
+ * encoding itself; a caller that knows when a batch is done with can use it again.
+ */
+export interface BatchMemory {
+  /** A buffer of exactly so many bytes, their content arbitrary. */
+  take(bytes: number): Buffer
+}
+
 export interface LineBatchOptions {
   readonly stream: StreamId
   /** Upper limit of a batch in bytes, header included, before compression; default 512 KiB. */
   readonly maxBytes?: number
   readonly codec?: Codec
+  readonly memory?: BatchMemory
 }
 
 /** Length, attributes, deltas, null key, value length, header count, header key and its value's length: at most this. */
@@ -40,6 +50,7 @@ const FIRST_CAPACITY = 16 * 1024
 export class LineBatch {
   readonly #maxBytes: number
   readonly #codec: Codec
+  readonly #memory: BatchMemory
   #streamHigh = 0
   #streamLow = 0
   #buffer: Buffer
@@ -51,7 +62,8 @@ export class LineBatch {
   constructor(options: LineBatchOptions) {
     this.#maxBytes = options.maxBytes ?? DEFAULT_MAX_BATCH_BYTES
     this.#codec = options.codec ?? 'none'
-    this.#buffer = Buffer.allocUnsafe(Math.min(FIRST_CAPACITY, this.#maxBytes))
+    this.#memory = options.memory ?? { take: bytes => Buffer.allocUnsafeSlow(bytes) }
+    this.#buffer = this.#memory.take(Math.min(FIRST_CAPACITY, this.#maxBytes))
     this.switchStream(options.stream)
   }
 
@@ -140,7 +152,7 @@ export class LineBatch {
   }
 
   #grow(needed: number): void {
-    const grown = Buffer.allocUnsafe(Math.min(this.#maxBytes, Math.max(needed, this.#buffer.length * 4)))
+    const grown = this.#memory.take(Math.min(this.#maxBytes, Math.max(needed, this.#buffer.length * 4)))
     this.#buffer.copy(grown, RECORDS_AT, RECORDS_AT, this.#length)
     this.#buffer = grown
   }
@@ -154,9 +166,12 @@ export class LineBatch {
       baseTimestamp: this.#baseTimestamp,
       maxTimestamp: this.#maxTimestamp,
     })
-    if (batch === raw) this.#buffer = Buffer.allocUnsafe(this.#buffer.length)
     this.#length = RECORDS_AT
     this.#count = 0
+    if (batch !== raw) return batch
+    // A small batch must not keep a large buffer alive.
+    if (raw.length <= this.#buffer.length / 2) return Buffer.from(raw)
+    this.#buffer = this.#memory.take(this.#buffer.length)
     return batch
   }
 }

@@ -17,6 +17,8 @@ export interface ReadyBatch {
   readonly records: number
   /** In the order of the records; empty for records without positions. */
   readonly covers: readonly Cover[]
+  /** To be called when nobody needs `bytes` any more. */
+  readonly release?: () => void
   /** What comes after it must not be in the cluster before it is. */
   readonly gate: boolean
 }

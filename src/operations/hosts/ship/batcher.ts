@@ -1,7 +1,7 @@
 import { eventTimeOf, NO_TIME } from '../../../foundation/positions/lines.ts'
 import { streamWords } from '../../../foundation/positions/position.ts'
 import type { Codec } from '../../../foundation/wire/codecs.ts'
-import { LineBatch } from '../../../foundation/wire/encode-lines.ts'
+import { type BatchMemory, LineBatch } from '../../../foundation/wire/encode-lines.ts'
 import { PART_BYTES } from '../tail/follower.ts'
 import type { Stream } from '../tail/stream.ts'
 import type { Piece } from '../tail/tailer.ts'
@@ -36,16 +36,34 @@ interface Open {
   since: number
 }
 
+/** Buffers of full batches that wait to be used again; more than these would be memory nobody needs. */
+const MAX_SPARE = 16
+
 /** Lines into batches, one open batch per partition. */
 export function createBatcher(options: BatcherOptions): Batcher {
   const open = new Map<string, Open>()
+  const spare: Buffer[] = []
+  const memory: BatchMemory = {
+    take: bytes => (bytes === MAX_BATCH_BYTES ? spare.pop() : undefined) ?? Buffer.allocUnsafeSlow(bytes),
+  }
+
+  /** Full batches lie in buffers of their own: those of MAX_BATCH_BYTES serve again. */
+  function giveBack(bytes: Buffer): void {
+    if (bytes.buffer.byteLength !== MAX_BATCH_BYTES || spare.length >= MAX_SPARE) return
+    spare.push(Buffer.from(bytes.buffer))
+  }
 
   function openFor(stream: Stream): Open {
     const partition = partitionOf(stream.id, options.partitions(stream.topic))
     const key = `${stream.topic}-${partition}`
     let batch = open.get(key)
     if (batch === undefined) {
-      const lines = new LineBatch({ stream: stream.id, maxBytes: MAX_BATCH_BYTES, codec: options.codec })
+      const lines = new LineBatch({
+        stream: stream.id,
+        maxBytes: MAX_BATCH_BYTES,
+        codec: options.codec,
+        memory,
+      })
       batch = { topic: stream.topic, partition, lines, covers: [], since: 0 }
       open.set(key, batch)
     }
@@ -58,7 +76,8 @@ export function createBatcher(options: BatcherOptions): Batcher {
     const records = lines.count
     if (records === 0) return
     batch.covers = []
-    options.put({ topic, partition, bytes: lines.finish(), records, covers, gate: false })
+    const bytes = lines.finish()
+    options.put({ topic, partition, bytes, records, covers, gate: false, release: () => giveBack(bytes) })
   }
 
   function add(piece: Piece): void {

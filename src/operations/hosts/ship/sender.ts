@@ -157,6 +157,7 @@ export function createSender(options: SenderOptions): Sender {
       if (!(await spool.append(batch))) return 'full'
       arrived.shift()
       arrivedBytes -= batch.bytes.length
+      batch.release?.()
       options.onSpooled(batch.covers)
       changes.notify()
     }
@@ -200,6 +201,7 @@ export function createSender(options: SenderOptions): Sender {
     while (front[0]?.state === 'settled') {
       const { batch, mark, next } = front.shift()!
       frontBytes -= batch.bytes.length
+      batch.release?.()
       const topic = marks.get(batch.topic)
       if (topic !== undefined && next > (topic.offsets[batch.partition] ?? 0))
         topic.offsets[batch.partition] = next

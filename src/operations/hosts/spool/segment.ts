@@ -11,9 +11,9 @@ const DESCRIPTION_LENGTH_BYTES = 4
 /** No frame is longer: a larger length is damage. */
 const MAX_FRAME_BYTES = 16 * 1024 * 1024
 
-type Description = Omit<ReadyBatch, 'bytes'>
+type Description = Omit<ReadyBatch, 'bytes' | 'release'>
 
-export function encodeFrame({ bytes, ...description }: ReadyBatch): Buffer {
+export function encodeFrame({ bytes, release: _, ...description }: ReadyBatch): Buffer {
   const text = Buffer.from(JSON.stringify(description satisfies Description))
   const head = Buffer.allocUnsafe(FRAME_HEAD_BYTES + DESCRIPTION_LENGTH_BYTES)
   head.writeUInt32BE(DESCRIPTION_LENGTH_BYTES + text.length + bytes.length, 0)
