@@ -37,6 +37,7 @@ test('a cell cannot break the line or colour the terminal', () => {
 
 test('a long sentence wraps at spaces', () => {
   assert.equal(wrap('one two three', 8, '  '), 'one two\n  three')
+  assert.equal(wrap('  one two three', 9, '    '), '  one two\n    three')
   assert.equal(count(1, 'topic'), '1 topic')
   assert.equal(count(50_000, 'topic'), '50,000 topics')
 })

@@ -76,17 +76,19 @@ export function renderTable<Row>(
 export const count = (many: number, one: string, more = `${one}s`): string =>
   `${many.toLocaleString('en-US')} ${many === 1 ? one : more}`
 
-/** A text in lines of at most `maxWidth` characters, cut at spaces; later lines start with `indent`. */
+/** A text in lines of at most `maxWidth` characters where its words allow, cut at spaces; later lines start with `indent`. */
 export function wrap(text: string, maxWidth = 100, indent = ''): string {
+  const [lead = ''] = /^ */.exec(text) ?? []
+  const [first = '', ...words] = text.slice(lead.length).split(' ')
   const lines: string[] = []
-  let line = ''
-  for (const word of text.split(' ')) {
-    const longer = line === '' ? word : `${line} ${word}`
-    if (width(longer) > maxWidth && line.trim() !== '') {
+  let line = lead + first
+  for (const word of words) {
+    const longer = `${line} ${word}`
+    if (width(longer) <= maxWidth) {
+      line = longer
+    } else {
       lines.push(line)
       line = indent + word
-    } else {
-      line = longer
     }
   }
   return [...lines, line].join('\n')

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { act, emptySnapshot, type Simulated, simulate } from '../../../test/fleets/simulated-actual.ts'
-import { aclOperations } from '../../foundation/kafka/security.ts'
-import { applyFleet, type StepResult } from './apply.ts'
+import { type AclBinding, aclKey, aclOperations, type QuotaValues } from '../../foundation/kafka/security.ts'
+import { acceptedAfter, applyFleet, type StepResult } from './apply.ts'
 import type { ActualCluster, ResolvedFleet } from './contract.ts'
 import { planFleet } from './plan.ts'
 import type { Action, PlanInput } from './plan-model.ts'
@@ -120,6 +120,28 @@ const meddling: fc.Arbitrary<Action> = fc.oneof(
   }),
 )
 
+/** By the declaration itself, not by another plan: a plan that overlooks a difference would find nothing either. */
+function assertAsDeclared(fleet: ResolvedFleet, executors: ReadonlyMap<string, Simulated>): void {
+  for (const [cluster, { actual }] of executors) {
+    const seen = actual.kind === 'seen' ? actual.snapshot : assert.fail(actual.kind)
+    assert.ok(seen.topics.ok && seen.configs.ok && seen.acls.ok && seen.quotas.ok)
+    for (const topic of fleet.topics.filter(each => each.cluster === cluster)) {
+      const partitions = seen.topics.value.find(({ name }) => name === topic.name)?.partitions.length ?? 0
+      assert.ok(partitions >= topic.partitions, topic.name)
+      assert.deepEqual(seen.configs.value.findLast(each => each.topic === topic.name)?.own, topic.config)
+    }
+    for (const { name, grants } of fleet.principals) {
+      const grant = grants.find(each => each.cluster === cluster)
+      const acls: readonly AclBinding[] = (seen.acls.value ?? []).filter(
+        ({ principal }) => principal === `User:${name}`,
+      )
+      assert.deepEqual(new Set(acls.map(aclKey)), new Set((grant?.acls ?? []).map(aclKey)), name)
+      const quota: QuotaValues = seen.quotas.value.find(({ entity }) => entity.user === name)?.values ?? {}
+      assert.deepEqual(quota, grant?.quota ?? {}, name)
+    }
+  }
+}
+
 test('after an apply nothing is left to plan, whatever was there before', async () => {
   await fc.assert(
     fc.asyncProperty(
@@ -135,6 +157,7 @@ test('after an apply nothing is left to plan, whatever was there before', async 
           near.actual = { kind: 'seen', snapshot: deeds.reduce(act, near.actual.snapshot) }
         const result = await apply(after, executors)
         assert.ok(result.results.every(({ state }) => state === 'done'))
+        assertAsDeclared(after, executors)
         const again = planFleet(inputOf(after, executors))
         assert.deepEqual(again.steps, [])
         // Refused is only what cannot be done at all: partitions taken away.
@@ -238,4 +261,23 @@ test('an unreachable cluster is not touched, and the result says that it is not 
     ['not-known'],
   )
   assert.equal(result.exit, 4)
+})
+
+test('a topic that may not be deleted stays ours until it is', async () => {
+  const before = fleetOf('topics: { x: { cluster: near, tenant: t }, y: { cluster: near, tenant: t } }')
+  const after = fleetOf('topics: { x: { cluster: near, tenant: t } }')
+  const executors = simulateAll(before, () => ({ kind: 'absent' }))
+  await apply(before, executors)
+  const again = async (accepted: ResolvedFleet, allowDelete: boolean) => {
+    const input = { ...inputOf(after, executors, allowDelete), accepted }
+    const result = await applyFleet(input, { executors, signal: new AbortController().signal })
+    return { exit: result.exit, accepted: acceptedAfter(after, accepted, result) }
+  }
+  const refused = await again(before, false)
+  assert.equal(refused.exit, 3)
+  const stillRefused = await again(refused.accepted, false)
+  assert.equal(stillRefused.exit, 3)
+  const deleted = await again(stillRefused.accepted, true)
+  assert.equal(deleted.exit, 0)
+  assert.deepEqual(deleted.accepted, after)
 })

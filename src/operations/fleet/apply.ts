@@ -1,5 +1,5 @@
 import { type AjnaError, describeError } from '../../foundation/errors/errors.ts'
-import type { ResolvedCluster } from './contract.ts'
+import type { ResolvedCluster, ResolvedFleet } from './contract.ts'
 import type { ClusterExecutor } from './execute.ts'
 import { type ClusterPlan, planCluster } from './plan.ts'
 import type { Note, PlanInput, Refusal, Step } from './plan-model.ts'
@@ -131,4 +131,31 @@ function skipped(steps: readonly Step[], { progress }: ApplyOptions): StepResult
   const results = steps.map((step): StepResult => ({ step, state: 'skipped', error, tookMs: 0 }))
   for (const result of results) progress?.(result)
   return results
+}
+
+/**
+ * What is to be remembered as accepted once a declaration has been applied: the declaration, and with it the topics that
+ * an earlier one had and that are still there because nobody allowed their deletion. Forgotten, they would count as
+ * somebody else's ever after.
+ */
+export function acceptedAfter(
+  fleet: ResolvedFleet,
+  before: ResolvedFleet | null,
+  result: ApplyResult,
+): ResolvedFleet {
+  const key = (cluster: string, topic: string): string => `${cluster}/${topic}`
+  const declared = new Set(fleet.topics.map(({ cluster, name }) => key(cluster, name)))
+  const clusters = new Set(fleet.clusters.map(({ name }) => name))
+  const deleted = new Set(
+    result.results.flatMap(({ step, state }) =>
+      step.action.kind === 'delete-topic' && state === 'done' ? [key(step.cluster, step.action.topic)] : [],
+    ),
+  )
+  const left = (before?.topics ?? []).filter(
+    ({ cluster, name }) =>
+      clusters.has(cluster) && !declared.has(key(cluster, name)) && !deleted.has(key(cluster, name)),
+  )
+  if (left.length === 0) return fleet
+  const topics = [...fleet.topics, ...left].sort((a, b) => (a.name < b.name ? -1 : 1))
+  return { ...fleet, topics }
 }
