@@ -57,7 +57,7 @@ async function produceAll(wire: Wire, topic: string, batch: Buffer, batches: num
 
 async function fetchAll(wire: Wire, topic: string): Promise<void> {
   const from = Array.from({ length: PARTITIONS }, (_, partition) => ({ topic, partition, offset: 0 }))
-  await using stream = wire.fetch({ from, signal })
+  await using stream = wire.fetch({ from, signal, recycle: true })
   for await (const event of stream) {
     if (event.kind === 'caught-up') return
     if (event.kind !== 'batches') throw new Error(`unexpected ${event.kind}`)

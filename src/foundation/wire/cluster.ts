@@ -103,15 +103,24 @@ export class Cluster {
     return connection.send(message, request, options)
   }
 
-  /** The lane's connection to a broker, opened if need be. */
-  connection(node: number, lane: Lane, signal: AbortSignal): Promise<Connection> {
+  /**
+   * The lane's connection to a broker, opened if need be.
+   *
+   * @param allocate gives the memory for large responses; the same for all of a lane's calls
+   */
+  connection(
+    node: number,
+    lane: Lane,
+    signal: AbortSignal,
+    allocate?: (size: number) => Buffer,
+  ): Promise<Connection> {
     const address = this.#brokers.get(node)
     if (address === undefined) {
       return Promise.reject(
         new AjnaError(BROKER_UNREACHABLE, `broker ${node} is not among those the cluster names`),
       )
     }
-    return abortable(this.#connect(address, lane), signal)
+    return abortable(this.#connect(address, lane, allocate), signal)
   }
 
   /** @throws AjnaError BROKER_UNREACHABLE when none answers */
@@ -141,16 +150,14 @@ export class Cluster {
     }
   }
 
-  #connect(address: Address, lane: Lane): Promise<Connection> {
+  #connect(address: Address, lane: Lane, allocate?: (size: number) => Buffer): Promise<Connection> {
     const key = `${lane}@${printAddress(address)}`
     const open = this.#connections.get(key)
     if (open !== undefined) return open
     const { clientId, tls, connectTimeoutMs = CONNECT_TIMEOUT_MS } = this.#options
     const { requestTimeoutMs } = this
-    const opening = connect(
-      { ...address, tls, clientId, connectTimeoutMs, requestTimeoutMs },
-      this.#closing.signal,
-    )
+    const options = { ...address, tls, clientId, connectTimeoutMs, requestTimeoutMs, allocate }
+    const opening = connect(options, this.#closing.signal)
     this.#connections.set(key, opening)
     const forget = (): void => {
       if (this.#connections.get(key) === opening) this.#connections.delete(key)

@@ -26,6 +26,8 @@ export interface ConnectionOptions {
   readonly maxFrameBytes?: number
   /** Bytes of requests sent and not yet answered; above it, requests wait in line. Default 8 MiB. */
   readonly maxInFlightBytes?: number
+  /** Memory for large responses; fresh memory by default. */
+  readonly allocate?: ((size: number) => Buffer) | undefined
 }
 
 export interface SendOptions {
@@ -87,9 +89,8 @@ export class Connection {
   static async open(options: ConnectionOptions, signal?: AbortSignal): Promise<Connection> {
     const connection = new Connection(options)
     const { host, port, tls, connectTimeoutMs } = options
-    const frames = new FrameAssembler(options.maxFrameBytes ?? DEFAULT_MAX_FRAME_BYTES, frame =>
-      connection.#receive(frame),
-    )
+    const maxFrameBytes = options.maxFrameBytes ?? DEFAULT_MAX_FRAME_BYTES
+    const frames = new FrameAssembler(maxFrameBytes, frame => connection.#receive(frame), options.allocate)
     const onread = {
       buffer: () => frames.target(),
       callback: (count: number) => connection.#guarded(() => frames.filled(count)),

@@ -56,8 +56,9 @@ export interface FetchedBatches {
   readonly topic: string
   readonly partition: number
   /**
-   * Whole record batches as the broker sent them, one after another; CRC checked. A view into the broker's answer, which
-   * is never used again: the bytes stay as they are, but holding on to any of them holds the whole answer (`maxBytes`).
+   * Whole record batches as the broker sent them, one after another; CRC checked. A view into the broker's answer: holding
+   * on to any of it holds the whole answer (`maxBytes`). With `recycle`, valid until the next item is asked for or, once
+   * held, until released; else for as long as it is referred to.
    */
   readonly bytes: Buffer
   /** First and one past the last offset covered by `bytes` (equal to `position` when bytes is empty). */
@@ -66,6 +67,8 @@ export interface FetchedBatches {
   readonly highWatermark: number
   readonly lastStableOffset: number
   readonly logStartOffset: number
+  /** With `recycle`: keeps the bytes valid until the function it answers is called. Call it before asking for the next item. */
+  hold(): () => void
   /** Aborted transactions in the range, when reading committed. */
   readonly aborted: readonly { readonly producerId: bigint; readonly firstOffset: number }[]
 }
@@ -88,6 +91,8 @@ export interface FetchOptions {
   readonly minBytes?: number
   /** Checksums of batches are verified unless false. */
   readonly verifyCrc?: boolean
+  /** Uses the memory of answers again (see `FetchedBatches.bytes`): for whoever moves much; it saves more than half the CPU. */
+  readonly recycle?: boolean
   readonly signal: AbortSignal
 }
 

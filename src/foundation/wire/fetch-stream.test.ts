@@ -96,10 +96,14 @@ function listedBody({ body }: FakeRequest, [start, end]: readonly [number, numbe
   return writer.noTaggedFields().finish()
 }
 
-async function take(stream: FetchStream, count: number): Promise<FetchEvent[]> {
+async function take(
+  stream: FetchStream,
+  count: number,
+  use: (event: FetchEvent) => unknown = () => undefined,
+): Promise<FetchEvent[]> {
   const events: FetchEvent[] = []
-  if (count === 0) return events
   for await (const event of stream) {
+    use(event)
     events.push(event)
     if (events.length === count) break
   }
@@ -308,4 +312,41 @@ test('an abort makes the next step throw, a disposal ends the stream', async () 
   const rest = take(at.stream, 5)
   await at.stream[Symbol.asyncDispose]()
   await rest
+})
+
+test('recycled memory is not written to while its batches are held', async () => {
+  const large = (offset: number) => {
+    const builder = new BatchBuilder({ maxBytes: 200_000 })
+    builder.add({ timestamp: 0, value: Buffer.alloc(100_000, offset) })
+    const bytes = builder.finish()
+    rewriteHeader(bytes, 0, { baseOffset: offset, leaderEpoch: 3 })
+    return bytes
+  }
+  let next = 10
+  await using at = await fixture((_, __, cluster) =>
+    fetchedBody(cluster.topic.id, [{ partition: 0, highWatermark: 1_000, records: large(next++) }]),
+  )
+  const from = [{ topic: TOPIC, partition: 0, offset: 10 }]
+  await using recycling = at.wire.fetch({
+    from,
+    recycle: true,
+    maxWaitMs: 10,
+    signal: AbortSignal.timeout(20_000),
+  })
+  const held: { bytes: Buffer; copy: Buffer; release: () => void }[] = []
+  for (const event of await take(
+    recycling,
+    12,
+    each =>
+      each.kind === 'batches' &&
+      held.push({ bytes: each.bytes, copy: Buffer.from(each.bytes), release: each.hold() }),
+  )) {
+    assert.equal(event.kind, 'batches')
+  }
+  for (const { bytes, copy } of held) assert.ok(bytes.equals(copy))
+  assert.equal(new Set(held.map(({ bytes }) => bytes.buffer)).size, held.length)
+  for (const { release } of held) release()
+  const buffers = new Set<ArrayBufferLike>()
+  await take(recycling, 12, each => each.kind === 'batches' && buffers.add(each.bytes.buffer))
+  assert.ok(buffers.size <= held.length, 'memory that was released is used again')
 })

@@ -12,6 +12,7 @@ import type { FetchEvent, FetchOptions, FetchStream } from './contract.ts'
 import { WIRE_CLOSED } from './errors.ts'
 import { FetchSession, type FetchTarget } from './fetch-session.ts'
 import { type FetchVerdict, judgeFetched } from './fetched.ts'
+import { FramePool } from './frame-pool.ts'
 import { brokerError, partitionKey } from './leaders.ts'
 import { listPartitionOffsets } from './offsets.ts'
 import { FETCH_BY_TOPIC_ID, type FetchedPartition, type FetchRequest, fetch } from './requests/fetch.ts'
@@ -66,6 +67,8 @@ export class LeaderFetchStream implements FetchStream {
   /** Brokers that are being fetched from. */
   readonly #loops = new Set<number>()
   readonly #items: Item[] = []
+  readonly #pool: FramePool | undefined
+  readonly #allocate: ((size: number) => Buffer) | undefined
   readonly #ending = new AbortController()
   readonly #signal: AbortSignal
   #behind = 0
@@ -78,6 +81,9 @@ export class LeaderFetchStream implements FetchStream {
     this.#cluster = cluster
     this.#lane = lane
     this.#options = options
+    const pool = options.recycle === true ? new FramePool() : undefined
+    this.#pool = pool
+    this.#allocate = pool === undefined ? undefined : size => pool.take(size)
     this.#signal = AbortSignal.any([this.#ending.signal, options.signal])
     options.signal.addEventListener('abort', this.#onAbort, { once: true })
     for (const { topic, partition, offset, lastEpoch } of options.from) {
@@ -313,7 +319,7 @@ export class LeaderFetchStream implements FetchStream {
   async #ask(node: number, session: FetchSession, readers: readonly Reader[]): Promise<Answered[]> {
     const generations = new Map(readers.map(reader => [reader, reader.generation]))
     try {
-      const connection = await this.#cluster.connection(node, this.#lane, this.#signal)
+      const connection = await this.#cluster.connection(node, this.#lane, this.#signal, this.#allocate)
       const byId = connection.version(fetch) >= FETCH_BY_TOPIC_ID
       const timeoutMs = (this.#options.maxWaitMs ?? DEFAULT_MAX_WAIT_MS) + this.#cluster.requestTimeoutMs
       const request = this.#request(session, readers)
@@ -376,28 +382,34 @@ export class LeaderFetchStream implements FetchStream {
 
   /** @param consumed called once the consumer is done with everything in this answer */
   #take(answers: readonly Answered[], consumed: () => void): void {
-    let open = 1
-    const done = (): void => {
-      if (--open === 0) consumed()
-    }
+    const memory = answers.find(({ answer }) => answer.records.length > 0)?.answer.records
+    const frame = countDown(() => memory !== undefined && this.#pool?.give(memory))
+    const events = countDown(consumed)
     for (const { reader, generation, answer } of answers) {
       if (!reader.active || reader.generation !== generation) continue
       const verdict = judgeFetched(answer, reader.position, this.#options.verifyCrc !== false)
       if (verdict.kind === 'data' && verdict.data.bytes.length > 0) {
-        open++
-        this.#takeData(reader, answer, verdict, done)
+        const held = frame.hold()
+        const open = events.hold()
+        const done = (): void => {
+          held()
+          open()
+        }
+        this.#takeData(reader, answer, verdict, frame.hold, done)
       } else {
         this.#takeVerdict(reader, answer, verdict)
       }
     }
     this.#announceIfCaughtUp()
-    done()
+    frame.start()
+    events.start()
   }
 
   #takeData(
     reader: Reader,
     answer: FetchedPartition,
     { data, corrupt }: Extract<FetchVerdict, { kind: 'data' }>,
+    hold: () => () => void,
     consumed: () => void,
   ): void {
     const { topic, partition } = reader
@@ -406,7 +418,7 @@ export class LeaderFetchStream implements FetchStream {
     const offsets = { firstOffset, nextOffset, highWatermark, lastStableOffset, logStartOffset }
     Object.assign(reader, { position: nextOffset, lastEpoch: data.lastEpoch, failures: 0 })
     this.#updateEnd(reader, reader.delivered, this.#endOf(answer))
-    this.#push({ kind: 'batches', topic, partition, bytes, ...offsets, aborted }, reader, consumed)
+    this.#push({ kind: 'batches', topic, partition, bytes, ...offsets, aborted, hold }, reader, consumed)
     if (corrupt !== undefined) this.#takeCorruption(reader, corrupt.offset, corrupt.error)
   }
 
@@ -511,4 +523,21 @@ function newReader(topic: string, partition: number): Reader {
 
 function isBehind({ active, end, delivered }: Reader): boolean {
   return active && (end < 0 || delivered < end)
+}
+
+/** Calls back once it was started and everything that holds it has let go. */
+function countDown(finished: () => void): { hold: () => () => void; start: () => void } {
+  let holders = 1
+  const letGo = (): void => {
+    if (--holders === 0) finished()
+  }
+  const hold = (): (() => void) => {
+    let holding = true
+    holders++
+    return () => {
+      if (holding) letGo()
+      holding = false
+    }
+  }
+  return { hold, start: letGo }
 }

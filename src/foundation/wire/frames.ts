@@ -12,16 +12,25 @@ const SIZE_BYTES = 4
 export class FrameAssembler {
   readonly #maxFrameBytes: number
   readonly #onFrame: (frame: Buffer) => void
+  readonly #allocate: (size: number) => Buffer
   readonly #scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES)
   /** Bytes of the scratch buffer that belong to a frame not yet complete. */
   #scratchFilled = 0
   #frame: Buffer | undefined
   #frameFilled = 0
 
-  /** @param onFrame is given each frame without its size; the frame is its to keep */
-  constructor(maxFrameBytes: number, onFrame: (frame: Buffer) => void) {
+  /**
+   * @param onFrame is given each frame without its size; the frame is its to keep
+   * @param allocate gives the memory for large frames
+   */
+  constructor(
+    maxFrameBytes: number,
+    onFrame: (frame: Buffer) => void,
+    allocate: (size: number) => Buffer = size => Buffer.allocUnsafeSlow(size),
+  ) {
     this.#maxFrameBytes = maxFrameBytes
     this.#onFrame = onFrame
+    this.#allocate = allocate
   }
 
   /** Where the next bytes belong; never empty. */
@@ -58,7 +67,7 @@ export class FrameAssembler {
       const available = Math.min(size, filled - start)
       if (available < size) {
         if (SIZE_BYTES + size <= SCRATCH_BYTES) break
-        this.#frame = Buffer.allocUnsafeSlow(size)
+        this.#frame = this.#allocate(size)
         this.#frameFilled = this.#scratch.copy(this.#frame, 0, start, filled)
         this.#scratchFilled = 0
         return

@@ -300,7 +300,7 @@ describe('with mTLS', () => {
     await using producer: Producer = await wire.producer({}, signal)
     const values = Array.from({ length: 40 }, (_, n) => `${n}:`.padEnd(1_000 + n * 10_000, 'abc'))
     await Promise.all(values.map((value, n) => producer.append(name, n % 4, batchOf(value))))
-    const read = await readTopic(wire, name, 4, signal)
+    const read = await readTopic(wire, name, 4, signal, { recycle: true, maxBytes: 500_000 })
     assert.deepEqual(
       read
         .flat()

@@ -13,7 +13,6 @@ import { initProducerId } from './init-producer-id.ts'
 import { listOffsets } from './list-offsets.ts'
 import type { Message } from './message.ts'
 import { metadata } from './metadata.ts'
-import { offsetForLeaderEpoch } from './offset-for-leader-epoch.ts'
 import { produce } from './produce.ts'
 import { writeTxnMarkers } from './write-txn-markers.ts'
 
@@ -98,10 +97,6 @@ const samples: readonly (readonly [message: Message<never, unknown>, body: ByteW
         e.bigint64(1n).int32(0).int32(5).int64(0).int32(0).int64(-1).noTaggedFields(),
       ).noTaggedFields()
     }),
-  ],
-  [
-    offsetForLeaderEpoch,
-    topics(new ByteWriter().int32(0), w => w.int16(0).int32(0).int32(2).int64(9).noTaggedFields()),
   ],
 ]
 
