@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { ApplyResult } from './apply.ts'
-import { renderApply, renderPlan, renderStep } from './commands.ts'
+import { renderApply, renderPlan, renderProgress } from './commands.ts'
 import type { FleetPlan, Step } from './plan-model.ts'
 
 const step = (change: Partial<Step>): Step => ({
@@ -89,6 +89,6 @@ test('an apply’s result is a table, with what failed, why, and what to do', ()
   assert.match(text, /^ +KAFKA_REFUSED: INVALID_CONFIG\n +Look\.$/m)
   assert.match(text, /Fleet two: 1 of 2 steps done, 1 refused\.$/)
   for (const line of text.split('\n')) assert.ok([...line].length <= 100, line)
-  assert.equal(renderStep(result.results[0]!), 'edge: delete topic x (12 ms)')
-  assert.match(renderStep(result.results[1]!), /: failed:\s+INVALID_CONFIG$/)
+  assert.equal(renderProgress(result.results[0]!), 'edge: delete topic x (12 ms)')
+  assert.match(renderProgress(result.results[1]!), /: failed:\s+INVALID_CONFIG$/)
 })

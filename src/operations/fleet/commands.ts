@@ -61,7 +61,7 @@ function planSummary({ fleet, steps, refusals, notes }: FleetPlan): string {
 }
 
 /** One line as a step ends: for people who wait. */
-export const renderStep = ({ step, state, error, tookMs }: StepResult): string =>
+export const renderProgress = ({ step, state, error, tookMs }: StepResult): string =>
   wrap(
     state === 'done'
       ? `${step.cluster}: ${step.text} (${tookMs} ms)`
