@@ -201,11 +201,16 @@ test('what kcat wrote is read from the segment on disk, in every codec', async (
   }
 })
 
-/** The records in batches of `maxBytes`, appended in order by the data plane's own producer. */
-async function appendAll(topic: string, records: readonly TestRecord[], codec: Codec): Promise<void> {
+/** The records in batches of at most `maxBytes`, appended in order by the data plane's own producer. */
+async function appendAll(
+  topic: string,
+  records: readonly TestRecord[],
+  codec: Codec,
+  maxBytes: number,
+): Promise<void> {
   const signal = AbortSignal.timeout(DEADLINE_MS)
   await using producer = await wire.producer({}, signal)
-  const builder = new BatchBuilder({ codec, maxBytes: 64 * 1024 })
+  const builder = new BatchBuilder({ codec, maxBytes })
   const appends: Promise<unknown>[] = []
   for (const record of records) {
     if (builder.add(record)) continue
@@ -216,17 +221,27 @@ async function appendAll(topic: string, records: readonly TestRecord[], codec: C
   await Promise.all(appends)
 }
 
+const SMALL_BATCH = 64 * 1024
+/** All test records at once: several blocks of every codec. */
+const LARGE_BATCH = 900 * 1024
+
 test('what Ajna wrote is read by the Java client and by kcat, checksums verified, in every codec', async () => {
   const records = variedRecords()
   const topics: string[] = []
   for (const codec of CODECS) {
     const topic = await topicFor(`ajna-${codec}`)
-    await appendAll(topic, records, codec)
+    await appendAll(topic, records, codec, SMALL_BATCH)
+    await appendAll(topic, records, codec, LARGE_BATCH)
     const { batches } = await segmentOf(topic)
-    assert.ok(batches.length > 1 && batches.every(header => header.codecId === codecId(codec)), codec)
+    assert.ok(batches.length > 2 && batches.at(-1)!.count === records.length, codec)
+    assert.ok(
+      batches.every(header => header.codecId === codecId(codec)),
+      codec,
+    )
     topics.push(topic)
   }
-  const lines = records.map((record, offset) => `${offset} ${lineOf(record)}`)
+  const written = [...records, ...records]
+  const lines = written.map((record, offset) => `${offset} ${lineOf(record)}`)
   const expected = topics.flatMap(topic => [`# ${topic}`, ...lines])
   const java = await javaClient(['consume', bootstrap, 'read_committed', ...topics])
   assert.deepEqual(java.trimEnd().split('\n'), expected)
@@ -251,7 +266,7 @@ test('what Ajna wrote is read by the Java client and by kcat, checksums verified
       format,
     ]
     const kcat = await run('kcat', args)
-    assert.ok(kcat.equals(Buffer.concat(records.map(kcatLine))), topic)
+    assert.ok(kcat.equals(Buffer.concat(written.map(kcatLine))), topic)
   }
 })
 
