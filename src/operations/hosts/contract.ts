@@ -102,7 +102,8 @@ export const shipSource = z.strictObject({
   topic: z.string().min(1),
   /** Absolute globs. */
   files: z.array(z.string().startsWith('/')).min(1),
-  exclude: z.array(z.string().startsWith('/')).default([]),
+  /** Globs. */
+  exclude: z.array(z.string()).default([]),
 })
 export type ShipSource = Readonly<z.infer<typeof shipSource>>
 
