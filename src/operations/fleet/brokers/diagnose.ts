@@ -1,6 +1,7 @@
 import { lastConsoleLines, readTail } from '../../../foundation/process/console.ts'
 import type { PlacedNode } from '../contract.ts'
 import { consolePath, serverLogPath } from './logging.ts'
+import { holderOfPort } from './port-holder.ts'
 
 const logTailBytes = 512 * 1024
 
@@ -17,7 +18,18 @@ export async function reasonOfDeath(node: PlacedNode, since: string): Promise<De
     readTail(serverLogPath(node), logTailBytes),
     lastConsoleLines(consolePath(node), 200),
   ])
-  return findReason(log, console, since)
+  const reason = findReason(log, console, since)
+  const holder = await holderOfPort(portInUse(reason.said, node.ports.jmx) ?? 0)
+  return holder === undefined
+    ? reason
+    : { ...reason, said: `${reason.said} (by ${holder.program}, pid ${holder.pid})` }
+}
+
+/** @param unnamed the port it is when the message names none: only the metrics agent's does not */
+export function portInUse(said: string, unnamed: number): number | undefined {
+  if (!said.includes('Address already in use')) return undefined
+  const named = /:(\d+): Address already in use/.exec(said)?.[1]
+  return named === undefined ? unnamed : Number(named)
 }
 
 /**

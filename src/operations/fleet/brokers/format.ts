@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { copyFile, mkdir, open, readdir, readFile, rm } from 'node:fs/promises'
+import { copyFile, mkdir, open, readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { AjnaError } from '../../../foundation/errors/errors.ts'
 import { BROKER_DATA_DIR_DAMAGED, BROKER_DATA_DIR_FOREIGN } from './errors.ts'
@@ -8,7 +8,7 @@ import { writeWhole } from './files.ts'
 /** What a directory's content makes of it. */
 export type DirState =
   | { readonly kind: 'empty' }
-  /** Formatting was cut off, or partitions' directories are absent: nothing would be lost by formatting again. */
+  /** Formatting was cut off, or something that is not Kafka's lies there: formatting adds two files and deletes none. */
   | { readonly kind: 'half-formatted' }
   | { readonly kind: 'formatted'; readonly clusterId: string; readonly nodeId: number }
   /** Data of somebody, but not the file that says whose. */
@@ -103,7 +103,6 @@ export async function formatDirs(task: FormatTask): Promise<readonly string[]> {
 }
 
 async function formatDir(dir: string, task: FormatTask): Promise<void> {
-  for (const name of await readdir(dir)) await rm(join(dir, name), { recursive: true })
   await copyFile(task.bootstrapCheckpoint, join(dir, checkpointFile))
   const lines = [
     'version=1',
