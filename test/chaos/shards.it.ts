@@ -131,11 +131,8 @@ async function disturbWorkers(scene: Scene, until: AbortSignal): Promise<void> {
 }
 
 /** One broker at a time: with all in sync again before the next, there is a majority throughout. */
-async function disturbBrokers(
-  { cluster, random, counts }: Scene,
-  wire: Wire,
-  until: AbortSignal,
-): Promise<void> {
+async function disturbBrokers(scene: Scene, wire: Wire, until: AbortSignal): Promise<void> {
+  const { cluster, random, counts } = scene
   while (!until.aborted) {
     await sleep(2_000 + random.integer(4_000))
     if (until.aborted) return
