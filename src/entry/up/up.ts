@@ -78,10 +78,12 @@ async function startAll(task: UpTask, roles: RoleSupervisor): Promise<string> {
   await checkPortsFree(await neededPorts(home, file))
   const session = await openSession(home.token)
   roles.start('agent', file)
-  await Promise.all(
-    file.placed.map(cluster =>
-      steps.step(`cluster ${cluster.name}: ${cluster.nodes.length} brokers ready`, () =>
-        clusterReady(cluster, signal),
+  await whileRolesLast(roles, signal, until =>
+    Promise.all(
+      file.placed.map(cluster =>
+        steps.step(`cluster ${cluster.name}: ${cluster.nodes.length} brokers ready`, () =>
+          clusterReady(cluster, until),
+        ),
       ),
     ),
   )
@@ -143,20 +145,41 @@ async function neededPorts(home: Home, file: FleetFile): Promise<PortAllocations
   return needed
 }
 
-/** Asks until it is so; gives up at once when a role has been given up. */
-async function until(
+/** Does the work, or throws as soon as a role has been given up. */
+async function whileRolesLast<T>(
+  roles: RoleSupervisor,
+  signal: AbortSignal,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const over = new AbortController()
+  const watching = (async (): Promise<never> => {
+    for (;;) {
+      await delay(POLL_MS, undefined, { signal: over.signal })
+      roles.throwIfGivenUp()
+    }
+  })()
+  try {
+    return await Promise.race([work(AbortSignal.any([signal, over.signal])), watching])
+  } finally {
+    over.abort()
+    await watching.catch(() => undefined)
+  }
+}
+
+/** Asks until it is so. */
+function until(
   ms: number,
   signal: AbortSignal,
   roles: RoleSupervisor,
   isSo: () => Promise<boolean>,
 ): Promise<void> {
   const deadline = Date.now() + ms
-  while (!(await isSo())) {
-    signal.throwIfAborted()
-    roles.throwIfGivenUp()
-    if (Date.now() > deadline) throw new AjnaError(UP_ROLE_FAILED, `not so after ${ms / 1_000} s`)
-    await delay(POLL_MS, undefined, { signal })
-  }
+  return whileRolesLast(roles, signal, async lasting => {
+    while (!(await isSo())) {
+      if (Date.now() > deadline) throw new AjnaError(UP_ROLE_FAILED, `not so after ${ms / 1_000} s`)
+      await delay(POLL_MS, undefined, { signal: lasting })
+    }
+  })
 }
 
 async function answers(base: string): Promise<boolean> {

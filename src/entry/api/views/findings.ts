@@ -189,7 +189,7 @@ function processFindings(process: ProcessStatus): Finding[] {
       title: given
         ? `${process.name} on ${process.host} keeps crashing and was given up`
         : `${process.name} on ${process.host} has crashed`,
-      subject: { kind: 'process', name: process.name, cluster: null },
+      subject: { kind: 'process', name: `${process.host}/${process.name}`, cluster: null },
       since: process.since ?? 0,
       evidence: [
         `${many(process.restarts, 'restart')}`,
@@ -243,7 +243,7 @@ function completenessFindings(incomplete: readonly BucketVerdict[]): Finding[] {
       since: first.bucket,
       evidence: lossy.slice(0, 5).map(
         bucket =>
-          `${new Date(bucket.bucket).toISOString()}: ${bucket.tiers
+          `${minuteOf(bucket.bucket)}: ${bucket.tiers
             .filter(tier => tier.state === 'missing')
             .map(tier => tier.tier)
             .join(', ')}`,
@@ -270,5 +270,9 @@ function delayFindings(delay: Delay | null): Finding[] {
     },
   ]
 }
+
+/** `2026-11-23 04:20 UTC` */
+const minuteOf = (time: number): string =>
+  `${new Date(time).toISOString().slice(0, 16).replace('T', ' ')} UTC`
 
 const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1)

@@ -88,7 +88,7 @@ function* candidates(fleet: FleetFacts): Generator<Candidate> {
   }
   for (const process of fleet.processes) {
     yield {
-      subject: { kind: 'process', name: process.name, cluster: null },
+      subject: { kind: 'process', name: `${process.host}/${process.name}`, cluster: null },
       detail: `${process.role} on ${process.host}, ${process.state}`,
       also: process.host.toLowerCase(),
     }
