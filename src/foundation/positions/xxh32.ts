@@ -6,11 +6,6 @@ const P3 = 0xc2b2ae3d | 0
 const P4 = 0x27d4eb2f
 const P5 = 0x165667b1
 
-/** @returns the hash of `bytes[from..to)` as an unsigned 32-bit number */
-export function xxh32(bytes: Uint8Array, from = 0, to: number = bytes.length, seed = 0): number {
-  return xxh32In(viewOf(bytes), from, to, seed)
-}
-
 let lastBytes: Uint8Array | undefined
 let lastView: DataView = new DataView(new ArrayBuffer(0))
 
@@ -23,8 +18,9 @@ function viewOf(bytes: Uint8Array): DataView {
   return lastView
 }
 
-/** As `xxh32`, for a caller that keeps a view of its memory. */
-export function xxh32In(view: DataView, from: number, to: number, seed = 0): number {
+/** @returns the hash of `bytes[from..to)` as an unsigned 32-bit number */
+export function xxh32(bytes: Uint8Array, from = 0, to: number = bytes.length, seed = 0): number {
+  const view = viewOf(bytes)
   const length = to - from
   let at = from
   let hash: number

@@ -28,7 +28,7 @@ export const RECORDS_AT = 61
 export const LENGTH_OVERHEAD = 12
 export const MAGIC = 2
 
-export const CODEC_MASK = 0x07
+const CODEC_MASK = 0x07
 const LOG_APPEND_TIME_BIT = 0x08
 const TRANSACTIONAL_BIT = 0x10
 const CONTROL_BIT = 0x20
@@ -144,13 +144,6 @@ export function* batchesIn(
     yield header
     at += size
   }
-  return at
-}
-
-/** Where the last whole batch ends: what a fetch answer's tail, cut by the broker, is dropped by. */
-export function endOfWholeBatches(buffer: Buffer, from = 0, end: number = buffer.length): number {
-  let at = from
-  for (let size = batchSize(buffer, at, end); size > 0; size = batchSize(buffer, at, end)) at += size
   return at
 }
 

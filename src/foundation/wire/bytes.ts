@@ -66,10 +66,6 @@ export class ByteReader {
     return this.buffer.readInt16BE(this.#take(2))
   }
 
-  uint16(): number {
-    return this.buffer.readUInt16BE(this.#take(2))
-  }
-
   int32(): number {
     const at = this.#take(4)
     const { buffer } = this
@@ -87,10 +83,6 @@ export class ByteReader {
 
   bigint64(): bigint {
     return this.buffer.readBigInt64BE(this.#take(8))
-  }
-
-  float64(): number {
-    return this.buffer.readDoubleBE(this.#take(8))
   }
 
   /**
@@ -416,12 +408,6 @@ export class ByteWriter {
     return this
   }
 
-  uint16(value: number): this {
-    const at = this.#claim(2)
-    this.#buffer.writeUInt16BE(value, at)
-    return this
-  }
-
   int32(value: number): this {
     const at = this.#claim(4)
     this.#buffer.writeInt32BE(value, at)
@@ -443,12 +429,6 @@ export class ByteWriter {
   bigint64(value: bigint): this {
     const at = this.#claim(8)
     this.#buffer.writeBigInt64BE(value, at)
-    return this
-  }
-
-  float64(value: number): this {
-    const at = this.#claim(8)
-    this.#buffer.writeDoubleBE(value, at)
     return this
   }
 
