@@ -51,7 +51,7 @@ if (process.argv[2] !== undefined) {
 }
 
 async function work({ bootstrap, topic, name, firstId, terms, snapshotEvery }: WorkerTask): Promise<void> {
-  const logger = createLogger(name, 2, process.env['AJNA_LOG_LEVEL'] ?? 'warn')
+  const logger = createLogger(name, 2, process.env['AJNA_LOG_LEVEL'] ?? 'error')
   const ending = new AbortController()
   process.once('SIGTERM', () => ending.abort())
   await using wire = openWire({ bootstrap, clientId: name, connectTimeoutMs: 1_000, requestTimeoutMs: 2_000 })
