@@ -11,6 +11,7 @@ export interface Home {
   readonly logs: string
   readonly clusters: string
   readonly objects: string
+  readonly activity: string
   readonly upLock: string
   hostPlan(host: string): string
   role(name: string): string
@@ -28,6 +29,7 @@ export function homeAt(root: string): Home {
     logs: at('logs'),
     clusters: at('clusters'),
     objects: at('objects'),
+    activity: at('logs', 'activity.ndjson'),
     upLock: at('run', 'up.lock'),
     hostPlan: host => at('hosts', host, 'plan.json'),
     role: name => at(name),

@@ -1,8 +1,17 @@
 import { identity } from '../../foundation/tls/store.ts'
 import { agentPrincipal, ownedPrefix } from '../../operations/fleet/contract.ts'
-import { type AgentConfigInput, agentConfig, streamsTopic } from '../../operations/hosts/contract.ts'
+import {
+  type AgentConfigInput,
+  type AgentEvent,
+  agentConfig,
+  streamsTopic,
+} from '../../operations/hosts/contract.ts'
 import { runAgent } from '../../operations/hosts/run.ts'
+import { recordActivity } from '../activity-file.ts'
+import type { Activity } from '../api/models.ts'
 import { clusterAddress } from '../fleet-file.ts'
+import { createProcessActivity, type ProcessEvent } from '../process-activity.ts'
+import { createRoleLooker } from './looker.ts'
 import type { RoleContext } from './run.ts'
 import { shippingSite } from './site.ts'
 
@@ -35,5 +44,34 @@ export async function agentRole({ home, file, session, log, signal }: RoleContex
       : { metrics: { topic: measured.topic, tenant: measured.tenant, everyMs: measured.metricsEveryMs! } }),
     status: { port: file.ports.agent, token: session.token },
   }
-  await runAgent(agentConfig.parse(config), { signal, log })
+  const activity = createProcessActivity('agent')
+  const look = createRoleLooker(home.run)
+  await runAgent(agentConfig.parse(config), {
+    signal,
+    log,
+    alsoMeasured: look,
+    onEvent(event) {
+      const entry =
+        event.kind === 'process' ? activity(event.details as unknown as ProcessEvent) : lossActivity(event)
+      if (entry !== undefined)
+        recordActivity(home, entry).catch(error => log.error({ err: error }, 'activity cannot be recorded'))
+    },
+  })
+}
+
+/** Bytes that were gone before they could be read. */
+function lossActivity({ kind, at, host, subject, text }: AgentEvent): Activity | undefined {
+  if (kind !== 'gap') return undefined
+  return {
+    id: `gap-${host}-${at}-${subject}`,
+    at,
+    actor: 'agent',
+    action: 'shipping.gap',
+    subject: { kind: 'host', name: host, cluster: null },
+    summary: text,
+    reason: null,
+    outcome: 'failed',
+    evidence: [{ label: 'file', value: subject }],
+    endedAt: at,
+  }
 }

@@ -1,13 +1,13 @@
-import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { AjnaError } from '../../foundation/errors/errors.ts'
 import type { Logger } from '../../foundation/log/log.ts'
 import { adopt } from '../../foundation/process/run.ts'
 import { type SupervisionEvent, type Supervisor, supervise } from '../../foundation/process/supervise.ts'
+import { recordActivity } from '../activity-file.ts'
 import { type FleetFile, findFleetFile } from '../fleet-file.ts'
 import type { Home } from '../home.ts'
+import { createProcessActivity } from '../process-activity.ts'
 import { UP_ROLE_FAILED } from './errors.ts'
-import { recordEvent } from './events.ts'
 import { writeHostPlan } from './provision.ts'
 import { type RoleName, roleDigest, roleNames, roleProcess, rolesOf } from './roles.ts'
 
@@ -30,13 +30,14 @@ const BROKERS_STOP_MS = 60_000
 export function createRoleSupervisor(home: Home, log: Logger): RoleSupervisor {
   const running = new Map<RoleName, { readonly supervisor: Supervisor; readonly digest: string }>()
   const words = new Map<RoleName, readonly string[]>()
+  const activity = createProcessActivity('up')
 
   function onEvent(role: RoleName, event: SupervisionEvent): void {
     log.info({ role, ...event }, `${role}: ${event.kind}`)
     if (event.kind === 'exited') words.set(role, event.lastLines)
-    recordEvent(home, { ...event, id: randomUUID() }).catch(error =>
-      log.error({ err: error }, 'an event cannot be recorded'),
-    )
+    const entry = activity(event)
+    if (entry !== undefined)
+      recordActivity(home, entry).catch(error => log.error({ err: error }, 'activity cannot be recorded'))
   }
 
   function start(role: RoleName, file: FleetFile): void {

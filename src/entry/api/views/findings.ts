@@ -48,6 +48,7 @@ function clusterFindings(cluster: ClusterFacts, fleet: FleetFacts): Finding[] {
       },
     ]
   }
+  if (cluster.observedAt === null) return [notReadYet(cluster, fleet, subject)]
   return [
     ...cluster.brokers.flatMap(broker => brokerFindings(cluster, broker)),
     ...partitionFindings(cluster),
@@ -55,8 +56,22 @@ function clusterFindings(cluster: ClusterFacts, fleet: FleetFacts): Finding[] {
   ]
 }
 
+/** Not a fault, but nothing may be called well that was never looked at. */
+function notReadYet(cluster: ClusterFacts, fleet: FleetFacts, subject: Finding['subject']): Finding {
+  return {
+    id: `not-read:${cluster.name}`,
+    severity: 'info',
+    title: `Cluster ${cluster.name} has not been read yet`,
+    subject,
+    since: cluster.since ?? fleet.observedAt,
+    evidence: cluster.failures.map(failure => `${failure.part}: ${failure.message}`),
+    doing: 'its brokers are asked until they answer',
+    remedy: 'If this lasts longer than a start takes, look at the processes of its brokers.',
+  }
+}
+
 const lastRead = (cluster: ClusterFacts): string =>
-  cluster.observedAt === null ? 'never read' : `last read ${new Date(cluster.observedAt).toISOString()}`
+  cluster.observedAt === null ? 'never read' : `last read ${minuteOf(cluster.observedAt)}`
 
 function brokerFindings(cluster: ClusterFacts, broker: BrokerFacts): Finding[] {
   const subject = { kind: 'broker', name: String(broker.id), cluster: cluster.name } as const
