@@ -11,3 +11,9 @@ export const FLEET_STEP_IMPOSSIBLE = errorKind(
   'A step of a plan asks a cluster for something it cannot do.',
   'Brokers of a cluster that others run are started by those who run it.',
 )
+
+export const ACTIVITY_NOT_RECORDED = errorKind(
+  'ACTIVITY_NOT_RECORDED',
+  'A change was not taken into the activity log.',
+  'Shorten what was to be recorded: texts are at most 500 characters, evidence 20 items.',
+)
