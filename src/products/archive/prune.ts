@@ -93,7 +93,7 @@ function isTime(node: unknown, names: readonly string[]): boolean {
 
 /** What may be worked out beforehand: literals, casts, the present, and sums of them. */
 const constantFunctions =
-  /^(now|get_current_timestamp|current_timestamp|current_date|today|transaction_timestamp|date_trunc|to_\w+|[-+*])$/
+  /^(now|get_current_timestamp|current_timestamp|current_date|today|transaction_timestamp|date_trunc|trunc|to_\w+|[-+*])$/
 
 function constant(side: TimeComparison['side'], value: unknown): TimeComparison[] {
   for (const node of nodesOf(value)) {
