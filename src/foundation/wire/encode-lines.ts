@@ -12,7 +12,7 @@ import {
 } from '../positions/position.ts'
 import { xxh32 } from '../positions/xxh32.ts'
 import { RECORDS_AT } from './batch.ts'
-import { DEFAULT_MAX_BATCH_BYTES, sealBatch } from './build.ts'
+import { BatchBuffer } from './batch-buffer.ts'
 import { varintSize, varlongSize, writeVarint, writeVarlong } from './bytes.ts'
 import type { Codec } from './codecs.ts'
 
@@ -48,22 +48,18 @@ const FIRST_CAPACITY = 16 * 1024
 
 /** Collects lines until the limit; `finish()`, then the next batch. */
 export class LineBatch {
-  readonly #maxBytes: number
-  readonly #codec: Codec
-  readonly #memory: BatchMemory
+  readonly #batch: BatchBuffer
   #streamHigh = 0
   #streamLow = 0
-  #buffer: Buffer
-  #length = RECORDS_AT
-  #count = 0
-  #baseTimestamp = 0
-  #maxTimestamp = 0
 
   constructor(options: LineBatchOptions) {
-    this.#maxBytes = options.maxBytes ?? DEFAULT_MAX_BATCH_BYTES
-    this.#codec = options.codec ?? 'none'
-    this.#memory = options.memory ?? { take: bytes => Buffer.allocUnsafeSlow(bytes) }
-    this.#buffer = this.#memory.take(Math.min(FIRST_CAPACITY, this.#maxBytes))
+    const { memory } = options
+    this.#batch = new BatchBuffer({
+      maxBytes: options.maxBytes,
+      codec: options.codec,
+      firstCapacity: FIRST_CAPACITY,
+      take: bytes => memory?.take(bytes) ?? Buffer.allocUnsafeSlow(bytes),
+    })
     this.switchStream(options.stream)
   }
 
@@ -75,12 +71,12 @@ export class LineBatch {
   }
 
   get count(): number {
-    return this.#count
+    return this.#batch.count
   }
 
   /** Bytes of the batch so far, header included, before compression. */
   get byteLength(): number {
-    return this.#length
+    return this.#batch.length
   }
 
   /**
@@ -102,32 +98,29 @@ export class LineBatch {
     eventTime: number,
     shippedAt: number,
   ): boolean {
+    const batch = this.#batch
+    const { count } = batch
     const size = to - from
-    const limit = this.#length + size + MAX_RECORD_OVERHEAD
-    if (limit > this.#maxBytes) return false
-    if (limit > this.#buffer.length) this.#grow(limit)
-    if (this.#count === 0) {
-      this.#baseTimestamp = shippedAt
-      this.#maxTimestamp = shippedAt
-    } else if (shippedAt > this.#maxTimestamp) this.#maxTimestamp = shippedAt
-
+    const limit = batch.length + size + MAX_RECORD_OVERHEAD
+    if (limit > batch.maxBytes) return false
+    batch.reserve(limit)
     const eventDelta = eventTime - shippedAt
-    const timestampDelta = shippedAt - this.#baseTimestamp
+    const timestampDelta = batch.timestampDelta(shippedAt)
     const position = positionSize(start, lengthInStream, eventDelta)
     // Attributes, null key, header count, header key with its length: 5 bytes.
     const body =
       5 +
       varlongSize(timestampDelta) +
-      varintSize(this.#count) +
+      varintSize(count) +
       varintSize(size) +
       size +
       varintSize(position) +
       position
-    const out = this.#buffer
-    let at = writeVarint(out, this.#length, body)
+    const out = batch.bytes
+    let at = writeVarint(out, batch.length, body)
     out[at++] = 0
     at = writeVarlong(out, at, timestampDelta)
-    at = writeVarint(out, at, this.#count)
+    at = writeVarint(out, at, count)
     out[at++] = NULL_KEY
     at = writeVarint(out, at, size)
     chunk.copy(out, at, from, to)
@@ -137,41 +130,13 @@ export class LineBatch {
     out[at++] = HEADER_KEY
     at = writeVarint(out, at, position)
     const hash = xxh32(chunk, from, to)
-    this.#length = writePosition(
-      out,
-      at,
-      this.#streamHigh,
-      this.#streamLow,
-      start,
-      lengthInStream,
-      eventDelta,
-      hash,
-    )
-    this.#count++
+    at = writePosition(out, at, this.#streamHigh, this.#streamLow, start, lengthInStream, eventDelta, hash)
+    batch.wrote(at, shippedAt)
     return true
-  }
-
-  #grow(needed: number): void {
-    const grown = this.#memory.take(Math.min(this.#maxBytes, Math.max(needed, this.#buffer.length * 4)))
-    this.#buffer.copy(grown, RECORDS_AT, RECORDS_AT, this.#length)
-    this.#buffer = grown
   }
 
   /** The batch, whole and with its CRC, without a producer id yet; this object is empty again and keeps its stream. */
   finish(): Buffer {
-    const raw = this.#buffer.subarray(0, this.#length)
-    const batch = sealBatch(raw, {
-      codec: this.#codec,
-      count: this.#count,
-      baseTimestamp: this.#baseTimestamp,
-      maxTimestamp: this.#maxTimestamp,
-    })
-    this.#length = RECORDS_AT
-    this.#count = 0
-    if (batch !== raw) return batch
-    // A small batch must not keep a large buffer alive.
-    if (raw.length <= this.#buffer.length / 2) return Buffer.from(raw)
-    this.#buffer = this.#memory.take(this.#buffer.length)
-    return batch
+    return this.#batch.finish()
   }
 }
