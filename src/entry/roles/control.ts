@@ -1,0 +1,21 @@
+import { fileURLToPath } from 'node:url'
+import { createApi } from '../api/api.ts'
+import { createPlatform } from '../control/platform.ts'
+import type { RoleContext } from './run.ts'
+
+const CONSOLE = fileURLToPath(
+  new URL(import.meta.url.endsWith('.ts') ? '../../../dist/console' : '../../console', import.meta.url),
+)
+
+/** The API and the console. */
+export async function controlRole(context: RoleContext): Promise<void> {
+  const { session, log, signal, file } = context
+  const api = createApi({ platform: await createPlatform(context), session, log, console: CONSOLE })
+  const address = await api.listen(file.ports.console)
+  log.info({ address }, 'listening')
+  await new Promise<void>(resolve => {
+    if (signal.aborted) resolve()
+    signal.addEventListener('abort', () => resolve(), { once: true })
+  })
+  await api.close()
+}
