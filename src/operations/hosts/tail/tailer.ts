@@ -82,7 +82,7 @@ export interface Tailer {
   poll(): Promise<void>
   /** The next piece of one of the files that have something, each in turn. Valid until the next call of any method. */
   next(): Promise<Piece | undefined>
-  /** When the globs were last expanded, ms. */
+  /** Everything written to before this time (ms) was met; what was is known or was let go. */
   readonly lastDiscovery: number
   files(): FileStatus[]
   close(): Promise<void>
@@ -100,12 +100,17 @@ interface Nameless {
   changedAt: number
 }
 
+/** File times come from a clock of the kernel's that lags behind by some ms. */
+const CLOCK_SLACK_MS = 100
+
 export function createTailer(options: TailOptions): Tailer {
   const { streams, now } = options
   const followers = new Map<string, Follower>()
   const nameless = new Map<string, Nameless>()
   /** Sizes of copies when last compared: a copy that grows beyond its original is none. */
   const copySizes = new Map<string, number>()
+  /** Files that were met but not named, with the time from when on a later process must still look at them. */
+  const undecided = new Map<string, number>()
   const troubled = new Set<string>()
   const buffer = Buffer.allocUnsafe(ANCHOR_BYTES + CHUNK_BYTES)
   let turn: Follower[] = []
@@ -142,7 +147,8 @@ export function createTailer(options: TailOptions): Tailer {
     for (const { facts, source } of found.sort((a, b) => order(a.facts) - order(b.facts)))
       await meet(facts, source, 'live')
     if (!settled) await settle()
-    lastDiscovery = at
+    for (const key of undecided.keys()) if (!listed.has(key) && !nameless.has(key)) undecided.delete(key)
+    lastDiscovery = at - CLOCK_SLACK_MS
   }
 
   function markUnlisted(listed: ReadonlySet<string>): void {
@@ -216,6 +222,7 @@ export function createTailer(options: TailOptions): Tailer {
     const gone = tenure === 'leaving' && head.length > 0
     const hash = firstLineHash(head) ?? (content.packed || gone ? finalLineHash(head) : undefined)
     const key = keyText(facts)
+    if (!undecided.has(key)) undecided.set(key, Math.min(now(), facts.modifiedMs) - CLOCK_SLACK_MS)
     if (hash === undefined || head.length === 0) {
       if (content.packed) return 'done'
       nameless.set(key, { content, source, key, facts, listed: tenure === 'live', changedAt: now() })
@@ -223,10 +230,14 @@ export function createTailer(options: TailOptions): Tailer {
     }
     if (!content.packed) {
       const resumed = await resumeOwn(content, facts, hash, tenure)
-      if (resumed) return 'kept'
+      if (resumed) {
+        undecided.delete(key)
+        return 'kept'
+      }
     }
     const copy = await findOriginal(content, facts, hash)
     if (copy === 'later') return 'done'
+    undecided.delete(key)
     if (copy !== undefined) return takeCopy(copy, content, facts)
     const stream = newStream(
       { ...options, ...source, path: facts.path, file: facts, firstLineHash: hash, now: now(), start: head },
@@ -377,7 +388,7 @@ export function createTailer(options: TailOptions): Tailer {
     if (source === undefined || (stream.ended ?? Number.POSITIVE_INFINITY) < options.lastDiscovery) return
     for (const facts of await rotatedSiblings(stream.path)) {
       const known = streams.byOrigin(keyText(facts)).length > 0
-      if (!known && facts.modifiedMs > options.lastDiscovery) await meet(facts, source, 'leaving')
+      if (!known && facts.modifiedMs >= options.lastDiscovery) await meet(facts, source, 'leaving')
     }
   }
 
@@ -500,7 +511,7 @@ export function createTailer(options: TailOptions): Tailer {
     poll,
     next,
     get lastDiscovery() {
-      return lastDiscovery
+      return Math.min(lastDiscovery, ...undecided.values())
     },
     files: () =>
       [...followers.values()].map(({ stream, path, tenure, size }) => ({
