@@ -15,6 +15,8 @@ const ASK_DEADLINE_MS = 2_000
 export interface AgentWatch {
   /** undefined: it has not answered lately. */
   status(): AgentStatus | undefined
+  /** @throws AjnaError AGENT_UNREACHABLE */
+  ask(): Promise<AgentStatus>
   order(process: string, act: ProcessAct, reason: string, signal: AbortSignal): Promise<void>
 }
 
@@ -29,7 +31,9 @@ export function watchAgent(options: {
 
   async function ask(): Promise<AgentStatus> {
     const signal = AbortSignal.any([options.signal, AbortSignal.timeout(ASK_DEADLINE_MS)])
-    const response = await fetch(`${base}/api/status`, { headers, signal })
+    const response = await fetch(`${base}/api/status`, { headers, signal }).catch((cause: unknown) => {
+      throw new AjnaError(AGENT_UNREACHABLE, `nothing answers at ${base}`, { cause })
+    })
     return agentStatus.parse(await response.json())
   }
 
@@ -42,6 +46,7 @@ export function watchAgent(options: {
 
   return {
     status: () => latest,
+    ask,
     async order(process, act, reason, signal) {
       const body = JSON.stringify({ token: 0, reason })
       const path = `${base}/api/processes/${encodeURIComponent(process)}/${act}`

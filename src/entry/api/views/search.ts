@@ -8,6 +8,8 @@ const PER_KIND = 8
 interface Candidate {
   readonly subject: Subject
   readonly detail: string
+  /** The name as a person would type it, when it is not the subject's alone. */
+  readonly called?: string
   /** What is searched besides the name. */
   readonly also: string
 }
@@ -38,8 +40,8 @@ export function searchFleet(fleet: FleetFacts, query: string): SearchHit[] {
     .map(({ hit: { subject, detail } }) => ({ subject, detail }))
 }
 
-function scoreOf({ subject, also }: Candidate, words: readonly string[]): number {
-  const name = subject.name.toLowerCase()
+function scoreOf({ subject, called, also }: Candidate, words: readonly string[]): number {
+  const name = (called ?? subject.name).toLowerCase()
   const text = `${name} ${also}`
   if (!words.every(word => text.includes(word))) return 0
   if (name === words.join(' ')) return 4
@@ -68,6 +70,7 @@ function* candidates(fleet: FleetFacts): Generator<Candidate> {
       yield {
         subject: { kind: 'broker', name: String(broker.id), cluster: cluster.name },
         detail,
+        called: `${cluster.name} ${broker.id}`,
         also: `broker ${at} ${broker.host ?? ''}`,
       }
     }
