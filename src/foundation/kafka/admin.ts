@@ -52,13 +52,12 @@ export function openCluster(options: OpenOptions): ClusterAdmin {
   } = options
   const connections = createConnections({ clientId, tls, connectTimeoutMs, requestTimeoutMs, log })
   const calls = createCalls(connections, bootstrap.map(parseAddress))
-  const topics = topicAdmin(calls)
   const close = (): Promise<void> => connections.close()
   return {
-    ...topics,
+    ...topicAdmin(calls),
     ...configAdmin(calls),
     ...accessAdmin(calls),
-    ...partitionAdmin(calls, topics),
+    ...partitionAdmin(calls),
     ...groupAdmin(calls),
     ...factAdmin(calls),
     brokers: calls.brokers,

@@ -1,7 +1,15 @@
 import { findCoordinatorV4, metadataV11, metadataV12 } from '@platformatic/kafka'
 import { ExponentialBackoff, handleWhen, retry } from 'cockatiel'
 import { AjnaError, isAjnaError } from '../errors/errors.ts'
-import { type Address, addressText, type Codecs, type Connections, codecs } from './connections.ts'
+import {
+  type Address,
+  addressText,
+  type Codecs,
+  type Connections,
+  codecs,
+  type Lane,
+  orAborted,
+} from './connections.ts'
 import {
   type ApiFault,
   faultOf,
@@ -23,12 +31,20 @@ export interface CallOptions {
 
 export const DEFAULT_DEADLINE_MS = 15_000
 
+/** For work of several calls: each gets what is left of the time for the whole. */
+export function budget(options: CallOptions = {}): () => CallOptions {
+  const until = performance.now() + (options.deadlineMs ?? DEFAULT_DEADLINE_MS)
+  return () => ({ signal: options.signal, deadlineMs: Math.max(1, Math.ceil(until - performance.now())) })
+}
+
 /** `controller`: whoever decides on metadata; in KRaft any broker passes such requests on. */
 export type Target =
   | { readonly to: 'any' }
   | { readonly to: 'controller' }
   | { readonly to: 'broker'; readonly id: number }
   | { readonly to: 'coordinator'; readonly group: string }
+
+const laneOf = (target: Target): Lane => (target.to === 'controller' ? 'forwarded' : 'direct')
 
 /** One item of a request that has several, and what came of it. */
 export interface ItemOutcome<Item> {
@@ -107,12 +123,13 @@ export function createCalls(connections: Connections, bootstrap: readonly Addres
 
   async function send<Args extends unknown[], Response>(
     address: Address,
+    lane: Lane,
     apis: Codecs<Args, Response>,
     args: Args,
     signal: AbortSignal,
   ): Promise<Response> {
     try {
-      const response = await connections.request(address, apis, args, signal)
+      const response = await connections.request(address, lane, apis, args, signal)
       suspects.delete(addressText(address))
       return response
     } catch (error) {
@@ -122,7 +139,7 @@ export function createCalls(connections: Connections, bootstrap: readonly Addres
   }
 
   async function refresh(signal: AbortSignal): Promise<void> {
-    const answer = await send(candidates()[0]!, METADATA, [[], false, false], signal)
+    const answer = await send(candidates()[0]!, 'direct', METADATA, [[], false, false], signal)
     brokers = new Map(
       answer.brokers.map(each => [
         each.nodeId,
@@ -149,7 +166,13 @@ export function createCalls(connections: Connections, bootstrap: readonly Addres
         return brokerAddress(target.id, signal)
       case 'coordinator': {
         const apis = codecs(findCoordinatorV4.api)
-        const { coordinators } = await send(candidates()[0]!, apis, [GROUP_KEY, [target.group]], signal)
+        const { coordinators } = await send(
+          candidates()[0]!,
+          'direct',
+          apis,
+          [GROUP_KEY, [target.group]],
+          signal,
+        )
         const found = coordinators[0]!
         const fault = faultOf(found.errorCode, found.errorMessage)
         if (fault !== undefined) throw refused(`find the coordinator of group ${target.group}`, fault)
@@ -177,7 +200,7 @@ export function createCalls(connections: Connections, bootstrap: readonly Addres
     ask(what, target, apis, args, options = {}, fault = () => undefined) {
       return bounded(what, options, signal =>
         persist(signal, prepareRepeat, async () => {
-          const response = await send(await resolve(target, signal), apis, args, signal)
+          const response = await send(await resolve(target, signal), laneOf(target), apis, args, signal)
           const found = fault(response)
           if (found !== undefined) throw refused(what, found)
           return response
@@ -193,7 +216,7 @@ export function createCalls(connections: Connections, bootstrap: readonly Addres
         persist(signal, prepareRepeat, async () => {
           if (pending.length === 0) return
           const once: Once = async (target, apis, args) =>
-            send(await resolve(target, signal), apis, args, signal)
+            send(await resolve(target, signal), laneOf(target), apis, args, signal)
           const faultOfItem = await attempt(pending, once)
           for (const item of pending) {
             const fault = faultOfItem(item)
@@ -260,7 +283,7 @@ async function bounded<Value>(
   const deadline = AbortSignal.timeout(deadlineMs)
   const signal = options.signal === undefined ? deadline : AbortSignal.any([options.signal, deadline])
   try {
-    return await run(signal)
+    return await orAborted(run(signal), signal)
   } catch (error) {
     options.signal?.throwIfAborted()
     if (!deadline.aborted) throw error

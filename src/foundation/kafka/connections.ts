@@ -17,6 +17,12 @@ import { KAFKA_UNSUPPORTED, unreachable } from './errors.ts'
  * class is not used: it fails a whole call for one item or one broker, and takes no AbortSignal (docs/decisions/0004).
  */
 
+/**
+ * A broker answers one request of a connection after the other, and one that it passes on to the controller holds up all
+ * behind it for as long as there is no controller: such requests have a connection of their own.
+ */
+export type Lane = 'direct' | 'forwarded'
+
 export interface Address {
   readonly host: string
   readonly port: number
@@ -57,6 +63,7 @@ export interface Connections {
    */
   request<Args extends unknown[], Response>(
     to: Address,
+    lane: Lane,
     apis: Codecs<Args, Response>,
     args: Args,
     signal: AbortSignal,
@@ -87,7 +94,7 @@ export function createConnections(settings: ConnectionSettings): Connections {
   const links = new Map<string, Promise<Link>>()
   const ready = new Set<string>()
 
-  async function open(to: Address): Promise<Link> {
+  async function open(to: Address, onClose: () => void): Promise<Link> {
     const { clientId, tls, connectTimeoutMs, requestTimeoutMs, log } = settings
     const connection = new Connection(clientId, {
       connectTimeout: connectTimeoutMs,
@@ -103,11 +110,10 @@ export function createConnections(settings: ConnectionSettings): Connections {
       complaint = error
       log.debug({ broker: addressText(to), error: error.message }, 'connection failed')
     })
-    connection.once('close', () => forget(to))
+    connection.once('close', onClose)
     try {
       await connection.connect(to.host, to.port)
       const greeting = await greet(connection, connectTimeoutMs)
-      ready.add(addressText(to))
       return { connection, greeting, complaint: () => complaint }
     } catch (error) {
       await closeQuietly(connection)
@@ -115,24 +121,24 @@ export function createConnections(settings: ConnectionSettings): Connections {
     }
   }
 
-  function forget(to: Address): void {
-    links.delete(addressText(to))
-    ready.delete(addressText(to))
-  }
-
-  function link(to: Address): Promise<Link> {
-    const key = addressText(to)
+  function link(to: Address, lane: Lane): Promise<Link> {
+    const key = `${lane} ${addressText(to)}`
     const existing = links.get(key)
     if (existing !== undefined) return existing
-    const opening = open(to)
+    const forget = (): void => {
+      if (links.get(key) !== opening) return
+      links.delete(key)
+      ready.delete(key)
+    }
+    const opening = open(to, forget)
     links.set(key, opening)
-    opening.catch(() => forget(to))
+    opening.then(() => ready.add(key), forget)
     return opening
   }
 
   return {
-    async request(to, apis, args, signal) {
-      const { connection, greeting, complaint } = await orAborted(link(to), signal)
+    async request(to, lane, apis, args, signal) {
+      const { connection, greeting, complaint } = await orAborted(link(to, lane), signal)
       const api = apis.find(each => supports(greeting, each))
       if (api === undefined) {
         const key = apis[0]!.key
@@ -148,7 +154,7 @@ export function createConnections(settings: ConnectionSettings): Connections {
         throw unreachable(addressText(to), complaint() ?? error)
       }
     },
-    isConnected: to => ready.has(addressText(to)),
+    isConnected: to => ready.has(`direct ${addressText(to)}`),
     async close() {
       const open = [...links.values()]
       links.clear()

@@ -119,7 +119,7 @@ export function factAdmin(calls: Calls): FactAdmin {
     async describeQuorum(options) {
       const answer = await calls.ask(
         'describe the quorum',
-        { to: 'any' },
+        { to: 'controller' },
         DESCRIBE_QUORUM,
         [METADATA_LOG],
         options,

@@ -8,7 +8,7 @@ import {
   offsetFetchV9,
 } from '@platformatic/kafka'
 import type { AjnaError } from '../errors/errors.ts'
-import type { CallOptions, Calls, ItemOutcome } from './calls.ts'
+import { budget, type CallOptions, type Calls, type ItemOutcome } from './calls.ts'
 import { codecs } from './connections.ts'
 import { type ApiFault, faultOf } from './errors.ts'
 import { byName } from './topics.ts'
@@ -62,7 +62,8 @@ const DELETE_GROUPS = codecs(deleteGroupsV2.api)
 export function groupAdmin(calls: Calls): GroupAdmin {
   return {
     async listGroups(options) {
-      const brokers = await calls.brokers(options)
+      const remaining = budget(options)
+      const brokers = await calls.brokers(remaining())
       const answers = await Promise.all(
         brokers.map(async ({ id }) => {
           try {
@@ -71,7 +72,7 @@ export function groupAdmin(calls: Calls): GroupAdmin {
               { to: 'broker', id },
               LIST_GROUPS,
               [[], []],
-              options,
+              remaining(),
               each => faultOf(each.errorCode, ''),
             )
             return { broker: id, groups: answer.groups }

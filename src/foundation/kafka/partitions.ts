@@ -7,11 +7,11 @@ import {
 } from '@platformatic/kafka'
 import type { AjnaError } from '../errors/errors.ts'
 import type { OffsetAt } from '../wire/contract.ts'
-import type { CallOptions, Calls, ItemOutcome } from './calls.ts'
+import type { CallOptions, Calls, ItemOutcome, Once } from './calls.ts'
 import { codecs } from './connections.ts'
 import { type ApiFault, faultOf } from './errors.ts'
 import { electLeadersV2 } from './requests/elect-leaders.ts'
-import type { TopicAdmin } from './topics.ts'
+import { METADATA, topicStates } from './topics.ts'
 import { grouped, safeNumber } from './values.ts'
 
 export interface TopicPartition {
@@ -77,7 +77,7 @@ const timestampOf = (at: OffsetAt): bigint =>
   at === 'latest' ? -1n : at === 'earliest' ? -2n : BigInt(at.timestamp)
 const keyOf = ({ topic, partition }: TopicPartition): string => `${topic}-${partition}`
 
-export function partitionAdmin(calls: Calls, topics: TopicAdmin): PartitionAdmin {
+export function partitionAdmin(calls: Calls): PartitionAdmin {
   return {
     async listOffsets(queries, options = {}) {
       const offsets = new Map<OffsetQuery, number>()
@@ -86,7 +86,7 @@ export function partitionAdmin(calls: Calls, topics: TopicAdmin): PartitionAdmin
         queries,
         options,
         async (pending, once) => {
-          const leaders = await leadersOf(topics, pending, options)
+          const leaders = await leadersOf(once, pending)
           const faults = new Map<OffsetQuery, ApiFault | undefined>()
           const askLeader = async (
             leader: number | undefined,
@@ -223,12 +223,9 @@ export function partitionAdmin(calls: Calls, topics: TopicAdmin): PartitionAdmin
   }
 }
 
-async function leadersOf(
-  topics: TopicAdmin,
-  queries: readonly TopicPartition[],
-  options: CallOptions,
-): Promise<Map<string, number>> {
-  const described = await topics.describeTopics([...new Set(queries.map(each => each.topic))], options)
+async function leadersOf(once: Once, queries: readonly TopicPartition[]): Promise<Map<string, number>> {
+  const names = [...new Set(queries.map(each => each.topic))]
+  const described = topicStates(await once({ to: 'any' }, METADATA, [names, false, false]))
   return new Map(
     described.flatMap(({ name, partitions }) =>
       partitions.flatMap(({ partition, leader }) =>

@@ -1,7 +1,7 @@
 import { describeError, isAjnaError } from '../errors/errors.ts'
 import { deepFreeze } from '../freeze/freeze.ts'
 import type { ClusterAdmin } from './admin.ts'
-import type { CallOptions } from './calls.ts'
+import { budget, type CallOptions } from './calls.ts'
 import { refusalOf } from './errors.ts'
 import type { ClusterFacts, Feature, LogDir, Quorum } from './facts.ts'
 import type { CommittedOffset, GroupMember, ListedGroup } from './groups.ts'
@@ -114,29 +114,29 @@ const SKIPPED: Part<never> = Object.freeze({
 export async function snapshot(admin: ClusterAdmin, options: SnapshotOptions = {}): Promise<ClusterSnapshot> {
   const at = Date.now()
   const deadlineMs = options.deadlineMs ?? DEFAULT_DEADLINE_MS
-  const call: CallOptions = { signal: options.signal, deadlineMs }
+  const call = budget({ signal: options.signal, deadlineMs })
   const wanted = new Set<SnapshotPart>(options.parts ?? snapshotParts)
   const take = <Value>(name: SnapshotPart, gather: () => Promise<Value>): Promise<Part<Value>> =>
     wanted.has(name) ? part(gather, options.signal) : Promise.resolve(SKIPPED)
   // What several parts stand on is asked once, and they fail with it.
-  const cluster = once(() => admin.describeCluster(call))
-  const topics = once(() => admin.describeTopics('all', call))
-  const offsets = once(async () => offsetsOf(admin, await topics(), call))
+  const cluster = once(() => admin.describeCluster(call()))
+  const topics = once(() => admin.describeTopics('all', call()))
+  const offsets = once(async () => offsetsOf(admin, await topics(), call()))
   const names = async (): Promise<string[]> => (await topics()).map(topic => topic.name)
 
   const parts = await settle({
     cluster: take('cluster', cluster),
-    quorum: take('quorum', () => admin.describeQuorum(call)),
-    features: take('features', () => admin.describeFeatures(call)),
+    quorum: take('quorum', () => admin.describeQuorum(call())),
+    features: take('features', () => admin.describeFeatures(call())),
     topics: take('topics', topics),
-    eligibleLeaders: take('eligibleLeaders', async () => admin.eligibleLeaders(await names(), call)),
-    reassignments: take('reassignments', () => admin.listReassignments(call)),
-    configs: take('configs', async () => configsOf(admin, await names(), call)),
+    eligibleLeaders: take('eligibleLeaders', async () => admin.eligibleLeaders(await names(), call())),
+    reassignments: take('reassignments', () => admin.listReassignments(call())),
+    configs: take('configs', async () => configsOf(admin, await names(), call())),
     offsets: take('offsets', offsets),
-    logDirs: take('logDirs', async () => logDirsOf(admin, await cluster(), call)),
+    logDirs: take('logDirs', async () => logDirsOf(admin, await cluster(), call())),
     groups: take('groups', async () => groupsOf(admin, await part(offsets, options.signal), call)),
-    quotas: take('quotas', () => admin.describeQuotas(call)),
-    acls: take('acls', () => aclsOf(admin, call)),
+    quotas: take('quotas', () => admin.describeQuotas(call())),
+    acls: take('acls', () => aclsOf(admin, call())),
   })
   options.signal?.throwIfAborted()
   return deepFreeze({ at, tookMs: Date.now() - at, ...parts })
@@ -248,9 +248,9 @@ const logDirsOf = (
 async function groupsOf(
   admin: ClusterAdmin,
   known: Part<readonly PartitionOffsets[]>,
-  call: CallOptions,
+  call: () => CallOptions,
 ): Promise<GroupState[]> {
-  const { groups } = await admin.listGroups(call)
+  const { groups } = await admin.listGroups(call())
   const ends = new Map(
     (known.ok ? known.value : []).map(each => [`${each.topic}-${each.partition}`, each.latest]),
   )
@@ -265,8 +265,8 @@ async function groupsOf(
       const { id } = group
       const listed = group
       const [members, committed] = await Promise.all([
-        part(() => admin.groupMembers(listed, call), call.signal),
-        part(async () => (await admin.committedOffsets(id, call)).map(lagOf), call.signal),
+        part(() => admin.groupMembers(listed, call()), call().signal),
+        part(async () => (await admin.committedOffsets(id, call())).map(lagOf), call().signal),
       ])
       described.push({ ...listed, members, offsets: committed })
     }

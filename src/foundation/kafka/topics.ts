@@ -6,7 +6,7 @@ import {
   metadataV11,
   metadataV12,
 } from '@platformatic/kafka'
-import type { CallOptions, Calls, ItemOutcome } from './calls.ts'
+import { budget, type CallOptions, type Calls, type ItemOutcome } from './calls.ts'
 import { codecs } from './connections.ts'
 import { faultOf } from './errors.ts'
 import { chunked, dashedUuid, kafkaUuid } from './values.ts'
@@ -82,7 +82,7 @@ export interface TopicAdmin {
 /** How long the controller may take over one such request, ms; less than a request's own timeout. */
 const CONTROLLER_MS = 3000
 
-const METADATA = codecs(metadataV12.api, metadataV11.api)
+export const METADATA = codecs(metadataV12.api, metadataV11.api)
 const CREATE_TOPICS = codecs(createTopicsV7.api)
 const DELETE_TOPICS = codecs(deleteTopicsV6.api)
 const CREATE_PARTITIONS = codecs(createPartitionsV3.api)
@@ -161,29 +161,14 @@ export function topicAdmin(calls: Calls): TopicAdmin {
 
     async describeTopics(names, options) {
       const asked = names === 'all' ? null : [...names]
-      const answer = await calls.ask('list topics', { to: 'any' }, METADATA, [asked, false, false], options)
-      return answer.topics
-        .filter(topic => topic.errorCode === 0)
-        .map(topic => ({
-          name: topic.name!,
-          id: kafkaUuid(topic.topicId),
-          internal: topic.isInternal,
-          partitions: topic.partitions
-            .map(partition => ({
-              partition: partition.partitionIndex,
-              leader: partition.leaderId < 0 ? null : partition.leaderId,
-              leaderEpoch: partition.leaderEpoch,
-              replicas: partition.replicaNodes,
-              isr: partition.isrNodes,
-              offline: partition.offlineReplicas,
-            }))
-            .sort((a, b) => a.partition - b.partition),
-        }))
-        .sort((a, b) => (a.name < b.name ? -1 : 1))
+      return topicStates(
+        await calls.ask('list topics', { to: 'any' }, METADATA, [asked, false, false], options),
+      )
     },
 
     async eligibleLeaders(topics, options) {
       const found: EligibleLeaders[] = []
+      const remaining = budget(options)
       for (const chunk of chunked([...topics].sort(), TOPICS_PER_REQUEST)) {
         let cursor: { topicName: string; partitionIndex: number } | undefined
         do {
@@ -198,7 +183,7 @@ export function topicAdmin(calls: Calls): TopicAdmin {
             { to: 'any' },
             TOPIC_PARTITIONS,
             args,
-            options,
+            remaining(),
           )
           for (const topic of answer.topics) {
             for (const partition of topic.partitions) {
@@ -215,6 +200,30 @@ export function topicAdmin(calls: Calls): TopicAdmin {
     },
   }
 }
+
+/** Topics of a Metadata answer, without those that it has only an error for. */
+export function topicStates(answer: { readonly topics: readonly MetadataResponseTopic[] }): TopicState[] {
+  return answer.topics
+    .filter(topic => topic.errorCode === 0)
+    .map(topic => ({
+      name: topic.name!,
+      id: kafkaUuid(topic.topicId),
+      internal: topic.isInternal,
+      partitions: topic.partitions
+        .map(partition => ({
+          partition: partition.partitionIndex,
+          leader: partition.leaderId < 0 ? null : partition.leaderId,
+          leaderEpoch: partition.leaderEpoch,
+          replicas: partition.replicaNodes,
+          isr: partition.isrNodes,
+          offline: partition.offlineReplicas,
+        }))
+        .sort((a, b) => a.partition - b.partition),
+    }))
+    .sort((a, b) => (a.name < b.name ? -1 : 1))
+}
+
+type MetadataResponseTopic = ReturnType<typeof metadataV12.parseResponse>['topics'][number]
 
 /** With an explicit assignment the protocol wants −1 for both counts. */
 function newTopic({ name, layout, config = {} }: NewTopic) {
