@@ -32,7 +32,9 @@ export const linkStateSchema = z.strictObject({
   /** Raised by each worker that starts: the markers of older ones are refused wherever it has written one. */
   coordinatorEpoch: z.int().nonnegative(),
   /** Ids of the topics it has begun to copy, by name: another id at the source is another topic. */
-  topics: z.record(z.string(), z.strictObject({ sourceId: z.string(), targetId: z.string() })),
+  topics: z.record(z.string(), z.strictObject({ sourceId: z.string() })),
+  /** Offsets [from, to) that the target will never have, because the source no longer had them. */
+  missing: z.array(z.strictObject({ topic: z.string(), partition: z.int(), from: z.int(), to: z.int() })),
 })
 export type LinkState = z.infer<typeof linkStateSchema>
 
@@ -96,10 +98,8 @@ export const haltReasons = [
   'source-corrupt',
   'overtaken-by-retention',
   'target-ahead',
-  'target-recreated',
   'offsets-displaced',
   'gap-too-large',
-  'more-partitions-at-target',
 ] as const
 export type HaltReason = (typeof haltReasons)[number]
 

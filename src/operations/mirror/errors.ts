@@ -17,3 +17,21 @@ export const LINK_REBUILD_FAILED = errorKind(
   'A batch that cannot be copied as it is could not be built anew either.',
   'Look at the batch in the source (its offset is named): it contradicts itself.',
 )
+
+export const LINK_TARGET_UNSETTLED = errorKind(
+  'LINK_TARGET_UNSETTLED',
+  "A partition's log at the target keeps growing, or is not replicated, while a link wants to know where it ends.",
+  'Nothing, when it passes. If it persists, something else writes to the copy, or its replicas do not follow.',
+)
+
+export const LINK_BATCH_REFUSED = errorKind(
+  'LINK_BATCH_REFUSED',
+  'The target refuses what a link wants to write.',
+  "The broker's error says why: an ACL of the link's principal is missing, or the copy's settings do not allow it.",
+)
+
+export const LINK_LOG_UNREADABLE = errorKind(
+  'LINK_LOG_UNREADABLE',
+  'A range of offsets that was to be compared is not in the log.',
+  'Choose a range that both logs hold: from the higher log start to the lower log end.',
+)

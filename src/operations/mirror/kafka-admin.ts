@@ -1,0 +1,47 @@
+import { AjnaError } from '../../foundation/errors/errors.ts'
+import type { ClusterAdmin } from '../../foundation/kafka/admin.ts'
+import { refusalOf } from '../../foundation/kafka/errors.ts'
+import type { LinkAdmin } from './contract.ts'
+import { LINK_TOPIC_REFUSED } from './errors.ts'
+
+/** What a link needs done at a cluster, done by its administration client. */
+export function kafkaLinkAdmin(cluster: ClusterAdmin): LinkAdmin {
+  return {
+    async settings(topics, signal) {
+      const described = await cluster.describeConfigs(
+        topics.map(name => ({ kind: 'topic', name })),
+        { signal },
+      )
+      const settings = new Map<string, Record<string, string>>()
+      for (const { resource, entries, error } of described) {
+        if (error !== null) {
+          if (refusalOf(error) === 'UNKNOWN_TOPIC_OR_PARTITION') continue
+          throw refused(resource.name, error)
+        }
+        const own = [...entries.values()].filter(({ source, value }) => source === 'own' && value !== null)
+        settings.set(resource.name, Object.fromEntries(own.map(({ name, value }) => [name, value!])))
+      }
+      return settings
+    },
+    async createTopic({ name, partitions, replicationFactor, config }, signal) {
+      const [outcome] = await cluster.createTopics(
+        [{ name, layout: { partitions, replicationFactor }, config }],
+        { signal },
+      )
+      const error = outcome?.error ?? null
+      if (error !== null && refusalOf(error) !== 'TOPIC_ALREADY_EXISTS') throw refused(name, error)
+    },
+    async addPartitions(name, total, signal) {
+      const [outcome] = await cluster.createPartitions([{ name, total }], { signal })
+      if (outcome?.error) throw refused(name, outcome.error)
+    },
+    async changeSettings(name, set, signal) {
+      const [outcome] = await cluster.alterConfigs([{ resource: { kind: 'topic', name }, set }], { signal })
+      if (outcome?.error) throw refused(name, outcome.error)
+    },
+  }
+}
+
+function refused(topic: string, cause: AjnaError): AjnaError {
+  return new AjnaError(LINK_TOPIC_REFUSED, `topic ${topic}: ${cause.message}`, { cause, details: { topic } })
+}

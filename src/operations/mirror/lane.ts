@@ -1,0 +1,224 @@
+/** One partition on its way: what was read and not yet written, in order. Nothing here waits or sends. */
+import { ATTRIBUTES_AT, type BatchHeader, batchesIn, sealCrc } from '../../foundation/wire/batch.ts'
+import type { FetchedBatches } from '../../foundation/wire/contract.ts'
+import { markerOf, recordsIn } from '../../foundation/wire/records.ts'
+import type { HaltReason, LinkPartitionStatus } from './contract.ts'
+import { AbortedTransactions, planBatch, type Range } from './decide.ts'
+import { rebuildRuns } from './rebuild.ts'
+
+/** At most so many batches of a partition are on their way to the target: a broker tells repeats of the last five. */
+export const MAX_IN_FLIGHT = 4
+const TRANSACTIONAL_BIT = 0x10
+const SEQUENCE_MASK = 0x7fff_ffff
+
+export type Op =
+  | {
+      readonly kind: 'append'
+      readonly offset: number
+      readonly count: number
+      readonly batch: Buffer
+      readonly oldest: number
+      readonly release: () => void
+    }
+  | { readonly kind: 'fill'; readonly from: number; to: number }
+
+export type LaneState = LinkPartitionStatus['state']
+
+export class Lane {
+  readonly topic: string
+  readonly partition: number
+  state: LaneState = 'starting'
+  halted: HaltReason | null = null
+  reason = ''
+  since: number
+  /** Failures in a row to begin or go on. */
+  failures = 0
+  /** Where the target's log ends once everything read so far is written. */
+  next = 0
+  targetEnd: number | null = null
+  sourceStart: number | null = null
+  sourceEnd: number | null = null
+  inFlight = 0
+  /** Something failed: nothing more is sent, and once nothing is in flight both logs are looked at anew. */
+  draining = false
+  /** Markers are being written. */
+  filling = false
+  /** Copying: what arrives from the source is taken. */
+  open = false
+  records = 0
+  bytes = 0
+  rebuiltBatches = 0
+  filledOffsets = 0
+  readonly missing: Range[] = []
+  #sequence = 0
+  readonly #ops: Op[] = []
+  /** Time of the oldest record that was read and not yet acknowledged, and since when the source is ahead of what was read. */
+  #behindSince: number | null = null
+
+  constructor(topic: string, partition: number, now: number) {
+    this.topic = topic
+    this.partition = partition
+    this.since = now
+  }
+
+  get key(): string {
+    return `${this.topic}/${this.partition}`
+  }
+
+  become(state: LaneState, reason: string, now: number, halted: HaltReason | null = null): void {
+    if (this.state !== state || this.halted !== halted) this.since = now
+    this.state = state
+    this.reason = reason
+    this.halted = halted
+  }
+
+  /** Both logs were looked at: copying goes on from here. */
+  begin(offset: number, sequence: number, now: number): void {
+    this.next = offset
+    this.targetEnd = offset
+    this.#sequence = sequence
+    this.draining = false
+    this.open = true
+    this.settle(now)
+  }
+
+  /** Drops everything not sent. */
+  drop(): number {
+    let bytes = 0
+    for (const op of this.#ops.splice(0)) {
+      if (op.kind !== 'append') continue
+      bytes += op.batch.length
+      op.release()
+    }
+    return bytes
+  }
+
+  get head(): Op | undefined {
+    return this.#ops[0]
+  }
+
+  get sendable(): boolean {
+    return (
+      this.open && !this.draining && !this.filling && this.#ops.length > 0 && this.inFlight < MAX_IN_FLIGHT
+    )
+  }
+
+  /** The next batch with the sequence it is to have; only when `head` is an append and the lane is `sendable`. */
+  take(): { op: Extract<Op, { kind: 'append' }>; sequence: number } {
+    const op = this.#ops.shift()
+    if (op?.kind !== 'append') throw new Error('the head of the lane is no batch')
+    const sequence = this.#sequence
+    this.#sequence = (sequence + op.count) & SEQUENCE_MASK
+    this.inFlight++
+    return { op, sequence }
+  }
+
+  /** The gap at the head is filled. */
+  filled(to: number): void {
+    const op = this.#ops.shift()
+    if (op?.kind !== 'fill') throw new Error('the head of the lane is no gap')
+    this.filledOffsets += to - op.from
+    this.targetEnd = to
+  }
+
+  appended(op: Extract<Op, { kind: 'append' }>, now: number): void {
+    this.failures = 0
+    this.targetEnd = op.offset + op.count
+    this.records += op.count
+    this.bytes += op.batch.length
+    this.settle(now)
+  }
+
+  /** Takes what was fetched. Answers the bytes that now wait. */
+  read(event: FetchedBatches, now: number): number {
+    this.sourceStart = event.logStartOffset
+    this.sourceEnd = Math.max(event.lastStableOffset, 0)
+    const aborted = new AbortedTransactions(event.aborted)
+    let bytes = 0
+    for (const header of batchesIn(event.bytes)) bytes += this.#readBatch(event, header, aborted)
+    this.settle(now)
+    return bytes
+  }
+
+  #readBatch(event: FetchedBatches, header: BatchHeader, aborted: AbortedTransactions): number {
+    const isAborted = !header.control && aborted.includes(header)
+    if (header.control && isTransactionEnd(event.bytes, header)) aborted.ended(header.producerId)
+    const plan = planBatch(header, this.next, isAborted)
+    if (plan.kind === 'skip') return 0
+    let bytes = 0
+    if (plan.kind === 'verbatim') {
+      const batch = event.bytes.subarray(header.at, header.at + header.size)
+      if (plan.clearTransactional) clearTransactional(batch)
+      const count = header.lastOffset - header.baseOffset + 1
+      bytes = this.#append(header.baseOffset, count, batch, header.baseTimestamp, event.hold())
+    } else if (plan.kind === 'rebuild') {
+      this.rebuiltBatches++
+      for (const { baseOffset, count, batch } of rebuildRuns(event.bytes, header, this.next)) {
+        bytes += this.#append(baseOffset, count, batch, header.baseTimestamp, () => undefined)
+      }
+    }
+    this.#fillTo(header.lastOffset + 1)
+    return bytes
+  }
+
+  #append(offset: number, count: number, batch: Buffer, oldest: number, release: () => void): number {
+    this.#fillTo(offset)
+    this.#ops.push({ kind: 'append', offset, count, batch, oldest, release })
+    this.next = offset + count
+    return batch.length
+  }
+
+  #fillTo(to: number): void {
+    if (to <= this.next) return
+    const last = this.#ops.at(-1)
+    if (last?.kind === 'fill' && !(this.filling && this.#ops.length === 1)) last.to = to
+    else this.#ops.push({ kind: 'fill', from: this.next, to })
+    this.next = to
+  }
+
+  /** Says whether it has caught up, and since when not. */
+  settle(now: number): void {
+    if (!this.open) return
+    const behind = this.targetEnd !== null && this.sourceEnd !== null && this.targetEnd < this.sourceEnd
+    this.#behindSince = behind ? (this.#behindSince ?? now) : null
+    if (!this.filling) this.become(behind ? 'copying' : 'caught-up', '', now)
+  }
+
+  status(now: number): LinkPartitionStatus {
+    const { topic, partition, state, halted, reason, since, targetEnd, sourceStart, sourceEnd } = this
+    const { records, bytes, rebuiltBatches, filledOffsets, missing } = this
+    const lagRecords = targetEnd === null || sourceEnd === null ? null : Math.max(0, sourceEnd - targetEnd)
+    const counts = { records, bytes, rebuiltBatches, filledOffsets, missing: [...missing] }
+    const ends = { targetEnd, sourceStart, sourceEnd }
+    return {
+      topic,
+      partition,
+      state,
+      halted,
+      reason,
+      since,
+      ...ends,
+      lagRecords,
+      lagMs: this.#lagMs(lagRecords, now),
+      ...counts,
+    }
+  }
+
+  #lagMs(lagRecords: number | null, now: number): number | null {
+    if (lagRecords === null) return null
+    if (lagRecords === 0) return 0
+    const oldest = this.#ops.find(op => op.kind === 'append')?.oldest ?? this.#behindSince ?? now
+    return Math.max(0, now - oldest)
+  }
+}
+
+function isTransactionEnd(bytes: Buffer, header: BatchHeader): boolean {
+  for (const record of recordsIn(bytes, header)) return markerOf(record.key) !== 'other'
+  return false
+}
+
+/** A committed transaction's batch becomes a plain one: nobody at the target knows the transaction. */
+function clearTransactional(batch: Buffer): void {
+  batch.writeInt16BE(batch.readInt16BE(ATTRIBUTES_AT) & ~TRANSACTIONAL_BIT, ATTRIBUTES_AT)
+  sealCrc(batch)
+}

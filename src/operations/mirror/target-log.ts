@@ -1,0 +1,139 @@
+/** How a partition's log at the target ends, and under which sequence the link goes on there. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { AjnaError } from '../../foundation/errors/errors.ts'
+import { type BatchHeader, batchesIn } from '../../foundation/wire/batch.ts'
+import type { Wire } from '../../foundation/wire/contract.ts'
+import type { TargetFacts } from './decide.ts'
+import { LINK_TARGET_UNSETTLED } from './errors.ts'
+
+export interface LinkIds {
+  readonly producerId: bigint
+  readonly fillerId: bigint
+  readonly markerId: bigint
+}
+
+export interface TargetLook extends TargetFacts {
+  /** The sequence the broker expects of the link's producer for a batch at `end`. */
+  readonly nextSequence: number
+}
+
+export interface TargetPartition {
+  readonly wire: Wire
+  readonly ids: LinkIds
+  readonly topic: string
+  readonly partition: number
+}
+
+interface Ends {
+  readonly logStart: number
+  readonly end: number
+}
+
+const SEQUENCE_MASK = 0x7fff_ffff
+const SETTLE_TRIES = 100
+const SETTLE_PAUSE_MS = 20
+const FIRST_STEP_BACK = 32
+const STEP_FACTOR = 8
+
+/**
+ * Looks at a log that nothing is on its way to: everything in it is replicated, and it does not grow meanwhile.
+ *
+ * The sequence follows from the last of the link's own batches, which holds it: markers after it take offsets but no
+ * sequences. If none is left in the log, the broker may remember the producer all the same; if it does not, any sequence
+ * will do.
+ *
+ * @throws AjnaError LINK_TARGET_UNSETTLED when the log keeps growing: another worker is at it
+ */
+export async function lookAtTarget(at: TargetPartition, signal: AbortSignal): Promise<TargetLook> {
+  for (let tries = 0; tries < SETTLE_TRIES; tries++) {
+    const before = await settledEnds(at, signal)
+    if (before !== undefined) {
+      const { tail, sequence } = await lookBack(at, before, signal)
+      const nextSequence = sequence ?? (await rememberedSequence(at, at.ids.producerId, before.end, signal))
+      const after = await settledEnds(at, signal)
+      if (after?.end === before.end)
+        return { ...after, tail: after.logStart === after.end ? 'none' : tail, nextSequence }
+    }
+    await sleep(SETTLE_PAUSE_MS, undefined, { signal })
+  }
+  throw new AjnaError(LINK_TARGET_UNSETTLED, `${at.topic}-${at.partition}`)
+}
+
+/** Both ends of the log, or undefined while its leader has something that is not replicated yet. */
+async function settledEnds(
+  { wire, topic, partition }: TargetPartition,
+  signal: AbortSignal,
+): Promise<Ends | undefined> {
+  const [found] = await wire.metadata([topic], signal)
+  const leader = found?.partitions[partition]?.leader ?? -1
+  if (leader < 0) return undefined
+  const queries = [
+    { topic, partition, at: 'earliest' as const },
+    { topic, partition, at: 'latest' as const },
+  ]
+  const [earliest, latest] = await wire.listOffsets(queries, signal)
+  const [logEnd] = await wire.replicaLogEnds(leader, [{ topic, partition }], signal)
+  if (logEnd?.offset !== latest!.offset) return undefined
+  return { logStart: earliest!.offset, end: latest!.offset }
+}
+
+/** Whose the last batch is, and the sequence after the last of the link's own, if it is still in the log. */
+async function lookBack(
+  at: TargetPartition,
+  { logStart, end }: Ends,
+  signal: AbortSignal,
+): Promise<{ tail: TargetFacts['tail']; sequence: number | undefined }> {
+  if (logStart === end) return { tail: 'none', sequence: undefined }
+  let tail: TargetFacts['tail'] | undefined
+  for (let step = 1; ; step = step === 1 ? FIRST_STEP_BACK : step * STEP_FACTOR) {
+    const from = Math.max(logStart, end - step)
+    const { last, lastCopy } = await headersFrom(at, from, end, signal)
+    tail ??= last === undefined ? 'none' : ownerOf(last, at.ids)
+    if (lastCopy !== undefined) return { tail, sequence: sequenceAfter(lastCopy) }
+    // Fillers and foreign batches are told from the last one alone.
+    if (from === logStart || tail !== 'marker') return { tail, sequence: undefined }
+  }
+}
+
+async function headersFrom(
+  { wire, ids, topic, partition }: TargetPartition,
+  from: number,
+  end: number,
+  signal: AbortSignal,
+): Promise<{ last: BatchHeader | undefined; lastCopy: BatchHeader | undefined }> {
+  let last: BatchHeader | undefined
+  let lastCopy: BatchHeader | undefined
+  await using stream = wire.fetch({ from: [{ topic, partition, offset: from }], maxWaitMs: 50, signal })
+  for await (const event of stream) {
+    if (event.kind !== 'batches') break
+    for (const header of batchesIn(event.bytes)) {
+      last = header
+      if (ownerOf(header, ids) === 'copy') lastCopy = header
+    }
+    if (event.nextOffset >= end) break
+  }
+  return { last, lastCopy }
+}
+
+function ownerOf(header: BatchHeader, ids: LinkIds): Exclude<TargetFacts['tail'], 'none'> {
+  if (header.control) return header.producerId === ids.markerId ? 'marker' : 'foreign'
+  if (header.producerId === ids.producerId) return 'copy'
+  return header.producerId === ids.fillerId ? 'filler' : 'foreign'
+}
+
+/** Of the offsets it took: what compaction left of it does not matter. */
+function sequenceAfter({ baseSequence, baseOffset, lastOffset }: BatchHeader): number {
+  return (baseSequence + lastOffset - baseOffset + 1) & SEQUENCE_MASK
+}
+
+/** What the broker remembers of a producer; one it does not remember may begin anywhere, so: at the offset. */
+export async function rememberedSequence(
+  { wire, topic, partition }: Pick<TargetPartition, 'wire' | 'topic' | 'partition'>,
+  producerId: bigint,
+  end: number,
+  signal: AbortSignal,
+): Promise<number> {
+  const producers = await wire.describeProducers(topic, [partition], signal)
+  const known = producers.find(each => each.producerId === producerId)
+  return ((known === undefined || known.lastSequence < 0 ? end - 1 : known.lastSequence) + 1) & SEQUENCE_MASK
+}
