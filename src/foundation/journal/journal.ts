@@ -7,11 +7,12 @@ import { JOURNAL_CLOSED } from './errors.ts'
 import type { Loaded } from './load.ts'
 import { loadPastDeletions, readForEver } from './reader.ts'
 import { replicaDigest } from './replica.ts'
-import { type Sender, type Settled, startSender } from './sender.ts'
+import { noteLost, noteReceived, type Sender, type Settled, send, startSender, stopSender } from './sender.ts'
 import { createSession, type Received, type Session } from './session.ts'
-import { startSnapshots } from './snapshots.ts'
+import { type Snapshots, startSnapshots } from './snapshots.ts'
 
 const DEFAULT_WAIT_MS = 30_000
+const DEFAULT_SNAPSHOT_EVERY = 2_000
 
 export interface JournalOptions<S, C> {
   /** Belongs to the journal from here on: closed with it. */
@@ -74,7 +75,11 @@ export interface Journal<S, C> extends AsyncDisposable {
  */
 export async function openJournal<S, C>(options: JournalOptions<S, C>): Promise<Journal<S, C>> {
   try {
-    const loaded = await loadPastDeletions(options.log, options.machine, options.signal ?? neverAborted())
+    const loaded = await loadPastDeletions(
+      options.log,
+      options.machine,
+      options.signal ?? new AbortController().signal,
+    )
     const running = startJournal(options, loaded)
     await running.caughtUp
     return running.journal
@@ -89,117 +94,153 @@ interface Running<S, C> {
   readonly caughtUp: Promise<void>
 }
 
+/** What the parts of an open journal share. */
+interface Context<S, C> {
+  readonly options: JournalOptions<S, C>
+  readonly logger: Logger
+  readonly session: Session<S, C>
+  readonly sender: Sender<S, C>
+  readonly snapshots: Snapshots
+  readonly listeners: Set<(event: ChangeEvent<S, C>) => void>
+  readonly stopping: AbortController
+  readonly caughtUp: PromiseWithResolvers<void>
+  /** One past the last record that was in the log when it was opened. */
+  readonly end: number
+}
+
 function startJournal<S, C>(options: JournalOptions<S, C>, loaded: Loaded<S>): Running<S, C> {
+  const context = createContext(options, loaded)
+  const { log } = options
+  const { session, stopping, caughtUp } = context
+  const reading = readForEver({
+    session,
+    log,
+    onRecord: (received, offset) => applied(context, received, offset),
+    onGroup: () => groupApplied(context),
+    onJump: lost => jumped(context, lost),
+    signal: stopping.signal,
+  }).catch(error => stop(context, stopReason(log, error)))
+  if (session.replica.next >= loaded.end) caughtUp.resolve()
+  const giveUp = () => stop(context, stopReason(log, options.signal?.reason))
+  options.signal?.addEventListener('abort', giveUp, { once: true })
+  return {
+    caughtUp: caughtUp.promise.finally(() => options.signal?.removeEventListener('abort', giveUp)),
+    journal: frontOf(context, reading),
+  }
+}
+
+function createContext<S, C>(options: JournalOptions<S, C>, loaded: Loaded<S>): Context<S, C> {
   const { log, machine, logger = silentLogger, random = Math.random, now = Date.now } = options
   const stopping = new AbortController()
-  const caughtUp = Promise.withResolvers<void>()
-  const listeners = new Set<(event: ChangeEvent<S, C>) => void>()
   const session = createSession(machine, options.writer ?? randomUUID(), loaded.replica)
   const sender = startSender({ session, log, now, random, logger })
   const snapshots = startSnapshots({
     session,
     log,
     sender,
-    every: options.snapshotEvery ?? 2_000,
+    every: options.snapshotEvery ?? DEFAULT_SNAPSHOT_EVERY,
     random,
     alarm: options.onAlarm ?? (alarm => logger.error({ err: alarm }, 'journal')),
     signal: stopping.signal,
   })
-
-  function stop(reason: AjnaError): void {
-    if (stopping.signal.aborted) return
-    stopping.abort(reason)
-    sender.stop(reason)
-    caughtUp.reject(reason)
-  }
-
-  function notify(event: ChangeEvent<S, C>): void {
-    for (const listener of listeners) listener(event)
-  }
-
-  function onRecord(received: Received<C>, offset: number): void {
-    const { verdict } = received
-    sender.received(received, offset)
-    if (verdict.kind === 'accepted')
-      notify({ kind: 'change', command: verdict.command, meta: verdict.meta, state: session.replica.state })
-    if (verdict.kind === 'refused')
-      logger.trace({ log: log.name, offset, by: verdict.by, reason: verdict.reason }, 'refused')
-  }
-
-  function onGroup(): void {
-    if (session.replica.next < loaded.end) return
-    caughtUp.resolve()
-    snapshots.consider()
-  }
-
-  function onJump(lost: readonly number[]): void {
-    sender.lost(lost)
-    const { state, next } = session.replica
-    notify({ kind: 'reset', state, next })
-  }
-
-  const signal = stopping.signal
-  const reading = readForEver({ session, log, onRecord, onGroup, onJump, signal }).catch(error =>
-    stop(stopReason(log, error)),
-  )
-  if (session.replica.next >= loaded.end) caughtUp.resolve()
-  const giveUp = () => stop(stopReason(log, options.signal?.reason))
-  options.signal?.addEventListener('abort', giveUp, { once: true })
-
-  async function close(): Promise<void> {
-    stop(new AjnaError(JOURNAL_CLOSED, `${log.name} was closed`))
-    await Promise.all([reading, snapshots.idle()])
-    await log[Symbol.asyncDispose]()
-  }
-
-  const listen = (listener: (event: ChangeEvent<S, C>) => void) => {
-    listeners.add(listener)
-    return () => void listeners.delete(listener)
-  }
+  const caughtUp = Promise.withResolvers<void>()
   return {
-    caughtUp: caughtUp.promise.finally(() => options.signal?.removeEventListener('abort', giveUp)),
-    journal: {
-      state: () => session.replica.state,
-      version: () => session.replica.version,
-      digest: () => ({ next: session.replica.next, digest: replicaDigest(session.replica) }),
-      ...commands(session, sender),
-      observe: listen,
-      changes: until => streamChanges(listen, () => session.replica, signal, until),
-      stopped: signal,
-      close,
-      [Symbol.asyncDispose]: close,
-    },
+    options,
+    logger,
+    session,
+    sender,
+    snapshots,
+    listeners: new Set(),
+    stopping,
+    caughtUp,
+    end: loaded.end,
   }
 }
 
-function commands<S, C>(
-  session: Session<S, C>,
-  sender: Sender<S, C>,
-): Pick<Journal<S, C>, 'submit' | 'update' | 'sync'> {
-  async function submit(command: C, { signal, decidedOn }: SubmitOptions = {}): Promise<Outcome<S>> {
-    const draft = { kind: 'command', machine: session.machine.version, decidedOn, body: command } as const
-    return outcomeOf(await sender.send(draft, deadline(signal)))
-  }
+function stop<S, C>({ stopping, sender, caughtUp }: Context<S, C>, reason: AjnaError): void {
+  if (stopping.signal.aborted) return
+  stopping.abort(reason)
+  stopSender(sender, reason)
+  caughtUp.reject(reason)
+}
 
-  async function update(
-    decide: (state: S) => C | undefined,
-    { signal }: Pick<SubmitOptions, 'signal'> = {},
-  ): Promise<Outcome<S> | undefined> {
-    const whole = deadline(signal)
-    for (;;) {
-      const { state, version } = session.replica
-      const command = decide(state)
-      if (command === undefined) return undefined
-      const outcome = await submit(command, { signal: whole, decidedOn: version })
-      if (outcome.accepted || outcome.by !== 'stale') return outcome
-    }
+function applied<S, C>(context: Context<S, C>, received: Received<C>, offset: number): void {
+  const { verdict } = received
+  noteReceived(context.sender, received, offset)
+  if (verdict.kind === 'accepted') {
+    const { command, meta } = verdict
+    notify(context, { kind: 'change', command, meta, state: context.session.replica.state })
   }
-
-  async function sync(signal?: AbortSignal): Promise<S> {
-    return (await sender.send({ kind: 'barrier' }, deadline(signal))).replica.state
+  if (verdict.kind === 'refused') {
+    const { by, reason } = verdict
+    context.logger.trace({ log: context.options.log.name, offset, by, reason }, 'refused')
   }
+}
 
-  return { submit, update, sync }
+function groupApplied<S, C>({ session, end, caughtUp, snapshots }: Context<S, C>): void {
+  if (session.replica.next < end) return
+  caughtUp.resolve()
+  snapshots.consider()
+}
+
+function jumped<S, C>(context: Context<S, C>, lost: readonly number[]): void {
+  noteLost(context.sender, lost)
+  const { state, next } = context.session.replica
+  notify(context, { kind: 'reset', state, next })
+}
+
+function notify<S, C>({ listeners }: Context<S, C>, event: ChangeEvent<S, C>): void {
+  for (const listener of listeners) listener(event)
+}
+
+function frontOf<S, C>(context: Context<S, C>, reading: Promise<void>): Journal<S, C> {
+  const { session, snapshots, listeners, stopping, options } = context
+  const observe = (listener: (event: ChangeEvent<S, C>) => void) => {
+    listeners.add(listener)
+    return () => void listeners.delete(listener)
+  }
+  async function close(): Promise<void> {
+    stop(context, new AjnaError(JOURNAL_CLOSED, `${options.log.name} was closed`))
+    await Promise.all([reading, snapshots.idle()])
+    await options.log[Symbol.asyncDispose]()
+  }
+  return {
+    state: () => session.replica.state,
+    version: () => session.replica.version,
+    digest: () => ({ next: session.replica.next, digest: replicaDigest(session.replica) }),
+    submit: (command, submitOptions) => submit(context, command, submitOptions),
+    update: (decide, updateOptions) => update(context, decide, updateOptions),
+    sync: async signal => (await send(context.sender, { kind: 'barrier' }, deadline(signal))).replica.state,
+    observe,
+    changes: until => streamChanges(observe, () => session.replica, stopping.signal, until),
+    stopped: stopping.signal,
+    close,
+    [Symbol.asyncDispose]: close,
+  }
+}
+
+async function submit<S, C>(
+  { session, sender }: Context<S, C>,
+  command: C,
+  { signal, decidedOn }: SubmitOptions = {},
+): Promise<Outcome<S>> {
+  const draft = { kind: 'command', machine: session.machine.version, decidedOn, body: command } as const
+  return outcomeOf(await send(sender, draft, deadline(signal)))
+}
+
+async function update<S, C>(
+  context: Context<S, C>,
+  decide: (state: S) => C | undefined,
+  { signal }: Pick<SubmitOptions, 'signal'> = {},
+): Promise<Outcome<S> | undefined> {
+  const whole = deadline(signal)
+  for (;;) {
+    const { state, version } = context.session.replica
+    const command = decide(state)
+    if (command === undefined) return undefined
+    const outcome = await submit(context, command, { signal: whole, decidedOn: version })
+    if (outcome.accepted || (outcome.by !== 'stale' && outcome.by !== 'expired')) return outcome
+  }
 }
 
 function outcomeOf<S, C>({ verdict, offset, replica }: Settled<S, C>): Outcome<S> {
@@ -218,8 +259,4 @@ function stopReason(log: OrderedLog, error: unknown): AjnaError {
   return isAjnaError(error)
     ? error
     : new AjnaError(JOURNAL_CLOSED, `${log.name} cannot be read on`, { cause: error })
-}
-
-function neverAborted(): AbortSignal {
-  return new AbortController().signal
 }

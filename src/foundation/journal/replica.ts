@@ -11,7 +11,7 @@ import type { Envelope, ReplicaContents, SnapshotEnvelope } from './record.ts'
 export const WINDOW = 4096
 
 /** A mark that got no snapshot within this many records (its writer died) may be replaced. */
-export const MARK_PATIENCE = 64
+export const MARK_PATIENCE = 512
 
 /** Here a snapshot may be taken: what every replica's contents hashed to, right after it. */
 export interface Mark {

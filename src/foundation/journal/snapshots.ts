@@ -2,7 +2,7 @@ import { type AjnaError, isAjnaError } from '../errors/errors.ts'
 import { digestOf } from './canonical.ts'
 import type { Json, OrderedLog } from './contract.ts'
 import { MARK_PATIENCE } from './replica.ts'
-import type { Sender } from './sender.ts'
+import { type Sender, send } from './sender.ts'
 import type { Session } from './session.ts'
 
 /**
@@ -49,13 +49,13 @@ export function startSnapshots<S, C>(options: SnapshotOptions<S, C>): Snapshots 
   }
 
   async function take(): Promise<void> {
-    const { verdict } = await sender.send({ kind: 'mark' }, step())
+    const { verdict } = await send(sender, { kind: 'mark' }, step())
     if (verdict.kind !== 'marked') return
     const { contents } = verdict
     const digest = digestOf(contents as Json)
     const machine = session.machine.version
     const draft = { kind: 'snapshot', machine, covers: contents.next, digest, contents } as const
-    const taken = await sender.send(draft, step())
+    const taken = await send(sender, draft, step())
     if (taken.verdict.kind === 'snapshot' && taken.replica.previous > 0)
       await log.deleteBefore(taken.replica.previous, step())
   }
