@@ -9,7 +9,9 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { startCluster, type TestCluster } from '../../../../test/fleets/cluster.ts'
 import { describeError, isAjnaError } from '../../../foundation/errors/errors.ts'
-import { ensureKafka, type KafkaDist } from '../../../foundation/kafka-dist/kafka-dist.ts'
+import { type ClusterAdmin, openCluster } from '../../../foundation/kafka/admin.ts'
+import type { AclBinding } from '../../../foundation/kafka/security.ts'
+import { ensureKafka } from '../../../foundation/kafka-dist/kafka-dist.ts'
 import { ensureAuthority, issueCertificate } from '../../../foundation/tls/authority.ts'
 import { storePaths } from '../../../foundation/tls/store.ts'
 import { isReady } from './driver.ts'
@@ -19,39 +21,41 @@ const run = promisify(execFile)
 
 let cluster: TestCluster
 let pki: string
-let dist: KafkaDist
+let admin: ClusterAdmin
 
 before(async () => {
   cluster = await startCluster({ nodes: 3, name: 'drv', tls: true })
   const { security } = cluster.placed
   assert.ok(security.protocol === 'mtls')
   pki = security.pki
-  dist = await ensureKafka(cluster.version)
-  for (const principal of ['admin', 'writer', 'reader', 'nobody']) await cluster.identity(principal)
-  await tool(
-    'org.apache.kafka.tools.TopicCommand',
-    'admin',
-    '--create',
-    '--topic',
-    'orders',
-    '--partitions',
-    '3',
-  )
+  for (const principal of ['writer', 'reader', 'nobody']) await cluster.identity(principal)
+  admin = openCluster({
+    bootstrap: cluster.bootstrap,
+    tls: await cluster.identity('admin'),
+    clientId: 'driver-test',
+  })
+  const layout = { partitions: 3, replicationFactor: 3 }
+  const [created] = await admin.createTopics([{ name: 'orders', layout }])
+  assert.equal(created?.error, null)
 })
 
-after(() => cluster?.[Symbol.asyncDispose]())
+after(async () => {
+  await admin?.close()
+  await cluster?.[Symbol.asyncDispose]()
+})
 
-test('a topic has three replicas on three racks, two of which must have a record', async () => {
-  const topic = await tool('org.apache.kafka.tools.TopicCommand', 'admin', '--describe', '--topic', 'orders')
-  assert.match(topic, /ReplicationFactor: 3/)
-  assert.match(topic, /min\.insync\.replicas=2/)
+test('brokers stand in racks, and a record must be on two of them before it is acknowledged', async () => {
+  const racks = (await admin.brokers()).map(({ rack }) => rack)
+  assert.deepEqual(racks.sort(), ['rack-1', 'rack-2', 'rack-3'])
+  const [config] = await admin.describeConfigs([{ kind: 'topic', name: 'orders' }])
+  const minInSync = config?.entries.get('min.insync.replicas')
+  assert.equal(minInSync?.value, '2')
 })
 
 test('who has no ACL may neither write nor read; who has one may do exactly that', async () => {
   await assert.rejects(produce('nobody', 'orders', 'x'), /Topic authorization failed/)
   await assert.rejects(consume('nobody', 'orders'), /Topic authorization failed/)
-  await allow('writer', '--topic', 'orders', '--operation', 'Write', '--operation', 'Describe')
-  await allow('reader', '--topic', 'orders', '--operation', 'Read', '--operation', 'Describe')
+  await admin.createAcls([allowed('writer', 'write'), allowed('reader', 'read')])
   await eventually(() => produce('writer', 'orders', 'first'))
   await assert.rejects(consume('writer', 'orders'), /Topic authorization failed/)
   assert.deepEqual(await eventually(() => consume('reader', 'orders')), ['first'])
@@ -157,20 +161,14 @@ test('a node that lost its disk is formatted again and copies its data back', as
   await writeFile(join(node!.logDirs[0]!, 'meta.properties.new'), 'version=')
   await node!.start()
   await eventually(async () => {
-    const topic = await tool(
-      'org.apache.kafka.tools.TopicCommand',
-      'admin',
-      '--describe',
-      '--topic',
-      'orders',
-      '--under-replicated-partitions',
-    )
-    assert.equal(topic.trim(), '')
+    const [topic] = await admin.describeTopics(['orders'])
+    for (const { isr } of topic!.partitions) assert.equal(isr.length, 3)
   })
   assert.deepEqual((await consume('admin', 'orders')).sort(), ['first', 'second', 'third'])
 })
 
 test('formatting without a JVM leaves what StorageTool leaves', async () => {
+  const dist = await ensureKafka(cluster.version)
   const folder = join(pki, '..', 'storage-tool')
   const properties = join(folder, 'server.properties')
   await mkdir(folder)
@@ -225,38 +223,9 @@ function featureRecords(checkpoint: Buffer): readonly string[] {
   )
 }
 
-async function tool(main: string, principal: string, ...args: readonly string[]): Promise<string> {
-  const paths = storePaths(pki, principal)
-  const config = join(pki, `${principal}.properties`)
-  await writeFile(
-    config,
-    `security.protocol=SSL\nssl.keystore.type=PEM\nssl.keystore.location=${paths.store}\nssl.truststore.type=PEM\nssl.truststore.location=${paths.ca}\n`,
-  )
-  const cds = dist.cdsArchive === undefined ? [] : [`-XX:SharedArchiveFile=${dist.cdsArchive}`]
-  const { stdout } = await run(dist.java.path, [
-    ...cds,
-    '-XX:TieredStopAtLevel=1',
-    '-cp',
-    dist.classpath,
-    main,
-    '--bootstrap-server',
-    cluster.bootstrap.join(),
-    '--command-config',
-    config,
-    ...args,
-  ])
-  return stdout
-}
-
-async function allow(principal: string, ...args: readonly string[]): Promise<void> {
-  await tool(
-    'org.apache.kafka.tools.AclCommand',
-    'admin',
-    '--add',
-    '--allow-principal',
-    `User:${principal}`,
-    ...args,
-  )
+function allowed(principal: string, operation: 'read' | 'write'): AclBinding {
+  const topic = { resource: 'topic', name: 'orders', pattern: 'literal' } as const
+  return { ...topic, principal: `User:${principal}`, host: '*', operation, permission: 'allow' }
 }
 
 function kcat(principal: string): readonly string[] {
