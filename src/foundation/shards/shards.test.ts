@@ -7,7 +7,8 @@ import { type Journal, openJournal } from '../journal/journal.ts'
 import type { ShardsCommand, ShardsState } from './contract.ts'
 import { SHARDS_HANDLER_FAILED, SHARDS_TERMS_DIFFER } from './errors.ts'
 import { shardsMachine } from './machine.ts'
-import { joinShards, type Shards, type ShardsOptions } from './shards.ts'
+import type { ShardsOptions } from './options.ts'
+import { joinShards, type Shards } from './shards.ts'
 
 const terms = { shards: 16, leaseMs: 400 }
 const times = { beatMs: 50, graceMs: 100, settleMs: 100, movesAtOnce: 3 }
