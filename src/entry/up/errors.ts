@@ -22,8 +22,8 @@ export const UP_CLUSTERS_NOT_READY = errorKind(
 )
 export const UP_ROLE_FAILED = errorKind(
   'UP_ROLE_FAILED',
-  'A role does not stay up.',
-  'Read its last lines above; its logs are logs/<role>.log and logs/<role>.console.',
+  'A role does not stay up, or does not do its work.',
+  'Read logs/<role>.log and logs/<role>.console in the state directory; `./ajna up` may be typed again at once.',
 )
 export const RESET_REFUSED = errorKind(
   'RESET_REFUSED',

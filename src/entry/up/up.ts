@@ -90,10 +90,12 @@ async function startAll(task: UpTask, roles: RoleSupervisor): Promise<string> {
   await steps.step('topics, rights and quotas as declared', () => makeAsDeclared(task, fleet, before))
   for (const role of rolesOf(file)) if (role !== 'agent') roles.start(role, file)
   const base = `http://127.0.0.1:${file.ports.console}`
-  await steps.step('console answers', () => until(READY_MS, signal, roles, () => answers(base)))
+  await steps.step('console answers', () =>
+    until('the console does not answer', READY_MS, signal, roles, () => answers(base)),
+  )
   if (file.fleet.ships.some(({ files }) => files.length > 0) && file.fleet.archive !== null)
     await steps.step('first log line visible', () =>
-      until(FIRST_LINE_MS, signal, roles, () => hasLine(base, session.token)),
+      until('no log line has come through', FIRST_LINE_MS, signal, roles, () => hasLine(base, session.token)),
     )
   return `${base}/login?token=${session.token}`
 }
@@ -168,6 +170,7 @@ async function whileRolesLast<T>(
 
 /** Asks until it is so. */
 function until(
+  otherwise: string,
   ms: number,
   signal: AbortSignal,
   roles: RoleSupervisor,
@@ -176,7 +179,7 @@ function until(
   const deadline = Date.now() + ms
   return whileRolesLast(roles, signal, async lasting => {
     while (!(await isSo())) {
-      if (Date.now() > deadline) throw new AjnaError(UP_ROLE_FAILED, `not so after ${ms / 1_000} s`)
+      if (Date.now() > deadline) throw new AjnaError(UP_ROLE_FAILED, `${otherwise} after ${ms / 1_000} s`)
       await delay(POLL_MS, undefined, { signal: lasting })
     }
   })
