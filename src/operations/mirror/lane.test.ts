@@ -1,0 +1,207 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import {
+  ATTRIBUTES_AT,
+  batchesIn,
+  hasValidCrc,
+  readBatchHeader,
+  rewriteHeader,
+  sealCrc,
+} from '../../foundation/wire/batch.ts'
+import { BatchBuilder } from '../../foundation/wire/build.ts'
+import type { FetchedBatches } from '../../foundation/wire/contract.ts'
+import { recordsIn } from '../../foundation/wire/records.ts'
+import { anonymousCrc } from './digest.ts'
+import { Lane, MAX_IN_FLIGHT } from './lane.ts'
+
+const CONTROL = 0x20
+const TRANSACTIONAL = 0x10
+const LOG_APPEND_TIME = 0x08
+const PRODUCER = 77n
+
+function batch(baseOffset: number, values: readonly string[], attributes = 0): Buffer {
+  const builder = new BatchBuilder()
+  for (const value of values) builder.add({ timestamp: 1_000 + baseOffset, value: Buffer.from(value) })
+  const bytes = builder.finish()
+  bytes.writeInt16BE(bytes.readInt16BE(ATTRIBUTES_AT) | attributes, ATTRIBUTES_AT)
+  sealCrc(bytes)
+  rewriteHeader(bytes, 0, {
+    baseOffset,
+    leaderEpoch: 1,
+    producerId: PRODUCER,
+    producerEpoch: 3,
+    baseSequence: 0,
+  })
+  return bytes
+}
+
+/** A transaction marker: control record of version 0, type 0 (abort) or 1 (commit). */
+function marker(offset: number, type: 0 | 1): Buffer {
+  const builder = new BatchBuilder()
+  builder.add({ timestamp: 0, key: Buffer.from([0, 0, 0, type]), value: Buffer.alloc(6) })
+  const bytes = builder.finish()
+  bytes.writeInt16BE(CONTROL | TRANSACTIONAL, ATTRIBUTES_AT)
+  sealCrc(bytes)
+  rewriteHeader(bytes, 0, { baseOffset: offset, producerId: PRODUCER })
+  return bytes
+}
+
+/** Leaves only some of a batch's records, as compaction does. */
+function compacted(baseOffset: number, values: readonly (string | null)[]): Buffer {
+  const builder = new BatchBuilder()
+  const kept = values.flatMap((value, delta) => (value === null ? [] : [{ value, delta }]))
+  for (const { value } of kept) builder.add({ timestamp: 1_000, value: Buffer.from(value) })
+  const bytes = builder.finish()
+  // Records of so small a batch: length, attributes, time delta, offset delta, a byte each.
+  let at = 61
+  for (const { delta } of kept) {
+    bytes[at + 3] = delta * 2
+    at += 1 + bytes[at]! / 2
+  }
+  bytes.writeInt32BE(values.length - 1, 23)
+  sealCrc(bytes)
+  rewriteHeader(bytes, 0, { baseOffset })
+  return bytes
+}
+
+function fetched(bytes: Buffer, aborted: FetchedBatches['aborted'] = []): FetchedBatches {
+  const ends = { highWatermark: 1_000, lastStableOffset: 1_000, logStartOffset: 0 }
+  return {
+    topic: 't',
+    partition: 0,
+    bytes,
+    firstOffset: 0,
+    nextOffset: 0,
+    ...ends,
+    aborted,
+    hold: () => () => undefined,
+  }
+}
+
+interface Written {
+  /** Value by offset; null: a marker. */
+  readonly log: (string | null)[]
+  readonly sequences: readonly number[]
+}
+
+/** Carries out a lane's operations on a log, as a target would. */
+function carryOut(lane: Lane): Written {
+  const log: (string | null)[] = Array.from({ length: lane.targetEnd ?? 0 }, () => null)
+  const sequences: number[] = []
+  while (lane.head !== undefined) {
+    const head = lane.head
+    if (head.kind === 'fill') {
+      assert.equal(head.from, log.length)
+      while (log.length < head.to) log.push(null)
+      lane.filled(head.to)
+      continue
+    }
+    const { op, sequence } = lane.take()
+    sequences.push(sequence)
+    assert.equal(op.offset, log.length)
+    const header = readBatchHeader(op.batch)
+    assert.ok(hasValidCrc(op.batch, header))
+    assert.ok(!header.transactional && !header.control && !header.logAppendTime)
+    assert.equal(header.count, header.lastOffset - header.baseOffset + 1)
+    assert.equal(header.count, op.count)
+    for (const record of recordsIn(op.batch, header)) log.push(record.value!.toString())
+    lane.inFlight--
+    lane.appended(op, 0)
+  }
+  return { log, sequences }
+}
+
+function lane(from = 0, sequence = 0): Lane {
+  const fresh = new Lane('t', 0, 0)
+  fresh.begin(from, sequence, 0)
+  return fresh
+}
+
+test('every record lands at the offset it has at the source; what no reader may see becomes a marker', () => {
+  const bytes = Buffer.concat([
+    batch(0, ['a', 'b']),
+    batch(2, ['committed'], TRANSACTIONAL),
+    marker(3, 1),
+    batch(4, ['aborted', 'aborted'], TRANSACTIONAL),
+    marker(6, 0),
+    batch(10, ['after a gap']),
+    compacted(11, [null, 'c', 'd', null, 'e', null]),
+    batch(17, ['f'], LOG_APPEND_TIME),
+  ])
+  const at = lane()
+  at.read(fetched(bytes, [{ producerId: PRODUCER, firstOffset: 4 }]), 0)
+  const { log, sequences } = carryOut(at)
+  assert.deepEqual(log, [
+    ...['a', 'b', 'committed', null, null, null, null, null, null, null, 'after a gap'],
+    ...[null, 'c', 'd', null, 'e', null, 'f'],
+  ])
+  assert.deepEqual(sequences, [0, 2, 3, 4, 6, 7])
+  assert.deepEqual([at.targetEnd, at.rebuiltBatches, at.filledOffsets], [18, 2, 10])
+})
+
+test('what was copied before, also in part, is not copied again', () => {
+  const at = lane(3, 100)
+  at.read(fetched(Buffer.concat([batch(0, ['a', 'b']), batch(2, ['c', 'd', 'e']), batch(5, ['f'])])), 0)
+  const { log, sequences } = carryOut(at)
+  assert.deepEqual(log.slice(3), ['d', 'e', 'f'])
+  assert.deepEqual(sequences, [100, 102])
+})
+
+test('at most so many batches are on their way, none while draining, and dropping gives back what was held', () => {
+  const at = lane()
+  let held = 0
+  const hold = () => {
+    held++
+    return () => void held--
+  }
+  const bytes = Buffer.concat(Array.from({ length: 10 }, (_, i) => batch(i, ['x'])))
+  assert.equal(at.read({ ...fetched(bytes), hold }, 0), bytes.length)
+  for (let i = 0; i < MAX_IN_FLIGHT; i++) at.take().op.release()
+  assert.equal(at.sendable, false)
+  at.inFlight = 0
+  assert.equal(at.sendable, true)
+  at.draining = true
+  assert.equal(at.sendable, false)
+  at.drop()
+  assert.equal(held, 0)
+})
+
+test('a batch keeps its anonymous checksum whoever writes it, and loses it with any other bit', () => {
+  const value = fc.string({ maxLength: 30 })
+  fc.assert(
+    fc.property(
+      fc.array(value, { minLength: 1, maxLength: 5 }),
+      fc.bigInt(0n, 2n ** 62n),
+      fc.nat(2 ** 31 - 1),
+      fc.nat(),
+      (values, producerId, baseSequence, flip) => {
+        const plain = new BatchBuilder()
+        for (const each of values) plain.add({ timestamp: 5, value: Buffer.from(each) })
+        const original = plain.finish()
+        rewriteHeader(original, 0, { producerId: -1n, producerEpoch: -1, baseSequence: -1 })
+        const copy = Buffer.from(original)
+        copy.writeInt16BE(copy.readInt16BE(ATTRIBUTES_AT) | TRANSACTIONAL, ATTRIBUTES_AT)
+        sealCrc(copy)
+        rewriteHeader(copy, 0, { baseOffset: 99, producerId, producerEpoch: 1, baseSequence })
+        const crcOf = (bytes: Buffer) => anonymousCrc(bytes, [...batchesIn(bytes)][0]!)
+        assert.equal(crcOf(copy), crcOf(original))
+        assert.equal(crcOf(original), readBatchHeader(original).crc)
+        const changed = Buffer.from(original)
+        changed[61 + (flip % (changed.length - 61))]! ^= 1
+        sealCrc(changed)
+        assert.notEqual(crcOf(changed), crcOf(original))
+      },
+    ),
+  )
+})
+
+test('lag is said in records and in the age of the oldest record not copied', () => {
+  const at = lane()
+  assert.equal(at.status(5_000).lagRecords, null)
+  at.read({ ...fetched(batch(0, ['a', 'b'])), lastStableOffset: 7 }, 4_000)
+  const { lagRecords, lagMs, state } = at.status(5_000)
+  assert.deepEqual([lagRecords, lagMs, state], [7, 4_000, 'copying'])
+  carryOut(at)
+  assert.equal(at.status(5_000).lagRecords, 5)
+})
