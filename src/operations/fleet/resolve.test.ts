@@ -2,7 +2,9 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import type { AclBinding } from '../../foundation/kafka/security.ts'
+import { ACTIVITY_TOPIC } from './activity.ts'
 import type { ResolvedFleet } from './contract.ts'
+import { INTERLOCK_TOPIC } from './interlock/machine.ts'
 import { resolveFleet } from './resolve.ts'
 import { readSpec } from './spec.ts'
 
@@ -127,6 +129,34 @@ test('roles have what their work needs, and what they do not need they do not ha
     fleet.principals.filter(each => each.superUser).map(each => each.name),
     ['admin'],
   )
+})
+
+test('the default fleet has the journals, kept until their writers delete, and only control writes them', () => {
+  const fleet = twoSites()
+  for (const [topic, clusters] of [
+    [ACTIVITY_TOPIC, ['hub']],
+    [INTERLOCK_TOPIC, ['edge', 'hub']],
+  ] as const) {
+    const journals = fleet.topics.filter(({ name }) => name === topic)
+    assert.deepEqual(
+      journals.map(({ cluster }) => cluster),
+      clusters,
+    )
+    for (const { cluster, partitions, config } of journals) {
+      assert.deepEqual(
+        [partitions, config['retention.ms'], config['cleanup.policy'], config['min.insync.replicas']],
+        [1, '-1', 'delete', '2'],
+      )
+      const writers = fleet.principals.filter(({ name }) =>
+        may(aclsOf(fleet, name, cluster), 'write', 'topic', topic),
+      )
+      assert.deepEqual(
+        writers.map(({ name }) => name),
+        ['control'],
+      )
+      assert.ok(may(aclsOf(fleet, 'control', cluster), 'delete', 'topic', topic), 'DeleteRecords')
+    }
+  }
 })
 
 test('a second agent gets its site’s rights by naming its role, and a quota of its own', () => {
