@@ -167,6 +167,21 @@ test('at most so many batches are on their way, none while draining, and droppin
   assert.equal(held, 0)
 })
 
+test('the first batch goes alone: until it is acknowledged, another could land in its place', () => {
+  const at = lane()
+  at.read(fetched(Buffer.concat([batch(0, ['a']), batch(1, ['b']), batch(2, ['c'])])), 0)
+  const first = at.take()
+  assert.equal(at.sendable, false)
+  at.inFlight--
+  at.appended(first.op, 0)
+  at.take()
+  assert.equal(at.sendable, true)
+  at.inFlight = 0
+  at.begin(1, 1, 0)
+  at.take()
+  assert.equal(at.sendable, false)
+})
+
 test('a batch keeps its anonymous checksum whoever writes it, and loses it with any other bit', () => {
   const value = fc.string({ maxLength: 30 })
   fc.assert(

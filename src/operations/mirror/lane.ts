@@ -51,6 +51,12 @@ export class Lane {
   filledOffsets = 0
   readonly missing: Range[] = []
   #sequence = 0
+  /**
+   * The target has acknowledged a batch since `begin`, so its leaders know the link's producer. Until then the append is
+   * not guarded (a broker takes any sequence from a producer it does not know), and a second batch on its way could land
+   * in the first one's place: so the first goes alone.
+   */
+  #known = false
   readonly #ops: Op[] = []
   /** Time of the oldest record that was read and not yet acknowledged, and since when the source is ahead of what was read. */
   #behindSince: number | null = null
@@ -77,6 +83,7 @@ export class Lane {
     this.next = offset
     this.targetEnd = offset
     this.#sequence = sequence
+    this.#known = false
     this.draining = false
     this.open = true
     this.settle(now)
@@ -98,9 +105,8 @@ export class Lane {
   }
 
   get sendable(): boolean {
-    return (
-      this.open && !this.draining && !this.filling && this.#ops.length > 0 && this.inFlight < MAX_IN_FLIGHT
-    )
+    const limit = this.#known ? MAX_IN_FLIGHT : 1
+    return this.open && !this.draining && !this.filling && this.#ops.length > 0 && this.inFlight < limit
   }
 
   /** The next batch with the sequence it is to have; only when `head` is an append and the lane is `sendable`. */
@@ -123,6 +129,7 @@ export class Lane {
 
   appended(op: Extract<Op, { kind: 'append' }>, now: number): void {
     this.failures = 0
+    this.#known = true
     this.targetEnd = op.offset + op.count
     this.records += op.count
     this.bytes += op.batch.length
