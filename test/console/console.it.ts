@@ -1,0 +1,303 @@
+import assert from 'node:assert/strict'
+import { mkdir, mkdtemp, readdir, rm, stat } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { after, before, describe, it } from 'node:test'
+import type { Locator, Page } from 'playwright-core'
+import { build } from 'vite'
+import { type Browser, type Look, startBrowser } from './browser.ts'
+import { LINES, type Mood } from './fixture.ts'
+import { axeFindings, visitPages } from './pages.ts'
+import { type ServedConsole, serveConsole } from './serve.ts'
+
+/** The console in a real browser over the real API; the fleet behind it is test/console/fixture.ts. */
+
+const root = resolve(import.meta.dirname, '../..')
+const keepScreenshots = process.env['AJNA_SCREENSHOTS'] === '1'
+const WIDE: Look = { scheme: 'light', width: 1280, height: 800 }
+const MAX_SCRIPT_BYTES = 300 * 1024
+
+let built: string
+let screenshots: string
+let browser: Browser
+
+before(async () => {
+  built = await mkdtemp(join(tmpdir(), 'ajna-console-'))
+  screenshots = keepScreenshots ? join(root, 'docs/screenshots') : join(built, 'screenshots')
+  await mkdir(screenshots, { recursive: true })
+  await build({
+    configFile: join(root, 'console/vite.config.ts'),
+    logLevel: 'warn',
+    build: { outDir: join(built, 'console'), emptyOutDir: true },
+  })
+  browser = await startBrowser()
+})
+
+after(async () => {
+  await browser?.[Symbol.asyncDispose]()
+  await rm(built, { recursive: true, force: true })
+})
+
+/** A signed-in page over a fleet in a mood. */
+async function withPage(
+  mood: Mood,
+  look: Look,
+  use: (page: Page, served: ServedConsole) => Promise<void>,
+): Promise<void> {
+  await using served = await serveConsole(mood, join(built, 'console'))
+  const context = await browser.open(look)
+  try {
+    const page = await context.newPage()
+    await page.goto(`${served.base}/login?token=${served.token}`)
+    await use(page, served)
+  } finally {
+    await context.close()
+  }
+}
+
+const text = async (of: Locator): Promise<string> => (await of.textContent()) ?? ''
+
+describe('every page', () => {
+  const LOOKS: readonly Look[] = [
+    WIDE,
+    { scheme: 'dark', width: 400, height: 800 },
+    { ...WIDE, scheme: 'dark' },
+    { scheme: 'light', width: 400, height: 800 },
+  ]
+
+  it('holds what it is for, fits and is accessible, dark and light, at 1280 and at 400 px', async () => {
+    await withPage('trouble', WIDE, async (page, served) => {
+      const timer = setInterval(() => served.fixture.line(LINES[0]!), 50)
+      try {
+        const visits = await visitPages(page, served.base, served.token, {
+          looks: LOOKS,
+          each: async (shown, { name }, look) => {
+            await shown.screenshot({ path: join(screenshots, `${name}-${look!.scheme}-${look!.width}.png`) })
+          },
+        })
+        assert.ok(visits.length >= 17, `${visits.length} pages`)
+      } finally {
+        clearInterval(timer)
+      }
+    })
+  })
+
+  for (const mood of ['calm', 'empty'] as const) {
+    it(`holds what it is for over a fleet that is ${mood}`, async () => {
+      await withPage(mood, WIDE, async (page, served) => {
+        const visits = await visitPages(page, served.base, served.token)
+        assert.ok(visits.length >= 10, `${visits.length} pages`)
+      })
+    })
+  }
+
+  it(`costs less than ${MAX_SCRIPT_BYTES / 1024} KiB of script before charts, all pages together`, async () => {
+    const assets = join(built, 'console/assets')
+    const scripts = (await readdir(assets)).filter(
+      file => file.endsWith('.js.br') && !file.startsWith('chart'),
+    )
+    const sizes = await Promise.all(scripts.map(async file => (await stat(join(assets, file))).size))
+    const total = sizes.reduce((sum, size) => sum + size, 0)
+    assert.ok(total > 0 && total < MAX_SCRIPT_BYTES, `${total} bytes`)
+  })
+})
+
+describe('an operator', () => {
+  it('sees first what is wrong, since when, what is being done, and comes to the evidence in two steps', async () => {
+    await withPage('trouble', WIDE, async page => {
+      const first = page.locator('.finding').first()
+      assert.match(
+        await text(first),
+        /122,880 bytes missing in 2 closed buckets[\s\S]*UTC[\s\S]*Being done[\s\S]*You may/,
+      )
+      await first.locator('a').click()
+      await page.locator('.holes').first().waitFor()
+      assert.match(await text(page.locator('.ranges')), /bytes 4,194,304 – 4,255,744/)
+      assert.match(await text(page.locator('.ranges')), /lost between the tier before and this one/)
+      assert.match(new URL(page.url()).pathname, /^\/completeness\/\d+$/)
+      await page.goBack()
+      await page.locator('.findings').waitFor()
+    })
+  })
+
+  it('is told in one quiet line that nothing is wrong', async () => {
+    await withPage('calm', WIDE, async page => {
+      await page.locator('.all-well').waitFor()
+      assert.equal((await text(page.locator('.all-well'))).trim(), 'Nothing is wrong.')
+      assert.equal(await text(page.locator('.verdict')), 'Nothing is wrong')
+    })
+  })
+
+  it('reaches everything from the keyboard', async () => {
+    await withPage('trouble', WIDE, async page => {
+      await page.locator('tbody tr').first().waitFor()
+      await page.keyboard.press('g')
+      await page.keyboard.press('t')
+      await page.waitForURL('**/topics')
+      await page.locator('tbody tr[data-index="0"]').focus()
+      await page.keyboard.press('ArrowDown')
+      await page.keyboard.press('ArrowDown')
+      await page.waitForFunction("document.activeElement?.getAttribute('data-index') === '2'")
+      await page.keyboard.press('Enter')
+      await page.waitForURL('**/topics/ajna.streams.edge')
+      await page.keyboard.press('/')
+      await page.keyboard.type('hub 2')
+      await page.locator('[role=option]', { hasText: 'hub / 2' }).waitFor()
+      assert.deepEqual(await axeFindings(page), [])
+      await page.keyboard.press('Enter')
+      await page.waitForURL('**/clusters/hub/brokers/2')
+      await page.locator('.drawer').waitFor()
+      await page.keyboard.press('Escape')
+      await page.waitForURL('**/clusters/hub')
+      await page.keyboard.press('?')
+      await page.locator('dialog.help').waitFor()
+      assert.deepEqual(await axeFindings(page), [])
+      await page.keyboard.press('Escape')
+      await page.locator('dialog.help').waitFor({ state: 'detached' })
+    })
+  })
+
+  it('restarts a broker only after a preview, with a reason and its name, and watches it come back', async () => {
+    await withPage('calm', WIDE, async (page, served) => {
+      await page.goto(`${served.base}/clusters/edge/brokers/2`)
+      await page.getByRole('button', { name: 'Restart…' }).click()
+      const dialog = page.locator('dialog.act')
+      await dialog.getByText('partitions elect another leader').waitFor()
+      const act = dialog.getByRole('button', { name: 'Restart', exact: true })
+      assert.equal(await act.isDisabled(), true)
+      await dialog.getByLabel('Reason').fill('new heap size')
+      await dialog.getByLabel('to confirm').fill('hub-2')
+      assert.equal(await act.isDisabled(), true)
+      await dialog.getByLabel('to confirm').fill('edge-2')
+      assert.deepEqual(await axeFindings(page), [])
+      await act.click()
+      await dialog.getByText('in sync again after').waitFor()
+      await dialog.getByRole('link').click()
+      await page.waitForURL('**/activity/act-*')
+      await page.locator('.drawer').getByText('new heap size').waitFor()
+    })
+  })
+
+  it('is told why a restart may not be done now', async () => {
+    await withPage('trouble', WIDE, async (page, served) => {
+      await page.goto(`${served.base}/clusters/hub/brokers/1`)
+      await page.getByText('Not now: broker 2 of this cluster is not up').waitFor()
+      await page.getByRole('button', { name: 'Restart…' }).click()
+      const dialog = page.locator('dialog.act')
+      await dialog.getByText('writes would stop at').waitFor()
+      assert.equal(await dialog.getByRole('button', { name: 'Restart', exact: true }).isDisabled(), true)
+    })
+  })
+
+  it('sees a change without asking', async () => {
+    await withPage('calm', WIDE, async (page, served) => {
+      await page.locator('.all-well').waitFor()
+      served.fixture.change('hub', facts => ({
+        ...facts,
+        unreachable: { since: Date.now(), message: 'connection refused' },
+      }))
+      await page
+        .locator('.finding-title', { hasText: 'Cluster hub cannot be reached' })
+        .waitFor({ timeout: 8_000 })
+      assert.match(await text(page.locator('.verdict')), /1 critical/)
+    })
+  })
+
+  it('is told that a page is no longer live, and it reconnects by itself', async () => {
+    await withPage('calm', WIDE, async (page, served) => {
+      await page.locator('.bar.live').waitFor()
+      await served.stop()
+      await page.locator('.bar.stale').waitFor({ timeout: 15_000 })
+      await page.getByText('reconnecting…').waitFor()
+      assert.match(await text(page.locator('.verdict')), /as last heard/)
+      assert.equal((await page.locator('tbody tr').count()) > 0, true, 'what was known stays visible')
+      assert.deepEqual(await axeFindings(page), [])
+      await page.screenshot({ path: join(screenshots, 'stale-light-1280.png') })
+      await served.start()
+      await page.locator('.bar.live').waitFor({ timeout: 15_000 })
+    })
+  })
+
+  it('follows lines as they come, filters them, and stops them', async () => {
+    await withPage('calm', WIDE, async (page, served) => {
+      await page.goto(`${served.base}/logs`)
+      const timer = setInterval(() => {
+        served.fixture.line('INFO plain line')
+        served.fixture.line('ERROR disk /dev/sda1 is gone')
+      }, 50)
+      try {
+        await page.getByText('INFO plain line').first().waitFor()
+        await page.getByLabel('Lines that hold').fill('disk')
+        await page.waitForURL('**/logs?match=disk')
+        await page.locator('.tail-line.tone-bad').first().waitFor()
+        assert.equal(await page.getByText('INFO plain line').count(), 0)
+        await page.getByRole('button', { name: 'Pause' }).click()
+        await page.getByText(/^paused/).waitFor()
+      } finally {
+        clearInterval(timer)
+      }
+    })
+  })
+
+  it('asks the logs in SQL, finds a mistake shown in place, and the history kept', async () => {
+    await withPage('calm', WIDE, async (page, served) => {
+      await page.goto(`${served.base}/logs/query`)
+      await page.getByLabel('SQL over the table logs').fill('selct 1')
+      await page.keyboard.press('Control+Enter')
+      await page.locator('.editor.faulty').getByText('syntax error at or near "selct"').waitFor()
+      assert.deepEqual(await axeFindings(page), [])
+      await page.getByLabel('SQL over the table logs').fill('select * from logs')
+      await page.keyboard.press('Control+Enter')
+      await page.getByText(/1,000 rows, more matched/).waitFor()
+      assert.equal(await page.locator('.editor.faulty').count(), 0)
+      assert.ok((await page.locator('tbody tr').count()) < 120, 'only the rows in sight are drawn')
+      await page.reload()
+      assert.equal(await page.getByLabel('SQL over the table logs').inputValue(), 'select * from logs')
+    })
+  })
+
+  it('scrolls, searches and orders 50,000 topics without loading them', async () => {
+    await withPage('large', WIDE, async (page, served) => {
+      await page.goto(`${served.base}/topics`)
+      await page.locator('tbody tr[data-index="0"]').waitFor()
+      assert.match(await text(page.locator('.page-beside')), /50,000/)
+      await page.locator('.table-frame').evaluate(frame => frame.scrollTo(0, frame.scrollHeight))
+      await page.locator('tbody tr[data-index="49999"]').waitFor()
+      assert.ok((await page.locator('tbody tr').count()) < 120)
+      await page.getByLabel('Search topics').fill('payments tenant-100')
+      await page.getByText(/found$/).waitFor()
+      await page.getByRole('button', { name: /^In/ }).click()
+      await page.getByRole('button', { name: /^In/ }).click()
+      await page.waitForURL(/sort=rate&order=desc/)
+      await page.locator('th[aria-sort=descending]').waitFor()
+      assert.deepEqual(await axeFindings(page), [])
+      await page.goto(`${served.base}/`)
+      await page.locator('.finding').first().waitFor()
+      await page.screenshot({ path: join(screenshots, 'fleet-large-light-1280.png') })
+    })
+  })
+
+  it('without a session sees nothing of the fleet, and how to get one', async () => {
+    await using served = await serveConsole('trouble', join(built, 'console'))
+    const context = await browser.open(WIDE)
+    try {
+      const page = await context.newPage()
+      await page.goto(`${served.base}/clusters/hub`)
+      await page.getByRole('heading', { name: 'This browser has no session' }).waitFor()
+      assert.ok(!(await text(page.locator('body'))).includes('critical'))
+      assert.deepEqual(await axeFindings(page), [])
+    } finally {
+      await context.close()
+    }
+  })
+
+  it('finds a clear answer at an address of nothing', async () => {
+    await withPage('calm', WIDE, async (page, served) => {
+      await page.goto(`${served.base}/clusters/nowhere`)
+      await page.getByText('there is no cluster "nowhere"').waitFor()
+      await page.goto(`${served.base}/no/such/page`)
+      await page.getByText('there is no page at /no/such/page').waitFor()
+      assert.deepEqual(await axeFindings(page), [])
+    })
+  })
+})
