@@ -9,7 +9,7 @@ import { type FollowEvent, follow } from '../../foundation/wire/follow.ts'
 import type { Catalog } from './catalog.ts'
 import type { ArchiveConfig } from './config.ts'
 import type { ArchiveState, PartitionStatus } from './contract.ts'
-import { decideRolls } from './decide.ts'
+import { decideRolls, waitsForStreams } from './decide.ts'
 import type { PartitionId } from './layout.ts'
 import type { LiveTail } from './live.ts'
 import type { Manifest, MissingRange } from './manifest.ts'
@@ -65,7 +65,7 @@ interface Partition {
   next: number
   highWatermark: number
   /** Lines from here on are news; those before were there when this process began. */
-  liveFrom: number | undefined
+  readonly liveFrom: number
   /** Since when something waits to be committed, ms since the epoch. */
   since: number | undefined
   taking: Taken
@@ -83,6 +83,9 @@ interface Taken {
   to: number
 }
 
+/** Whether a roll waits for streams to be described. */
+type Patience = 'patient' | 'impatient'
+
 const nothingTaken = (): Taken => ({ rows: new RowBuffer(), missing: [], to: 0 })
 
 export const partitionKey = (id: { topic: string; partition: number; topicId: string }): string =>
@@ -97,6 +100,7 @@ export function startArchiver(parts: ArchiverParts, signal: AbortSignal): Archiv
   let lastWork: Promise<unknown> = Promise.resolve()
   let failure: { reason: string; failures: number } | undefined
   let waiting = false
+  let looked = false
   let lostRaces = 0
   let room = Promise.withResolvers<void>()
   let wakeRolls = Promise.withResolvers<void>()
@@ -113,23 +117,28 @@ export function startArchiver(parts: ArchiverParts, signal: AbortSignal): Archiv
     ...parts.wire,
     async metadata(topics, until) {
       const seen = await parts.wire.metadata(topics, until)
-      for (const topic of seen) if (isWanted(topic.name)) await addPartitions(topic)
+      const wanted = seen.filter(topic => isWanted(topic.name))
+      // What is there when this process begins is no news; what a topic holds that appears later is.
+      const ends = looked ? new Map<string, number>() : await endsOf(parts.wire, wanted, until)
+      for (const topic of wanted) await addPartitions(topic, ends)
+      looked = true
       return seen
     },
   }
 
-  async function addPartitions(topic: TopicMetadata): Promise<void> {
+  async function addPartitions(topic: TopicMetadata, ends: ReadonlyMap<string, number>): Promise<void> {
     topicIds.set(topic.name, topic.id)
     for (const { partition } of topic.partitions) {
       const id: PartitionId = { topic: topic.name, topicId: topic.id, partition }
-      if (partitions.has(partitionKey(id))) continue
+      const key = partitionKey(id)
+      if (partitions.has(key)) continue
       const end = catalog.end(id)
       const active = await exclusive(() => tail.create(id, end))
-      partitions.set(partitionKey(id), {
+      partitions.set(key, {
         id,
         next: end,
         highWatermark: end,
-        liveFrom: undefined,
+        liveFrom: ends.get(key) ?? 0,
         since: undefined,
         taking: nothingTaken(),
         taken: [],
@@ -171,7 +180,6 @@ export function startArchiver(parts: ArchiverParts, signal: AbortSignal): Archiv
       partition.next = Math.max(partition.next, event.nextOffset)
       partition.highWatermark = event.highWatermark
       partition.since ??= now()
-      partition.liveFrom ??= event.highWatermark
       live.publish(partition.id, rows, firstFrom(rows, before, partition.liveFrom))
     } else if (event.kind === 'gap') takeGap(event)
     else if (event.kind === 'recreated')
@@ -281,23 +289,26 @@ export function startArchiver(parts: ArchiverParts, signal: AbortSignal): Archiv
         undescribedSince: each.undescribedSince,
       }
     })
-    const unfinished = [...partitions].filter(([, each]) => each.sealed !== undefined).map(([key]) => key)
-    const due = decideRolls(
-      facts,
-      { ...config.roll, tailBytes: config.tailBytes, unknownStreamMs: config.unknownStreamMs },
-      now(),
-    )
-    for (const key of new Set([...unfinished, ...due.map(roll => roll.key)])) {
+    const rules = { ...config.roll, tailBytes: config.tailBytes, unknownStreamMs: config.unknownStreamMs }
+    const due = new Map<string, Patience>()
+    for (const [key, each] of partitions) if (each.sealed !== undefined) due.set(key, 'patient')
+    for (const { key, reason } of decideRolls(facts, rules, now()))
+      due.set(key, reason === 'pressure' ? 'impatient' : 'patient')
+    for (const [key, patience] of due) {
       if (signal.aborted) return
-      await roll(partitions.get(key)!)
+      await roll(partitions.get(key)!, patience)
       room.resolve()
     }
   }
 
   /** From now on new rows go to a new table; the old one holds what will be committed. */
-  async function seal(partition: Partition): Promise<void> {
+  async function seal(partition: Partition, patience: Patience): Promise<void> {
     if (partition.sealed !== undefined) return
     await flush(partition)
+    // What was taken a moment ago may be of streams that nobody has described yet.
+    partition.undescribedSince = undescribedSince(partition)
+    const waits = waitsForStreams(partition.undescribedSince, config.unknownStreamMs, now())
+    if (waits && patience === 'patient') return
     partition.since = partition.taking.rows.rows > 0 ? now() : undefined
     const { active } = partition
     if (active.to === active.from) return
@@ -305,8 +316,8 @@ export function startArchiver(parts: ArchiverParts, signal: AbortSignal): Archiv
     partition.sealed = { table: active, commit: undefined }
   }
 
-  async function roll(partition: Partition): Promise<void> {
-    await exclusive(() => seal(partition))
+  async function roll(partition: Partition, patience: Patience): Promise<void> {
+    await exclusive(() => seal(partition, patience))
     const { sealed } = partition
     if (sealed === undefined) return
     sealed.commit ??= await prepareCommit(parts, sealed.table)
@@ -341,7 +352,7 @@ export function startArchiver(parts: ArchiverParts, signal: AbortSignal): Archiv
   async function commitAll(): Promise<void> {
     const target = new Map([...partitions.values()].map(each => [each, each.next]))
     for (const [partition, end] of target)
-      while (catalog.end(partition.id) < end && !signal.aborted) await roll(partition)
+      while (catalog.end(partition.id) < end && !signal.aborted) await roll(partition, 'impatient')
   }
 
   const rolling = rollLoop()
@@ -403,6 +414,21 @@ const rowsOf = ({ taken, taking, active, sealed }: Partition): number =>
   sum([...taken, taking], each => each.rows.rows) + active.rows + (sealed?.table.rows ?? 0)
 const bytesOf = ({ taken, taking, active, sealed }: Partition): number =>
   sum([...taken, taking], each => each.rows.bytes) + active.bytes + (sealed?.table.bytes ?? 0)
+
+/** The high watermarks, by partition key. */
+async function endsOf(
+  wire: Wire,
+  topics: readonly TopicMetadata[],
+  signal: AbortSignal,
+): Promise<Map<string, number>> {
+  const queries = topics.flatMap(({ name, partitions }) =>
+    partitions.map(({ partition }) => ({ topic: name, partition, at: 'latest' as const })),
+  )
+  if (queries.length === 0) return new Map()
+  const ids = new Map(topics.map(topic => [topic.name, topic.id]))
+  const listed = await wire.listOffsets(queries, signal)
+  return new Map(listed.map(each => [partitionKey({ ...each, topicId: ids.get(each.topic)! }), each.offset]))
+}
 
 /** The first row at or after `row` whose offset is `offset` or more. */
 function firstFrom(rows: RowBuffer, row: number, offset: number): number {

@@ -49,6 +49,12 @@ function reasonFor(tail: TailFacts, rules: RollRules, now: number): Roll['reason
   if (tail.since === undefined) return undefined
   const full = tail.bytes >= rules.bytes ? 'bytes' : tail.rows >= rules.rows ? 'rows' : undefined
   const due = full ?? (now - tail.since >= rules.ms ? 'age' : undefined)
-  const waits = tail.undescribedSince !== undefined && now - tail.undescribedSince < rules.unknownStreamMs
-  return waits ? undefined : due
+  return waitsForStreams(tail.undescribedSince, rules.unknownStreamMs, now) ? undefined : due
 }
+
+/** Whether rows of streams that are not described yet are held back. */
+export const waitsForStreams = (
+  undescribedSince: number | undefined,
+  unknownStreamMs: number,
+  now: number,
+): boolean => undescribedSince !== undefined && now - undescribedSince < unknownStreamMs
