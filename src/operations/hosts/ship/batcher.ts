@@ -17,8 +17,6 @@ export interface Batcher {
   add(piece: Piece): void
   /** Hands on batches begun more than `olderThanMs` ago. */
   flush(olderThanMs: number): void
-  /** When the oldest batch that was not handed on was begun, ms; undefined when there is none. */
-  readonly oldest: number | undefined
 }
 
 export interface BatcherOptions {
@@ -123,12 +121,6 @@ export function createBatcher(options: BatcherOptions): Batcher {
     flush(olderThanMs) {
       const before = options.now() - olderThanMs
       for (const batch of open.values()) if (batch.since <= before) close(batch)
-    },
-    get oldest() {
-      let oldest: number | undefined
-      for (const { lines, since } of open.values())
-        if (lines.count > 0 && (oldest === undefined || since < oldest)) oldest = since
-      return oldest
     },
   }
 }

@@ -1,6 +1,5 @@
-import { createReadStream } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
-import { pipeline } from 'node:stream'
+import { pipeline, Readable } from 'node:stream'
 import { createGunzip, createZstdDecompress } from 'node:zlib'
 import { type Packing, packingOf } from './files.ts'
 
@@ -40,6 +39,7 @@ export function plainContent(handle: FileHandle): Content {
 
 /** Unpacked bytes that stay at hand behind the place last read, so that an unfinished line can be read again. */
 const KEPT_BEHIND_BYTES = 2 * 1024 * 1024
+const PACKED_PIECE_BYTES = 64 * 1024
 const UNPACKED_PIECE_BYTES = 128 * 1024
 
 /** The handle keeps the file readable after it was deleted. */
@@ -54,7 +54,7 @@ function packedContent(handle: FileHandle, packing: Packing): Content {
 
   function restart(): void {
     stop()
-    const file = createReadStream('', { fd: handle, autoClose: false, start: 0 })
+    const file = Readable.from(packedPieces(handle))
     const chunkSize = UNPACKED_PIECE_BYTES
     const unpacker = packing === 'gzip' ? createGunzip({ chunkSize }) : createZstdDecompress({ chunkSize })
     // The iterator reports the error; the callback only keeps it from being thrown a second time.
@@ -108,6 +108,17 @@ function packedContent(handle: FileHandle, packing: Packing): Content {
       stop()
       await handle.close()
     },
+  }
+}
+
+/** The file from its beginning. Not a stream of the handle's: that would close the handle at its end. */
+async function* packedPieces(handle: FileHandle): AsyncGenerator<Buffer, void, undefined> {
+  for (let position = 0; ; ) {
+    const piece = Buffer.allocUnsafe(PACKED_PIECE_BYTES)
+    const { bytesRead } = await handle.read(piece, 0, piece.length, position)
+    if (bytesRead === 0) return
+    position += bytesRead
+    yield piece.subarray(0, bytesRead)
   }
 }
 

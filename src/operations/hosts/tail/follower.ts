@@ -30,6 +30,8 @@ export interface Follower {
   exhausted: boolean
   /** The stream's bytes up to here are an unfinished line, known not to be complete. */
   examined: number
+  /** The file was written to in a way that may have replaced what was read. */
+  recheck: boolean
   /** Do not read before (after an error), ms. */
   notBefore: number
 }
@@ -60,6 +62,8 @@ export function observe(follower: Follower, now: number): 'unchanged' | 'changed
   follower.changedAt = now
   const { stream } = follower
   if (size < Math.max(stream.position, stream.anchor.at)) return 'truncated'
+  // Written to without having grown: whether it still holds the stream is told by reading.
+  if (size <= Math.max(stream.position, follower.examined)) follower.recheck = true
   if (size > stream.seen) stream.seen = size
   return 'changed'
 }
@@ -69,6 +73,7 @@ export function isReadable(follower: Follower, now: number, partialLineMs: numbe
   if (now < follower.notBefore) return false
   const { stream, content } = follower
   if (content.packed) return !follower.exhausted
+  if (follower.recheck) return true
   if (follower.size <= stream.position) return false
   if (follower.size > follower.examined) return true
   return follower.tenure === 'final' || now - follower.changedAt >= partialLineMs
@@ -85,6 +90,7 @@ export async function readNext(
   partialLineMs: number,
 ): Promise<Reading> {
   const { stream, content } = follower
+  follower.recheck = false
   skipTaken(stream)
   const { position, anchor } = stream
   if (anchor.at !== position && !(await anchorHolds(follower))) return { kind: 'replaced' }
@@ -148,7 +154,7 @@ async function anchorHolds({ stream, content }: Follower): Promise<boolean> {
 }
 
 /** Steps over what is safe already: read by an earlier process, from another file, or before a crash. */
-function skipTaken(stream: Stream): void {
+export function skipTaken(stream: Stream): void {
   const { taken, event } = stream.account
   const next = taken.gaps(stream.position, Number.MAX_SAFE_INTEGER)[0]![0]
   if (next === stream.position) return

@@ -23,6 +23,7 @@ import {
   observe,
   type Reading,
   readNext,
+  skipTaken,
   type Tenure,
 } from './follower.ts'
 import { judgeCopy, matchContent } from './match.ts'
@@ -97,6 +98,8 @@ interface Nameless {
   readonly key: string
   facts: FileFacts
   listed: boolean
+  /** Its size when its first line was last looked at. */
+  examined: number
   changedAt: number
 }
 
@@ -112,10 +115,20 @@ export function createTailer(options: TailOptions): Tailer {
   /** Files that were met but not named, with the time from when on a later process must still look at them. */
   const undecided = new Map<string, number>()
   const troubled = new Set<string>()
+  /** By path: which source's globs named it last. */
+  const sourceOf = new Map<string, ShipSource>()
   const buffer = Buffer.allocUnsafe(ANCHOR_BYTES + CHUNK_BYTES)
   let turn: Follower[] = []
   let lastDiscovery = options.lastDiscovery
-  let settled = false
+  /** Streams that an earlier process left, until the first look has told what became of their files. */
+  let restored: Stream[] | undefined = [...streams.all()]
+  /** Paths whose files were renamed, truncated or deleted, with the time from when on a file may have been missed. */
+  const rotated = new Map<string, number>()
+  const noteRotation = (path: string): void => {
+    if (!rotated.has(path)) rotated.set(path, lastDiscovery)
+  }
+
+  const sourceFor = ({ topic, tenant }: Stream): ShipSource => ({ topic, tenant, files: [], exclude: [] })
 
   const followerOf = (stream: Stream): Follower | undefined => {
     for (const follower of followers.values()) if (follower.stream === stream) return follower
@@ -138,6 +151,7 @@ export function createTailer(options: TailOptions): Tailer {
         if (listed.has(key)) continue
         listed.add(key)
         found.push({ facts, source })
+        sourceOf.set(facts.path, source)
       }
     }
     markUnlisted(listed)
@@ -146,7 +160,9 @@ export function createTailer(options: TailOptions): Tailer {
       packingOf(facts.path) !== undefined ? 2 : streams.byOrigin(keyText(facts)).length > 0 ? 0 : 1
     for (const { facts, source } of found.sort((a, b) => order(a.facts) - order(b.facts)))
       await meet(facts, source, 'live')
-    if (!settled) await settle()
+    if (restored !== undefined) await settle(restored)
+    restored = undefined
+    await meetMissed()
     for (const key of undecided.keys()) if (!listed.has(key) && !nameless.has(key)) undecided.delete(key)
     lastDiscovery = at - CLOCK_SLACK_MS
   }
@@ -154,7 +170,9 @@ export function createTailer(options: TailOptions): Tailer {
   function markUnlisted(listed: ReadonlySet<string>): void {
     for (const [key, follower] of followers) {
       if (follower.tenure === 'final') continue
-      follower.tenure = listed.has(key) ? 'live' : 'leaving'
+      const tenure = listed.has(key) ? 'live' : 'leaving'
+      if (tenure !== follower.tenure) noteRotation(follower.path)
+      follower.tenure = tenure
     }
     for (const [key, file] of nameless) file.listed = listed.has(key)
   }
@@ -164,6 +182,7 @@ export function createTailer(options: TailOptions): Tailer {
     const key = keyText(facts)
     const follower = followers.get(key)
     if (follower !== undefined) {
+      if (follower.path !== facts.path) noteRotation(follower.path)
       follower.path = facts.path
       return
     }
@@ -172,6 +191,9 @@ export function createTailer(options: TailOptions): Tailer {
       waiting.facts = facts
       return
     }
+    // A compressed file does not change: once read, it is done with.
+    const own = streams.byOrigin(key).at(-1)
+    if (packingOf(facts.path) !== undefined && own?.ended !== undefined) return
     const original = streams.byCopy(key)
     if (original !== undefined && !hasOutgrown(original, facts)) return
     if (isUnreadablePacking(facts.path)) return trouble(facts.path, 'is compressed in a way that is not read')
@@ -225,18 +247,24 @@ export function createTailer(options: TailOptions): Tailer {
     if (!undecided.has(key)) undecided.set(key, Math.min(now(), facts.modifiedMs) - CLOCK_SLACK_MS)
     if (hash === undefined || head.length === 0) {
       if (content.packed) return 'done'
-      nameless.set(key, { content, source, key, facts, listed: tenure === 'live', changedAt: now() })
+      nameless.set(key, {
+        content,
+        source,
+        key,
+        facts,
+        listed: tenure === 'live',
+        examined: head.length,
+        changedAt: now(),
+      })
       return 'kept'
     }
-    if (!content.packed) {
-      const resumed = await resumeOwn(content, facts, hash, tenure)
-      if (resumed) {
-        undecided.delete(key)
-        return 'kept'
-      }
+    if (await resumeOwn(content, facts, hash, content.packed ? 'final' : tenure)) {
+      undecided.delete(key)
+      return 'kept'
     }
     const copy = await findOriginal(content, facts, hash)
     if (copy === 'later') return 'done'
+    if (copy === 'taken') return 'done'
     undecided.delete(key)
     if (copy !== undefined) return takeCopy(copy, content, facts)
     const stream = newStream(
@@ -265,7 +293,7 @@ export function createTailer(options: TailOptions): Tailer {
       follow(stream, content, facts, tenure)
       return true
     }
-    if (!same && followerOf(stream) === undefined) await findRest(stream, facts.path)
+    if (!same && followerOf(stream) === undefined) await findRest(stream, facts.path, 'truncated')
     return false
   }
 
@@ -273,10 +301,14 @@ export function createTailer(options: TailOptions): Tailer {
     content: Content,
     facts: FileFacts,
     hash: number,
-  ): Promise<Stream | 'later' | undefined> {
+  ): Promise<Stream | 'later' | 'taken' | undefined> {
     let later = false
     for (const stream of streams.all()) {
       if (stream.identity.firstLineHash !== hash || stream.origin === keyText(facts)) continue
+      if (await holdsOther(stream)) {
+        await replaced(followers.get(stream.origin)!)
+        if (followers.has(keyText(facts))) return 'taken'
+      }
       const own = followers.get(stream.origin)
       const paths = own?.stream === stream ? [stream.path, own.path] : [stream.path]
       const verdict = judgeCopy({
@@ -293,6 +325,13 @@ export function createTailer(options: TailOptions): Tailer {
       if (verdict === 'later') later = true
     }
     return later ? 'later' : undefined
+  }
+
+  /** Whether a stream's own file was truncated since it was last read. */
+  async function holdsOther(stream: Stream): Promise<boolean> {
+    const own = followers.get(stream.origin)
+    if (own?.stream !== stream) return false
+    return observe(own, now()) === 'truncated' || (await matchContent(own.content, stream)) !== 'same'
   }
 
   /** A copy is read only for what its original no longer gives. */
@@ -317,6 +356,7 @@ export function createTailer(options: TailOptions): Tailer {
       changedAt: 0,
       exhausted: false,
       examined: 0,
+      recheck: false,
       notBefore: 0,
     }
     followers.set(follower.key, follower)
@@ -329,7 +369,7 @@ export function createTailer(options: TailOptions): Tailer {
    * The stream's own file is gone or holds something else: goes on in a renamed file, a copy or a compressed copy of it,
    * or says what is lost.
    */
-  async function findRest(stream: Stream, nearPath: string): Promise<void> {
+  async function findRest(stream: Stream, nearPath: string, reason: Gap['reason']): Promise<void> {
     const siblings = new Map<string, FileFacts>()
     for (const path of new Set([stream.path, nearPath])) {
       const facts = await lookAt(path)
@@ -345,7 +385,7 @@ export function createTailer(options: TailOptions): Tailer {
         return 'kept'
       })
     }
-    if (followerOf(stream) === undefined) lose(stream)
+    if (followerOf(stream) === undefined) lose(stream, reason)
   }
 
   async function holdsRestOf(stream: Stream, key: string, content: Content): Promise<boolean> {
@@ -358,37 +398,41 @@ export function createTailer(options: TailOptions): Tailer {
     return (await matchContent(content, stream)) === 'same'
   }
 
-  function lose(stream: Stream): void {
-    const gone = followers.has(stream.origin) ? 'truncated' : 'gone'
+  function lose(stream: Stream, reason: Gap['reason']): void {
+    skipTaken(stream)
     if (stream.seen > stream.position) {
-      options.onGap({ stream, start: stream.position, end: stream.seen, reason: gone })
+      for (const [start, end] of stream.account.taken.gaps(stream.position, stream.seen))
+        options.onGap({ stream, start, end, reason })
       stream.position = stream.seen
     }
     stream.ended = now()
   }
 
   /** After the first look: streams of an earlier process that no listed file has taken up. */
-  async function settle(): Promise<void> {
-    settled = true
-    const before = [...streams.all()].filter(stream => stream.firstSeen <= options.lastDiscovery)
-    for (const stream of before) {
-      if (stream.ended === undefined && followerOf(stream) === undefined) await findRest(stream, stream.path)
+  async function settle(streamsBefore: readonly Stream[]): Promise<void> {
+    for (const stream of streamsBefore) {
+      sourceOf.set(stream.path, sourceFor(stream))
+      if ((stream.ended ?? Number.POSITIVE_INFINITY) >= options.lastDiscovery) noteRotation(stream.path)
+      if (stream.ended === undefined && followerOf(stream) === undefined)
+        await findRest(stream, stream.path, 'gone')
     }
-    for (const stream of before) await meetMissed(stream)
   }
 
   /**
-   * Files that began and were rotated out of the globs while no agent ran: siblings of a stream's file, unknown, and
-   * written to since the globs were last looked at.
+   * Files that began and were rotated out of the globs between two looks (or while no agent ran): unknown siblings of a
+   * file that was rotated, written to since the look before.
    */
-  async function meetMissed(stream: Stream): Promise<void> {
-    const source = options.sources.find(
-      source => source.topic === stream.topic && source.tenant === stream.tenant,
-    )
-    if (source === undefined || (stream.ended ?? Number.POSITIVE_INFINITY) < options.lastDiscovery) return
-    for (const facts of await rotatedSiblings(stream.path)) {
-      const known = streams.byOrigin(keyText(facts)).length > 0
-      if (!known && facts.modifiedMs >= options.lastDiscovery) await meet(facts, source, 'leaving')
+  async function meetMissed(): Promise<void> {
+    for (const [path, since] of [...rotated]) {
+      const source = sourceOf.get(path)
+      rotated.delete(path)
+      if (source === undefined) continue
+      for (const facts of await rotatedSiblings(path)) {
+        const key = keyText(facts)
+        if (streams.byOrigin(key).length > 0 || facts.modifiedMs < since) continue
+        await meet(facts, source, 'leaving')
+        if (undecided.has(key) && !nameless.has(key)) rotated.set(path, since)
+      }
     }
   }
 
@@ -403,9 +447,10 @@ export function createTailer(options: TailOptions): Tailer {
 
   async function reconsider(file: Nameless, at: number): Promise<void> {
     const size = (await file.content.size()) ?? 0
-    const grown = size !== file.facts.size
+    const grown = size !== file.examined
+    if (size < file.examined) noteRotation(file.facts.path)
     if (grown) {
-      file.facts = { ...file.facts, size }
+      file.examined = size
       file.changedAt = at
     }
     const leaving = !file.listed && at - file.changedAt >= options.releaseMs
@@ -419,6 +464,7 @@ export function createTailer(options: TailOptions): Tailer {
       const waiting = nameless.get(file.key)
       if (waiting !== undefined) {
         waiting.listed = file.listed
+        waiting.examined = file.examined
         waiting.changedAt = file.changedAt
       }
     } catch (error) {
@@ -431,18 +477,18 @@ export function createTailer(options: TailOptions): Tailer {
   async function replaced(follower: Follower): Promise<void> {
     followers.delete(follower.key)
     const { stream, content, path } = follower
+    noteRotation(path)
     const facts = await lookAt(path)
     const same = facts !== undefined && keyText(facts) === follower.key
-    const source = options.sources.find(
-      source => source.topic === stream.topic && source.tenant === stream.tenant,
-    )!
-    await findRest(stream, path)
+    const source = sourceFor(stream)
+    await findRest(stream, path, 'truncated')
     const [device, inode, birth] = follower.key.split(':') as [string, string, string]
     const now_ = now()
     nameless.set(follower.key, {
       content,
       source,
       key: follower.key,
+      examined: -1,
       facts: same ? facts : { device, inode, birth, path, size: -1, modifiedMs: now_ },
       listed: follower.tenure === 'live',
       changedAt: now_,

@@ -15,7 +15,7 @@ export interface ShippedStream {
   readonly records: number
 }
 
-interface Part {
+export interface Part {
   readonly start: number
   readonly length: number
   readonly value: Buffer
@@ -48,7 +48,8 @@ export async function readShipped(
   return new Map([...parts].map(([id, records]) => [id, assemble(records)]))
 }
 
-function collect(bytes: Buffer, parts: Map<StreamId, Part[]>): void {
+/** Adds the records of batches to their streams. @throws when a content hash does not fit */
+export function collect(bytes: Buffer, parts: Map<StreamId, Part[]>): void {
   for (const header of batchesIn(bytes)) {
     for (const cursor = recordCursor(bytes, header); cursor.next(); ) {
       const position = positionOf(cursor)
@@ -63,9 +64,9 @@ function collect(bytes: Buffer, parts: Map<StreamId, Part[]>): void {
   }
 }
 
-function assemble(records: Part[]): ShippedStream {
+export function assemble(records: Part[]): ShippedStream {
   records.sort((a, b) => a.start - b.start)
-  const end = Math.max(...records.map(({ start, length }) => start + length))
+  const end = records.reduce((most, { start, length }) => Math.max(most, start + length), 0)
   const bytes = Buffer.alloc(end)
   let position = 0
   let [repeated, missing] = [0, 0]
