@@ -59,7 +59,7 @@ async function listed(noun: Noun): Promise<readonly Row[]> {
         topics: file.fleet.topics.filter(topic => topic.tenant === tenant.name).map(topic => topic.name),
       }))
     case 'link':
-      return dataOf(await api.GET('/api/links')) as unknown as Row[]
+      return dataOf(await api.GET('/api/links')).links as unknown as Row[]
     case 'agent':
       return [await agentRow()]
     default:

@@ -87,6 +87,8 @@ const failoverSettings = {
   'controller.quorum.fetch.timeout.ms': '1000',
   'controller.quorum.election.timeout.ms': '500',
   'controller.quorum.election.backoff.max.ms': '300',
+  // Leaders return to a broker half a minute after it has, not five.
+  'leader.imbalance.check.interval.seconds': '30',
 }
 
 const smallMachineSettings = {
