@@ -1,11 +1,13 @@
 import { type FileHandle, open } from 'node:fs/promises'
 import { pipeline, Readable } from 'node:stream'
 import { createGunzip, createZstdDecompress } from 'node:zlib'
-import { type Packing, packingOf } from './files.ts'
+import { factsOf, keyText, type Packing, packingOf } from './files.ts'
 
 /** The bytes of a stream, wherever they lie: a file, or a compressed file. */
 export interface Content {
   readonly packed: boolean
+  /** Of the file that was opened: what is at its path may have changed since it was looked at. */
+  readonly key: string
   /** Of a plain file. */
   readonly fd: number | undefined
   /**
@@ -22,12 +24,14 @@ export interface Content {
 export async function openContent(path: string): Promise<Content> {
   const packing = packingOf(path)
   const handle = await open(path, 'r')
-  return packing === undefined ? plainContent(handle) : packedContent(handle, packing)
+  const key = keyText(factsOf(path, await handle.stat({ bigint: true })))
+  return packing === undefined ? plainContent(handle, key) : packedContent(handle, key, packing)
 }
 
-export function plainContent(handle: FileHandle): Content {
+function plainContent(handle: FileHandle, key: string): Content {
   return {
     packed: false,
+    key,
     fd: handle.fd,
     async read(position, into, at, length) {
       return (await handle.read(into, at, length, position)).bytesRead
@@ -43,7 +47,7 @@ const PACKED_PIECE_BYTES = 64 * 1024
 const UNPACKED_PIECE_BYTES = 128 * 1024
 
 /** The handle keeps the file readable after it was deleted. */
-function packedContent(handle: FileHandle, packing: Packing): Content {
+function packedContent(handle: FileHandle, key: string, packing: Packing): Content {
   let source: AsyncIterator<Buffer> | undefined
   let stop: () => void = () => undefined
   /** Consecutive pieces of unpacked bytes, the first one at `from` of the content. */
@@ -88,6 +92,7 @@ function packedContent(handle: FileHandle, packing: Packing): Content {
 
   return {
     packed: true,
+    key,
     fd: undefined,
     async read(position, into, at, length) {
       if (source === undefined || position < from) restart()

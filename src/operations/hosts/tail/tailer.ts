@@ -222,6 +222,8 @@ export function createTailer(options: TailOptions): Tailer {
     let content: Content | undefined
     try {
       content = await openContent(facts.path)
+      // Renamed away between the look and the opening: the next look finds both.
+      if (content.key !== keyText(facts)) return
       if ((await use(content)) === 'kept') content = undefined
       troubled.delete(facts.path)
     } catch (error) {
@@ -410,12 +412,13 @@ export function createTailer(options: TailOptions): Tailer {
 
   /** After the first look: streams of an earlier process that no listed file has taken up. */
   async function settle(streamsBefore: readonly Stream[]): Promise<void> {
+    if (options.lastDiscovery === 0) return
     for (const stream of streamsBefore) {
       sourceOf.set(stream.path, sourceFor(stream))
-      if ((stream.ended ?? Number.POSITIVE_INFINITY) >= options.lastDiscovery) noteRotation(stream.path)
       if (stream.ended === undefined && followerOf(stream) === undefined)
         await findRest(stream, stream.path, 'gone')
     }
+    for (const path of sourceOf.keys()) noteRotation(path)
   }
 
   /**
