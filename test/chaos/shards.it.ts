@@ -88,7 +88,16 @@ function startWorker({ cluster, workers, faults }: Scene, name: string): Worker 
 
 const isRunning = ({ diedAt }: Worker) => diedAt === Number.POSITIVE_INFINITY
 const running = ({ workers }: Scene) => workers.filter(isRunning)
-const lively = (scene: Scene) => running(scene).filter(worker => worker.stoppedAt === undefined)
+/** Runs, and by its own words holds shards: has joined, and was not expelled. */
+function takesPart({ diedAt, stoppedAt, lines }: Worker): boolean {
+  const last = lines.findLast(line => line.kind === 'holds')
+  return (
+    diedAt === Number.POSITIVE_INFINITY &&
+    stoppedAt === undefined &&
+    last !== undefined &&
+    last.shards.length > 0
+  )
+}
 
 async function killWorker(worker: Worker): Promise<void> {
   const exited = once(worker.child, 'exit')
@@ -106,13 +115,13 @@ async function freezeWorker(worker: Worker, ms: number): Promise<void> {
   worker.stoppedAt = undefined
 }
 
-/** Kills or freezes one worker after another, two at a time at most; each killed one starts again. */
+/** Kills or freezes one worker after another, as long as another one takes part; each killed one starts again. */
 async function disturbWorkers(scene: Scene, until: AbortSignal): Promise<void> {
   const { random, counts } = scene
   const under: Promise<void>[] = []
   while (!until.aborted) {
     await sleep(1_000 + random.integer(4_000))
-    const able = lively(scene)
+    const able = scene.workers.filter(takesPart)
     if (until.aborted || able.length < 2) continue
     const victim = random.pick(able)
     const what = random.next() < 0.5 ? 'kill' : 'freeze'
