@@ -23,6 +23,8 @@ export interface ClusterOptions {
   /** Brokers' settings over the driver's own. */
   readonly settings?: Readonly<Record<string, string>>
   readonly heapMb?: number
+  /** For measuring brokers at work: lets the JVM optimise fully, at a third more CPU for every start. */
+  readonly throughput?: boolean
   /** Data directories per node; default 1. */
   readonly dataDirs?: number
 }
@@ -162,6 +164,7 @@ async function place(options: ClusterOptions, root: string, version: string): Pr
       ? { protocol: 'mtls', pki: join(root, 'pki'), superUsers: ['admin'] }
       : { protocol: 'plaintext' },
     nodes,
+    ...(options.throughput ? {} : { jvmOptions: ['-XX:TieredStopAtLevel=1'] }),
     ...(options.settings === undefined ? {} : { settings: options.settings }),
   }
 }

@@ -107,6 +107,8 @@ export interface PlacedCluster {
   readonly nodes: readonly PlacedNode[]
   /** Brokers' settings over the driver's own, by their Kafka names. */
   readonly settings?: Readonly<Record<string, string>>
+  /** Options for the brokers' JVM after the driver's own. */
+  readonly jvmOptions?: readonly string[]
 }
 
 /** The principal (CN) a broker's certificate carries; also the name of its process. */

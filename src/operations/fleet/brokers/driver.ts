@@ -43,7 +43,7 @@ export async function prepareNode(
     writeWhole(serverPropertiesPath(node), renderProperties(brokerSettings(cluster, node))),
     writeWhole(loggingPath(node), logging),
     writeWhole(jmxRulesPath(node), jmxRules),
-    writeWhole(jvmArgsPath(node), jvmArgs(node, dist)),
+    writeWhole(jvmArgsPath(node), jvmArgs(cluster, node, dist)),
   ])
   return {
     name: brokerPrincipal(cluster.name, node.id),

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import type { KafkaDist } from '../../../foundation/kafka-dist/kafka-dist.ts'
-import type { PlacedNode } from '../contract.ts'
+import type { PlacedCluster, PlacedNode } from '../contract.ts'
 
 export const jvmArgsPath = (node: PlacedNode): string => join(node.home, 'jvm.args')
 export const loggingPath = (node: PlacedNode): string => join(node.home, 'logging.properties')
@@ -10,7 +10,7 @@ export const jmxRulesPath = (node: PlacedNode): string => join(node.home, 'jmx.y
  * The Java launcher's argument file (`java @jvm.args`): one option a line. The class path alone is several kilobytes,
  * which would bury what a process listing is read for.
  */
-export function jvmArgs(node: PlacedNode, dist: KafkaDist): string {
+export function jvmArgs(cluster: PlacedCluster, node: PlacedNode, dist: KafkaDist): string {
   const options = [
     '-Xms64m',
     `-Xmx${node.heapMb}m`,
@@ -23,6 +23,7 @@ export function jvmArgs(node: PlacedNode, dist: KafkaDist): string {
     `-Dlog4j2.configurationFile=${loggingPath(node)}`,
     `-Dlog4j.configuration=file:${loggingPath(node)}`,
     `-javaagent:${dist.jmxAgentJar}=127.0.0.1:${node.ports.jmx}:${jmxRulesPath(node)}`,
+    ...(cluster.jvmOptions ?? []),
     '-cp',
     dist.classpath,
   ]
