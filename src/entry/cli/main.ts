@@ -118,8 +118,9 @@ function program(): Command {
 
   ajna
     .command('role <name>', { hidden: true })
+    .requiredOption('--home <directory>')
     .option('--digest <digest>')
-    .action(async name => (await import('../roles/run.ts')).runRole(name))
+    .action(async (name, options) => (await import('../roles/run.ts')).runRole(name, options.home))
   return ajna
 }
 

@@ -6,7 +6,7 @@ import { identity } from '../../foundation/tls/store.ts'
 import type { Wire } from '../../foundation/wire/contract.ts'
 import { openWire } from '../../foundation/wire/wire.ts'
 import { clusterAddress, type FleetFile, readFleetFile } from '../fleet-file.ts'
-import { type Home, homeOf } from '../home.ts'
+import { type Home, homeAt } from '../home.ts'
 import { type RoleName, roleNames } from '../up/roles.ts'
 
 const ROLE_UNKNOWN = errorKind(
@@ -46,9 +46,9 @@ async function roleOf(name: RoleName): Promise<Role> {
 }
 
 /** Runs one role in this process until SIGTERM or SIGINT; a fault it cannot mend ends the process with 1. */
-export async function runRole(name: string): Promise<void> {
+export async function runRole(name: string, root: string): Promise<void> {
   if (!isRole(name)) throw new AjnaError(ROLE_UNKNOWN, `"${name}"`)
-  const home = homeOf()
+  const home = homeAt(root)
   const log = createLogger(name, join(home.logs, `${name}.log`))
   const ending = new AbortController()
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => ending.abort())
