@@ -94,7 +94,7 @@ const wrong: readonly (readonly [string, ...string[]])[] = [
   ],
   ['name: a\ntopics: { x.y: { size: } }', 'x.yaml:2:18 topics["x.y"].size: found nothing; allowed: a number'],
   ['name: a\ntopics: [1]', 'x.yaml:2:9 topics: found a list; allowed: a map'],
-  ['name: a\nname: b', 'x.yaml:2:1: found Map keys must be unique; allowed: each key once'],
+  ['name: a\nname: b', 'x.yaml:2:1: found the key "name" a second time; allowed: each key once'],
   [
     'name: a\n---\nname: b',
     'x.yaml:2:1: found Source contains multiple documents; please use YAML.parseAllDocuments(); allowed: one YAML document',
@@ -144,6 +144,16 @@ test('a check that looks at the whole is told with its place too', () => {
     () => readConfig(schema, 'name: a\ntopics:\n  a.b: { size: 1 }', 'x.yaml', findings),
     /x\.yaml:3:3 topics\["a\.b"\]: found a topic; allowed: none/,
   )
+})
+
+test('a file that is wrong everywhere is told its first hundred faults, quickly', () => {
+  const lines = Array.from(
+    { length: 5000 },
+    (_, at) => `  t${'x'.repeat(at % 7)}${String(at)}: { size: big }`,
+  )
+  const problems = problemsOf(['name: a', 'topics:', ...lines].join('\n'))
+  assert.equal(problems.length, 101)
+  assert.equal(problems.at(-1), 'and 4900 more')
 })
 
 test('no text crashes the reader: it is read or told what is wrong', () => {

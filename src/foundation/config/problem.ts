@@ -50,13 +50,17 @@ export function describeValue(value: unknown): string {
   return text.length <= LONGEST_SHOWN ? text : `${text.slice(0, LONGEST_SHOWN)}…`
 }
 
-/** The error of a file with these problems, told in the file's order. */
-export function invalid(file: string, problems: readonly Problem[]): AjnaError {
+/**
+ * The error of a file with these problems, told in the file's order.
+ *
+ * @param total how many there are, when these are not all
+ */
+export function invalid(file: string, problems: readonly Problem[], total = problems.length): AjnaError {
   const sorted = [...problems].sort((a, b) => a.line - b.line || a.column - b.column)
-  const head =
-    sorted.length === 1 ? `${file} is not valid` : `${file} is not valid in ${sorted.length} places`
-  return new AjnaError(CONFIG_INVALID, `${head}:\n${sorted.map(describeProblem).join('\n')}`, {
-    details: { file, problems: sorted },
+  const head = total === 1 ? `${file} is not valid` : `${file} is not valid in ${total} places`
+  const more = total > sorted.length ? [`and ${total - sorted.length} more`] : []
+  return new AjnaError(CONFIG_INVALID, `${head}:\n${[...sorted.map(describeProblem), ...more].join('\n')}`, {
+    details: { file, problems: sorted, total },
   })
 }
 

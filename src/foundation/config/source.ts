@@ -37,7 +37,12 @@ export function parseSource(text: string, file: string): Source {
   if (bytes > MAX_CONFIG_BYTES) {
     throw invalid(file, [fault(`${bytes} bytes`, `at most ${MAX_CONFIG_BYTES} bytes`)])
   }
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, stringKeys: true })
+  const document = parseDocument(text, {
+    lineCounter: lines,
+    prettyErrors: false,
+    stringKeys: true,
+    uniqueKeys: false,
+  })
   const faults = [...document.errors, ...document.warnings]
   if (faults.length > 0) {
     throw invalid(
@@ -46,11 +51,11 @@ export function parseSource(text: string, file: string): Source {
     )
   }
   if (document.contents === null) throw invalid(file, [fault('nothing', 'a YAML document')])
-  const unsafe = prototypeKeys(document)
-  if (unsafe.length > 0) {
+  const misused = misusedKeys(document)
+  if (misused.length > 0) {
     throw invalid(
       file,
-      unsafe.map(offset => fault('the key "__proto__"', 'any other key', offset)),
+      misused.map(({ found, allowed, offset }) => fault(found, allowed, offset)),
     )
   }
   return { value: toValue(document, fault), locate: finding => locate(document, lines, file, finding) }
@@ -68,21 +73,38 @@ export function parseSource(text: string, file: string): Source {
 const allowedSyntax = (code: string): string =>
   code === 'MULTIPLE_DOCS'
     ? 'one YAML document'
-    : code === 'DUPLICATE_KEY'
-      ? 'each key once'
-      : code === 'NON_STRING_KEY'
-        ? 'texts as keys'
-        : 'well-formed YAML 1.2'
+    : code === 'NON_STRING_KEY'
+      ? 'texts as keys'
+      : 'well-formed YAML 1.2'
 
-/** Keys that would change an object's prototype, were it ever copied carelessly; where they stand. */
-function prototypeKeys(document: Document.Parsed): number[] {
-  const offsets: number[] = []
+interface MisusedKey {
+  readonly found: string
+  readonly allowed: string
+  readonly offset: number
+}
+
+/**
+ * Keys that stand twice in one map (the library's own check compares each with each), and keys that would change an
+ * object's prototype, were it ever copied carelessly.
+ */
+function misusedKeys(document: Document.Parsed): MisusedKey[] {
+  const misused: MisusedKey[] = []
   visit(document, {
-    Pair(_, pair) {
-      if (isScalar(pair.key) && pair.key.value === '__proto__') offsets.push(pair.key.range?.[0] ?? 0)
+    Map(_, map) {
+      const seen = new Set<unknown>()
+      for (const { key } of map.items) {
+        if (!isScalar(key)) continue
+        const offset = key.range?.[0] ?? 0
+        const name = JSON.stringify(key.value)
+        if (key.value === '__proto__')
+          misused.push({ found: `the key ${name}`, allowed: 'any other key', offset })
+        if (seen.has(key.value))
+          misused.push({ found: `the key ${name} a second time`, allowed: 'each key once', offset })
+        seen.add(key.value)
+      }
     },
   })
-  return offsets
+  return misused
 }
 
 function locate(document: Document.Parsed, lines: LineCounter, file: string, finding: Finding): Problem {

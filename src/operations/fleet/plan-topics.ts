@@ -210,6 +210,7 @@ function undeclared(
   const copies = copiesAt(input.fleet, cluster)
   const formerCopies = input.accepted === null ? new Set<string>() : copiesAt(input.accepted, cluster)
   const formerly = topicsOf(input.accepted, cluster)
+  const records = recordsByTopic(snapshot)
   const steps: PlainStep[] = []
   const refusals: PlainRefusal[] = []
   const notes: Note[] = []
@@ -227,7 +228,7 @@ function undeclared(
       })
       continue
     }
-    const held = recordsIn(snapshot, name)
+    const held = records.get(name) ?? null
     const what = held === null ? 'what it holds' : count(held, 'record')
     if (input.allowDelete) {
       const warning = `${what} ${held === 1 || held === null ? 'is' : 'are'} deleted for good`
@@ -251,9 +252,13 @@ function undeclared(
 const copiesAt = (fleet: ResolvedFleet, cluster: string): ReadonlySet<string> =>
   new Set(fleet.links.filter(link => link.to === cluster).flatMap(link => link.topics))
 
-function recordsIn(snapshot: ClusterSnapshot, topic: string): number | null {
-  if (!snapshot.offsets.ok) return null
-  const partitions = snapshot.offsets.value.filter(each => each.topic === topic)
-  if (partitions.some(each => each.earliest === null || each.latest === null)) return null
-  return partitions.reduce((sum, each) => sum + each.latest! - each.earliest!, 0)
+/** Records of each topic, by its offsets; null where a partition's are not known. */
+function recordsByTopic({ offsets }: ClusterSnapshot): ReadonlyMap<string, number | null> {
+  const records = new Map<string, number | null>()
+  for (const { topic, earliest, latest } of offsets.ok ? offsets.value : []) {
+    const before = records.get(topic)
+    const held = earliest === null || latest === null ? null : latest - earliest
+    records.set(topic, before === null || held === null ? null : (before ?? 0) + held)
+  }
+  return records
 }

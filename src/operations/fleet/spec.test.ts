@@ -255,7 +255,7 @@ const wrong: readonly (readonly [string, string, ...string[]])[] = [
   [
     '{ cluster: hub, tenant: platform, cleanup: compact }',
     '{ cluster: hub, tenant: platform }\n  logs.edge: { cluster: hub }',
-    'ajna.yaml:18:3: found Map keys must be unique; allowed: each key once',
+    'ajna.yaml:18:3: found the key "logs.edge" a second time; allowed: each key once',
   ],
   [
     'topic: orders, allow: [write]',

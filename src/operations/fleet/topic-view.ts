@@ -1,6 +1,11 @@
-import type { ClusterSnapshot, PartError, PartitionOffsets } from '../../foundation/kafka/snapshot.ts'
+import type {
+  ClusterSnapshot,
+  PartError,
+  PartitionOffsets,
+  TopicConfig,
+} from '../../foundation/kafka/snapshot.ts'
 import type { TopicState } from '../../foundation/kafka/topics.ts'
-import type { ResolvedFleet } from './contract.ts'
+import type { ResolvedFleet, ResolvedLink } from './contract.ts'
 
 /** One topic over all clusters: where it is written, where it is copied to, and how far behind the copies are. Pure. */
 
@@ -56,10 +61,8 @@ const NOT_LOOKED_AT: PartError = { code: 'NOT_LOOKED_AT', message: 'the cluster 
 
 /** Every topic that is declared or there, without Kafka's internal ones, sorted by name. */
 export function topicViews(fleet: ResolvedFleet, snapshots: Snapshots): TopicView[] {
-  const names = new Set([
-    ...fleet.topics.map(({ name }) => name),
-    ...fleet.links.flatMap(({ topics }) => topics),
-  ])
+  const { declared, copies } = fleetIndex(fleet)
+  const names = new Set([...declared.keys(), ...[...copies.values()].flatMap(topics => [...topics.keys()])])
   for (const { topics } of snapshots.values()) {
     for (const { name, internal } of topics.ok ? topics.value : []) if (!internal) names.add(name)
   }
@@ -68,19 +71,23 @@ export function topicViews(fleet: ResolvedFleet, snapshots: Snapshots): TopicVie
 
 /** @returns undefined when the topic is neither declared nor anywhere */
 export function topicView(fleet: ResolvedFleet, snapshots: Snapshots, name: string): TopicView | undefined {
+  const { declared, copies } = fleetIndex(fleet)
+  const origins = declared.get(name)
   const at = fleet.clusters
     .map(({ name: cluster, site }): TopicAtCluster | undefined => {
-      const topic = stateOf(snapshots.get(cluster), name)
-      const origin = fleet.topics.some(each => each.cluster === cluster && each.name === name)
-      const link = fleet.links.find(({ to, topics }) => to === cluster && topics.includes(name))
+      const index = snapshotIndex(snapshots.get(cluster))
+      const topic = index?.topics.get(name)
+      const origin = origins?.clusters.has(cluster) === true
+      const link = copies.get(cluster)?.get(name)
       if (!origin && link === undefined && topic === undefined) return undefined
-      const source = link === undefined ? undefined : offsetsOf(snapshots.get(link.from), name)
+      const source = link === undefined ? undefined : snapshotIndex(snapshots.get(link.from))
+      const sourceEnds = link === undefined ? undefined : (source?.offsets.get(name) ?? NO_OFFSETS)
       return {
         cluster,
         site,
         role: origin ? 'origin' : link === undefined ? 'undeclared' : 'copy',
         link: link?.name ?? null,
-        seen: seenAt(snapshots.get(cluster), topic, source),
+        seen: seenAt(snapshots.get(cluster), index, topic, sourceEnds),
       }
     })
     .filter(each => each !== undefined)
@@ -88,36 +95,79 @@ export function topicView(fleet: ResolvedFleet, snapshots: Snapshots, name: stri
   const order = { origin: 0, copy: 1, undeclared: 2 }
   return {
     name,
-    tenant: fleet.topics.find(topic => topic.name === name)?.tenant ?? null,
+    tenant: origins?.tenant ?? null,
     at: at.sort((a, b) => order[a.role] - order[b.role] || a.cluster.localeCompare(b.cluster)),
   }
 }
 
-const stateOf = (snapshot: ClusterSnapshot | undefined, name: string): TopicState | undefined =>
-  snapshot?.topics.ok === true ? snapshot.topics.value.find(topic => topic.name === name) : undefined
+type Offsets = ReadonlyMap<number, PartitionOffsets>
+const NO_OFFSETS: Offsets = new Map()
 
-const offsetsOf = (
-  snapshot: ClusterSnapshot | undefined,
-  topic: string,
-): ReadonlyMap<number, PartitionOffsets> =>
-  new Map(
-    (snapshot?.offsets.ok === true ? snapshot.offsets.value : [])
-      .filter(each => each.topic === topic)
-      .map(each => [each.partition, each]),
+interface SnapshotIndex {
+  readonly topics: ReadonlyMap<string, TopicState>
+  readonly offsets: ReadonlyMap<string, Offsets>
+  readonly configs: ReadonlyMap<string, TopicConfig>
+}
+
+interface FleetIndex {
+  /** Topic → where it is written. */
+  readonly declared: ReadonlyMap<string, { readonly tenant: string; readonly clusters: ReadonlySet<string> }>
+  /** Target cluster → topic → its link. */
+  readonly copies: ReadonlyMap<string, ReadonlyMap<string, ResolvedLink>>
+}
+
+/** Made once for each frozen value: 50,000 topics are looked up by name, not searched for one by one. */
+const snapshotIndexes = new WeakMap<ClusterSnapshot, SnapshotIndex>()
+const fleetIndexes = new WeakMap<ResolvedFleet, FleetIndex>()
+
+function snapshotIndex(snapshot: ClusterSnapshot | undefined): SnapshotIndex | undefined {
+  if (snapshot === undefined) return undefined
+  const known = snapshotIndexes.get(snapshot)
+  if (known !== undefined) return known
+  const { topics, offsets, configs } = snapshot
+  const byTopic = Map.groupBy(offsets.ok ? offsets.value : [], ({ topic }) => topic)
+  const index: SnapshotIndex = {
+    topics: new Map((topics.ok ? topics.value : []).map(each => [each.name, each])),
+    offsets: new Map(
+      [...byTopic].map(([topic, each]) => [topic, new Map(each.map(one => [one.partition, one]))]),
+    ),
+    configs: new Map((configs.ok ? configs.value : []).map(each => [each.topic, each])),
+  }
+  snapshotIndexes.set(snapshot, index)
+  return index
+}
+
+function fleetIndex(fleet: ResolvedFleet): FleetIndex {
+  const known = fleetIndexes.get(fleet)
+  if (known !== undefined) return known
+  const declared = new Map(
+    [...Map.groupBy(fleet.topics, ({ name }) => name)].map(([name, topics]) => [
+      name,
+      { tenant: topics[0]!.tenant, clusters: new Set(topics.map(({ cluster }) => cluster)) },
+    ]),
   )
+  const copies = new Map(
+    [...Map.groupBy(fleet.links, ({ to }) => to)].map(([to, links]) => [
+      to,
+      new Map(links.flatMap(link => link.topics.map(topic => [topic, link] as const))),
+    ]),
+  )
+  const index: FleetIndex = { declared, copies }
+  fleetIndexes.set(fleet, index)
+  return index
+}
 
 function seenAt(
   snapshot: ClusterSnapshot | undefined,
+  index: SnapshotIndex | undefined,
   topic: TopicState | undefined,
-  source: ReadonlyMap<number, PartitionOffsets> | undefined,
+  source: Offsets | undefined,
 ): TopicAtCluster['seen'] {
   if (snapshot === undefined) return { kind: 'not-known', error: NOT_LOOKED_AT }
   if (!snapshot.topics.ok) return { kind: 'not-known', error: snapshot.topics.error }
   if (topic === undefined) return { kind: 'missing' }
-  const offsets = offsetsOf(snapshot, topic.name)
-  const config = snapshot.configs.ok
-    ? snapshot.configs.value.find(each => each.topic === topic.name)
-    : undefined
+  const offsets = index?.offsets.get(topic.name) ?? NO_OFFSETS
+  const config = index?.configs.get(topic.name)
   const partitions = topic.partitions.map(({ partition, leader, replicas, isr }): PartitionFacts => {
     const { earliest = null, latest = null } = offsets.get(partition) ?? {}
     const end = source?.get(partition)?.latest ?? null
@@ -143,10 +193,7 @@ function seenAt(
 }
 
 /** Also of partitions that the copy does not have yet. */
-function lagOf(
-  partitions: readonly PartitionFacts[],
-  source: ReadonlyMap<number, PartitionOffsets>,
-): number | null {
+function lagOf(partitions: readonly PartitionFacts[], source: Offsets): number | null {
   if (source.size === 0) return null
   const had = new Set(partitions.map(({ partition }) => partition))
   const missing = [...source.values()].filter(({ partition }) => !had.has(partition))
