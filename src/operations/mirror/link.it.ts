@@ -13,12 +13,14 @@ import { writeTransactions } from '../../../test/mirror/transactions.ts'
 import { seededRandom } from '../../../test/wire/random.ts'
 import { batchOf, readTopic } from '../../../test/wire/records.ts'
 import { createTopic, deleteTopic } from '../../../test/wire/topics.ts'
+import { openCluster } from '../../foundation/kafka/admin.ts'
 import { BatchBuilder } from '../../foundation/wire/build.ts'
 import { CODECS } from '../../foundation/wire/codecs.ts'
 import type { Wire } from '../../foundation/wire/contract.ts'
 import { openWire } from '../../foundation/wire/wire.ts'
 import type { LinkPartitionStatus, LinkSpec } from './contract.ts'
 import { digestLog, firstDifference } from './digest.ts'
+import { kafkaLinkAdmin } from './kafka-admin.ts'
 import type { Link } from './run.ts'
 
 const WORKER = fileURLToPath(new URL('../../../test/mirror/worker.ts', import.meta.url))
@@ -206,12 +208,24 @@ describe('a link between two clusters', () => {
     await createTopic(source.bootstrap, 'follow.one', { config: { 'retention.ms': '3600000' } })
     await using _link = await linkBetween(setup(['follow.*']))
     await copied('follow.one', 1)
-    await createTopic(source.bootstrap, 'follow.two', { partitions: 2 })
-    await using producer = await from.producer({}, signal)
-    await producer.append('follow.two', 1, batchOf('second'))
-    await copied('follow.two', 2)
-    const [records] = (await readTopic(to, 'follow.two', 2, signal)).slice(1)
-    assert.deepEqual(records, [{ offset: 0, value: 'second' }])
+    await createTopic(source.bootstrap, 'follow.two', { config: { 'retention.ms': '7200000' } })
+    await copied('follow.two', 1)
+    const [theirs, ours] = [source, target].map(({ bootstrap }) =>
+      openCluster({ bootstrap, clientId: 'link-it' }),
+    )
+    try {
+      await theirs!.createPartitions([{ name: 'follow.two', total: 2 }], { signal })
+      await using producer = await from.producer({}, signal)
+      await producer.append('follow.two', 1, batchOf('second'))
+      await copied('follow.two', 2)
+      const [records] = (await readTopic(to, 'follow.two', 2, signal)).slice(1)
+      assert.deepEqual(records, [{ offset: 0, value: 'second' }])
+      const copy = (await kafkaLinkAdmin(ours!).settings(['follow.two'], signal)).get('follow.two')
+      assert.equal(copy?.['retention.ms'], '7200000')
+      assert.equal(copy?.['message.timestamp.type'], 'CreateTime')
+    } finally {
+      await Promise.all([theirs!.close(), ours!.close()])
+    }
   })
 
   test('what retention took before it was copied is said by its offsets, and by policy filled', async () => {

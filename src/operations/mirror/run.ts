@@ -189,8 +189,9 @@ class LinkWorker {
         if (pending) pauseMs = Math.min(everyMs, PENDING_TOPICS_MS)
       } catch (error) {
         this.#signal.throwIfAborted()
-        this.#reason = describeError(error)
-        this.#log.warn({ reason: this.#reason }, 'topics could not be looked at; trying again')
+        const reason = describeError(error)
+        if (reason !== this.#reason) this.#log.warn({ reason }, 'topics cannot be looked at; trying on')
+        this.#reason = reason
       }
       await sleep(pauseMs, undefined, { signal: this.#signal })
     }
@@ -257,11 +258,11 @@ class LinkWorker {
     } catch (error) {
       this.#signal.throwIfAborted()
       lane.failures++
-      lane.become(isRefusal(error) ? 'blocked' : 'waiting', describeError(error), Date.now())
-      this.#log.warn(
-        { topic: lane.topic, partition: lane.partition, reason: lane.reason },
-        'the partition cannot begin; trying again',
-      )
+      const reason = describeError(error)
+      const { topic, partition } = lane
+      if (reason !== lane.reason)
+        this.#log.warn({ topic, partition, reason }, 'the partition cannot begin; trying on')
+      lane.become(isRefusal(error) ? 'blocked' : 'waiting', reason, Date.now())
       return false
     } finally {
       this.#beginning--
