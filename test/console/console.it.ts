@@ -13,6 +13,7 @@ import { type ServedConsole, serveConsole } from './serve.ts'
 /** The console in a real browser over the real API; the fleet behind it is test/console/fixture.ts. */
 
 const root = resolve(import.meta.dirname, '../..')
+/** With AJNA_SCREENSHOTS=1 those in the light at 1280 px, and the fleet in every look, come to stand in docs/. */
 const keepScreenshots = process.env['AJNA_SCREENSHOTS'] === '1'
 const WIDE: Look = { scheme: 'light', width: 1280, height: 800 }
 const MAX_SCRIPT_BYTES = 300 * 1024
@@ -72,7 +73,11 @@ describe('every page', () => {
         const visits = await visitPages(page, served.base, served.token, {
           looks: LOOKS,
           each: async (shown, { name }, look) => {
-            await shown.screenshot({ path: join(screenshots, `${name}-${look!.scheme}-${look!.width}.png`) })
+            const kept = look === WIDE || name === 'fleet'
+            if (!keepScreenshots || kept)
+              await shown.screenshot({
+                path: join(screenshots, `${name}-${look!.scheme}-${look!.width}.png`),
+              })
           },
         })
         assert.ok(visits.length >= 17, `${visits.length} pages`)

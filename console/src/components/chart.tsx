@@ -28,13 +28,11 @@ export interface ChartProps {
   readonly nameOf: (series: ChartSeries) => string
   readonly from: number
   readonly to: number
-  /** A line to hold the values against. */
-  readonly aim?: number
   readonly height?: number
 }
 
 /** Lines over time, drawn on a canvas; the legend holds the last values as text. */
-export function Chart({ label, unit, series, nameOf, from, to, aim, height = HEIGHT }: ChartProps) {
+export function Chart({ label, unit, series, nameOf, from, to, height = HEIGHT }: ChartProps) {
   const frame = useRef<HTMLDivElement>(null)
   const plot = useRef<UPlot>(null)
   const scheme = useScheme()
@@ -46,7 +44,7 @@ export function Chart({ label, unit, series, nameOf, from, to, aim, height = HEI
     const element = frame.current
     if (element === null) return
     const drawn = new UPlot(
-      optionsOf(element, names === '' ? [] : names.split('\n'), unit, height, aim),
+      optionsOf(element, names === '' ? [] : names.split('\n'), unit, height),
       data,
       element,
     )
@@ -57,7 +55,7 @@ export function Chart({ label, unit, series, nameOf, from, to, aim, height = HEI
       resized.disconnect()
       drawn.destroy()
     }
-  }, [names, unit, scheme, height, aim])
+  }, [names, unit, scheme, height])
   useEffect(() => {
     plot.current?.batch(() => {
       plot.current?.setData(data, false)
@@ -76,7 +74,7 @@ export function Chart({ label, unit, series, nameOf, from, to, aim, height = HEI
       />
       <figcaption className="legend">
         {series.slice(0, 12).map((each, i) => (
-          <span key={nameOf(each)} className="legend-item">
+          <span key={JSON.stringify(each.labels)} className="legend-item">
             <svg viewBox="0 0 16 4" aria-hidden="true" className="legend-mark">
               <line
                 x1="0"
@@ -116,7 +114,6 @@ function optionsOf(
   names: readonly string[],
   unit: string,
   height: number,
-  aim: number | undefined,
 ): UPlot.Options {
   const style = getComputedStyle(element)
   const colour = (name: string): string => resolved(element, style.getPropertyValue(name))
@@ -131,7 +128,7 @@ function optionsOf(
     height,
     legend: { show: false },
     cursor: { sync: { key: SYNC }, points: { size: 6 }, drag: { x: false, y: false } },
-    scales: { x: { time: true }, y: { range: (_plot, min, max) => rangeOf(min, max, aim) } },
+    scales: { x: { time: true }, y: { range: (_plot, min, max) => rangeOf(min, max) } },
     tzDate: seconds => UPlot.tzDate(new Date(seconds * 1_000), 'UTC'),
     axes: [
       {
@@ -163,7 +160,6 @@ function optionsOf(
       })),
     ],
     hooks: {
-      draw: [drawn => aim !== undefined && drawAim(drawn, aim, colour('--warn'))],
       setCursor: [drawn => tell(drawn, element, names, unit)],
     },
     plugins: [],
@@ -171,22 +167,9 @@ function optionsOf(
 }
 
 /** From zero, so that twice as high is twice as much, and never flat at the top. */
-function rangeOf(min: number | null, max: number | null, aim: number | undefined): [number, number] {
-  const top = Math.max(max ?? 0, aim ?? 0)
+function rangeOf(min: number | null, max: number | null): [number, number] {
+  const top = max ?? 0
   return [Math.min(0, min ?? 0), top === 0 ? 1 : top * 1.08]
-}
-
-function drawAim(drawn: UPlot, aim: number, stroke: string): void {
-  const y = Math.round(drawn.valToPos(aim, 'y', true))
-  const { ctx, bbox } = drawn
-  ctx.save()
-  ctx.strokeStyle = stroke
-  ctx.setLineDash([4, 4])
-  ctx.beginPath()
-  ctx.moveTo(bbox.left, y)
-  ctx.lineTo(bbox.left + bbox.width, y)
-  ctx.stroke()
-  ctx.restore()
 }
 
 /** What the cursor is over, as text in the chart's corner. */

@@ -1,5 +1,5 @@
 import { useQuery } from '@tanstack/react-query'
-import { type KeyboardEvent, useRef } from 'react'
+import { type KeyboardEvent, useEffect, useRef } from 'react'
 import type { Completeness, StreamVerdict } from '../api/client.ts'
 import { bucketQuery, completenessQuery } from '../api/queries.ts'
 import { Stat, Stats } from '../components/figures.tsx'
@@ -142,6 +142,9 @@ function Legend() {
 /** Tier by bucket: arrows move, Enter opens; only one cell is in the order of tabs. */
 function Heat({ data, selected }: { readonly data: Completeness; readonly selected: number | undefined }) {
   const grid = useRef<HTMLTableElement>(null)
+  const frame = useRef<HTMLDivElement>(null)
+  // Where not all fits, the present is what is looked for.
+  useEffect(() => frame.current?.scrollTo({ left: frame.current.scrollWidth }), [])
   const current = data.buckets.some(bucket => bucket.bucket === selected)
     ? selected
     : data.buckets.at(-1)?.bucket
@@ -155,7 +158,7 @@ function Heat({ data, selected }: { readonly data: Completeness; readonly select
     rows?.[row.sectionRowIndex + step[0]!]?.cells[cell.cellIndex + step[1]!]?.querySelector('a')?.focus()
   }
   return (
-    <div className="heat-frame">
+    <div ref={frame} className="heat-frame">
       <table className="heat" ref={grid} onKeyDown={keys}>
         <caption className="hidden">Completeness by tier and 10 minutes of event time</caption>
         <thead>

@@ -91,7 +91,7 @@ function FleetView({ fleet }: { readonly fleet: Fleet }) {
 }
 
 /** From an event on a host to its point on a chart, against the aim. */
-export function DelayStat({ delay }: { readonly delay: Delay | null }) {
+function DelayStat({ delay }: { readonly delay: Delay | null }) {
   const aim = useQuery(sessionQuery()).data?.aims.eventToInsightMs
   return (
     <Stat

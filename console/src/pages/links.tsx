@@ -41,15 +41,15 @@ export function LinksPage() {
 const COLUMNS: readonly Column<LinkRow>[] = [
   {
     name: 'Link',
-    width: '16%',
+    width: '14%',
     sort: link => link.name,
     cell: link => <A href={at('links', link.name)}>{link.name}</A>,
   },
-  { name: 'From', width: '9%', cell: link => <A href={at('clusters', link.from)}>{link.from}</A> },
-  { name: 'To', width: '9%', cell: link => <A href={at('clusters', link.to)}>{link.to}</A> },
+  { name: 'From', width: '7%', cell: link => <A href={at('clusters', link.from)}>{link.from}</A> },
+  { name: 'To', width: '7%', cell: link => <A href={at('clusters', link.to)}>{link.to}</A> },
   {
     name: 'State',
-    width: '20%',
+    width: '26%',
     sort: link => ['halted', 'lagging', 'unknown', 'stopped', 'running'].indexOf(link.state),
     cell: link => (
       <span title={link.reason}>
@@ -74,6 +74,7 @@ const COLUMNS: readonly Column<LinkRow>[] = [
     name: 'Rate',
     unit: 'records/s',
     numeric: true,
+    width: '112px',
     cell: link => (link.recordsPerSecond === null ? '–' : compact(link.recordsPerSecond)),
   },
   {

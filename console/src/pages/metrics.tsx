@@ -1,7 +1,7 @@
 import { useQuery } from '@tanstack/react-query'
-import { lazy, Suspense } from 'react'
+import { lazy, type RefObject, Suspense, useEffect, useRef, useState } from 'react'
 import type { Delay, Metric } from '../api/client.ts'
-import { delayQuery, metricsQuery, rangeQuery, sessionQuery } from '../api/queries.ts'
+import { delayQuery, metricsQuery, rangeQuery } from '../api/queries.ts'
 import type { ChartSeries } from '../components/chart.tsx'
 import { Select } from '../components/inputs.tsx'
 import { Page, Tabs, Toolbar } from '../components/page.tsx'
@@ -10,6 +10,7 @@ import { Status } from '../components/status.tsx'
 import { useNow } from '../components/time-ago.tsx'
 import { duration } from '../format.ts'
 import { A, at, usePlace } from '../router.tsx'
+import { byImportance, titleOf } from './metric-names.ts'
 
 const Chart = lazy(async () => ({ default: (await import('../components/chart.tsx')).Chart }))
 
@@ -30,7 +31,7 @@ export function MetricsPage({ params }: { readonly params: Readonly<Record<strin
   const delay = useQuery(delayQuery())
   return (
     <Page
-      title={params['metric'] ?? 'Metrics'}
+      title={params['metric'] === undefined ? 'Metrics' : titleOf(params['metric'])}
       beside={delay.data !== undefined && <DelayLine delay={delay.data.delay} aimMs={delay.data.aimMs} />}
       crumbs={params['metric'] === undefined ? [] : [{ name: 'Metrics', href: at('metrics', group) }]}
     >
@@ -90,6 +91,7 @@ function Group({
     .filter(metric =>
       chosen.every(pair => metric.labels[pair.split('=')[0]!]?.includes(pair.slice(pair.indexOf('=') + 1))),
     )
+    .sort((a, b) => byImportance(a.name, b.name))
   return (
     <>
       <Toolbar>
@@ -150,51 +152,55 @@ function Panel({
   readonly to: number
   readonly alone: boolean
 }) {
-  const range = useQuery(rangeQuery({ name: metric.name, labels, spanMs, to }))
-  const aimMs = useQuery(sessionQuery()).data?.aims.eventToInsightMs
+  const frame = useRef<HTMLElement>(null)
+  const inSight = useInSight(frame)
+  const range = useQuery({ ...rangeQuery({ name: metric.name, labels, spanMs, to }), enabled: inSight })
   const series = range.data?.series ?? []
   const unit = series[0]?.unit ?? metric.unit
-  const aim =
-    aimMs !== undefined && metric.name.includes('event_to_insight') && metric.unit === 'seconds'
-      ? aimMs / 1_000
-      : undefined
   const title = titleOf(metric.name)
+  const height = alone ? 320 : 148
   return (
-    <section className="panel" aria-label={title}>
+    <section ref={frame} className="panel" aria-label={title} style={{ minHeight: height + 44 }}>
       <header className="panel-head">
         <h2>
           <A href={`${at('metrics', group, metric.name)}${location.search}`}>{title}</A>
         </h2>
         <span className="quiet">
           {unit === 'ratio' ? 'percent' : unit}
-          {aim !== undefined && `, aim ${aim} s`}
           {(range.data?.omitted ?? 0) > 0 && `, ${range.data!.omitted} more series`}
         </span>
       </header>
       {range.error !== null && <ErrorPanel error={range.error} retry={() => void range.refetch()} />}
-      <Suspense fallback={<div className="chart-frame" style={{ minHeight: alone ? 320 : 148 }} />}>
-        <Chart
-          label={title}
-          unit={unit}
-          series={series}
-          nameOf={each => nameOf(each, series)}
-          from={to - spanMs}
-          to={to}
-          height={alone ? 320 : 148}
-          {...(aim !== undefined && { aim })}
-        />
-      </Suspense>
+      {range.data !== undefined && (
+        <Suspense>
+          <Chart
+            label={title}
+            unit={unit}
+            series={series}
+            nameOf={each => nameOf(each, series)}
+            from={to - spanMs}
+            to={to}
+            height={height}
+          />
+        </Suspense>
+      )}
     </section>
   )
 }
 
-/** `kafka_server_messages_in_total` → `server messages in`. */
-const titleOf = (name: string): string =>
-  name
-    .replace(/^(host|kafka|ajna)_/, '')
-    .replace(/_(total|bytes|ratio|seconds)(?=_|$)/g, '')
-    .replaceAll('_', ' ')
-    .replace(/\b(cpu|jvm|jmx|gc|io)\b/g, word => word.toUpperCase())
+/** Charts out of sight are neither asked for nor drawn anew. */
+function useInSight(element: RefObject<HTMLElement | null>): boolean {
+  const [inSight, setInSight] = useState(false)
+  useEffect(() => {
+    if (element.current === null) return
+    const observer = new IntersectionObserver(entries => setInSight(entries.at(-1)!.isIntersecting), {
+      rootMargin: '200px',
+    })
+    observer.observe(element.current)
+    return () => observer.disconnect()
+  }, [element])
+  return inSight
+}
 
 /** The labels that tell this line from its neighbours; all of them when it is alone. */
 function nameOf(series: ChartSeries, among: readonly ChartSeries[]): string {

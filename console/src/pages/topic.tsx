@@ -216,7 +216,7 @@ function Messages({
           <Table
             label={`Records of ${topic.name} on ${cluster}`}
             columns={MESSAGE_COLUMNS}
-            rows={messages.data.messages}
+            rows={from === 'latest' ? messages.data.messages.toReversed() : messages.data.messages}
             rowKey={keyOf}
             open={openOf}
             isOpen={message => message === found}
@@ -274,7 +274,7 @@ const MESSAGE_COLUMNS: readonly Column<Message>[] = [
   {
     name: 'Time',
     unit: 'UTC',
-    width: '148px',
+    width: '152px',
     cell: message => (
       <span title={instant(message.timestamp)}>{instant(message.timestamp).slice(0, -4)}</span>
     ),

@@ -8,8 +8,10 @@ import { bucketVerdict, counterStatus, streamVerdict, tiers } from '../../operat
  * per second. `null` means: not known, or there is none, as the field says.
  */
 
-const time = z.int()
+const time = z.number()
 const count = z.int().min(0)
+/** Measured by others: clocks differ, and samples are means. */
+const measured = z.number()
 const rate = z.number()
 const severity = z.enum(['critical', 'warning', 'info'])
 export type Severity = z.infer<typeof severity>
@@ -92,7 +94,7 @@ export const clusterSummaryModel = z
     partitions: count,
     underReplicated: count,
     offline: count,
-    logBytes: count,
+    logBytes: measured,
     recordsInPerSecond: rate.nullable(),
     bytesInPerSecond: rate.nullable(),
     /** Records in per second over the last half hour, one value a minute, oldest first. */
@@ -114,7 +116,7 @@ export const processModel = z
     restarts: count,
     /** Why it ended last, in the process's own words where it left any. */
     lastExit: z.string().nullable(),
-    residentBytes: count.nullable(),
+    residentBytes: measured.nullable(),
     /** Share of one core, 0–1 and above. */
     cpu: z.number().nullable(),
   })
@@ -122,7 +124,7 @@ export const processModel = z
 export type ProcessStatus = Readonly<z.infer<typeof processModel>>
 
 export const delayModel = z
-  .object({ p50Ms: z.number(), p95Ms: z.number(), samples: count, observedAt: time })
+  .object({ p50Ms: measured, p95Ms: measured, samples: count, observedAt: time })
   .meta({ id: 'Delay' })
 export type Delay = Readonly<z.infer<typeof delayModel>>
 
@@ -156,9 +158,9 @@ export const diskModel = z
     path: z.string(),
     state: z.enum(['online', 'offline']),
     error: z.string().nullable(),
-    usedBytes: count,
-    totalBytes: count.nullable(),
-    logBytes: count,
+    usedBytes: measured,
+    totalBytes: measured.nullable(),
+    logBytes: measured,
     replicas: count,
   })
   .meta({ id: 'Disk' })
@@ -202,17 +204,17 @@ export const groupModel = z
     members: count,
     topics: z.array(z.string()),
     /** Records between what is committed and the log's end, over all its partitions. */
-    lagRecords: count.nullable(),
+    lagRecords: measured.nullable(),
     /** How long ago the oldest record not yet read was written. */
-    lagMs: count.nullable(),
+    lagMs: measured.nullable(),
     partitions: z.array(
       z.object({
         topic: z.string(),
         partition: count,
         committed: z.int(),
         end: z.int(),
-        lagRecords: count,
-        lagMs: count.nullable(),
+        lagRecords: measured,
+        lagMs: measured.nullable(),
       }),
     ),
   })
@@ -227,7 +229,7 @@ export const clusterModel = clusterSummaryModel
       .object({
         leaderId: z.int(),
         epoch: z.int(),
-        voters: z.array(z.object({ id: z.int(), lagRecords: count, lagMs: count.nullable() })),
+        voters: z.array(z.object({ id: z.int(), lagRecords: measured, lagMs: measured.nullable() })),
       })
       .nullable(),
     groups: z.array(groupModel),
@@ -251,7 +253,7 @@ export const partitionModel = z
     isr: z.array(z.int()),
     startOffset: z.int().nullable(),
     endOffset: z.int().nullable(),
-    sizeBytes: count.nullable(),
+    sizeBytes: measured.nullable(),
   })
   .meta({ id: 'Partition' })
 export type Partition = Readonly<z.infer<typeof partitionModel>>
@@ -268,7 +270,7 @@ export const topicRowModel = z
     partitions: count,
     replicationFactor: count,
     /** Over all clusters. */
-    sizeBytes: count,
+    sizeBytes: measured,
     records: count,
     recordsInPerSecond: rate.nullable(),
   })
@@ -292,7 +294,7 @@ export const topicModel = z
         underReplicated: count,
         offline: count,
         records: count,
-        sizeBytes: count,
+        sizeBytes: measured,
         recordsInPerSecond: rate.nullable(),
         observedAt: time.nullable(),
       }),
@@ -374,8 +376,8 @@ export const linkRowModel = z
     topics: count,
     partitions: count,
     haltedPartitions: count,
-    lagRecords: count.nullable(),
-    lagMs: count.nullable(),
+    lagRecords: measured.nullable(),
+    lagMs: measured.nullable(),
     recordsPerSecond: rate.nullable(),
     bytesPerSecond: rate.nullable(),
     history: z.array(rate),
@@ -393,8 +395,8 @@ export const linkPartitionModel = z
     halted: z.boolean(),
     sourceEnd: z.int().nullable(),
     targetEnd: z.int().nullable(),
-    lagRecords: count.nullable(),
-    lagMs: count.nullable(),
+    lagRecords: measured.nullable(),
+    lagMs: measured.nullable(),
   })
   .meta({ id: 'LinkPartition' })
 
