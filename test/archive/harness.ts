@@ -125,14 +125,19 @@ export type RecordText = string
 export async function recordsOfTopic(wire: Wire, topic: string, partition: number): Promise<RecordText[]> {
   const records: RecordText[] = []
   const signal = AbortSignal.timeout(60_000)
-  await using stream = wire.fetch({ from: [{ topic, partition, offset: 0 }], signal })
+  const [{ offset: first } = { offset: 0 }] = await wire.listOffsets(
+    [{ topic, partition, at: 'earliest' }],
+    signal,
+  )
+  await using stream = wire.fetch({ from: [{ topic, partition, offset: first }], signal })
   for await (const event of stream) {
     if (event.kind === 'caught-up') break
     if (event.kind !== 'batches') continue
     for (const header of batchesIn(event.bytes)) {
       if (header.control) continue
+      // Below the log's start there may still be records in its first batch.
       for (const { offset, value } of recordsIn(event.bytes, header))
-        records.push(`${offset}|${value?.toString('hex') ?? 'null'}`)
+        if (offset >= first) records.push(`${offset}|${value?.toString('hex') ?? 'null'}`)
     }
   }
   return records
