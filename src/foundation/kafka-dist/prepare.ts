@@ -156,26 +156,42 @@ async function runTrial(
     'kafka.Kafka',
     join(trial, 'server.properties'),
   ]
-  const broker = spawn(java.path, args, { cwd: trial, stdio: ['ignore', 'pipe', 'pipe'] })
-  const timer = setTimeout(() => broker.kill('SIGKILL'), trialDeadlineMs)
+  const broker = spawn('sh', ['-c', endsWithItsInput, 'trial', java.path, ...args], {
+    cwd: trial,
+    stdio: ['pipe', 'pipe', 'pipe'],
+    detached: true,
+  })
+  let late = false
+  const timer = setTimeout(() => {
+    late = true
+    process.kill(-broker.pid!, 'SIGKILL')
+  }, trialDeadlineMs)
   let said = ''
-  let stopping = false
+  let started = false
   const listen = (chunk: Buffer): void => {
     said = (said + chunk).slice(-65_536)
-    if (stopping || !said.includes('Kafka Server started')) return
-    stopping = true
-    broker.kill('SIGTERM')
+    if (started || !said.includes('Kafka Server started')) return
+    started = true
+    broker.stdin.end()
   }
   broker.stdout.on('data', listen)
   broker.stderr.on('data', listen)
-  const [code, signal] = (await once(broker, 'close')) as [number | null, NodeJS.Signals | null]
+  const [code, signal] = (await once(broker, 'exit')) as [number | null, NodeJS.Signals | null]
   clearTimeout(timer)
-  if (!stopping || signal === 'SIGKILL')
-    throw new AjnaError(
-      KAFKA_PREPARE_FAILED,
-      `a trial broker of Kafka ${release.version} (${home}) ended with ${signal ?? code}: ${lastLines(said)}`,
-    )
+  broker.stdin.end()
+  if (started && !late) return
+  const how = late ? `was not done after ${trialDeadlineMs / 1_000} s` : `ended with ${signal ?? code}`
+  throw new AjnaError(
+    KAFKA_PREPARE_FAILED,
+    `a trial broker of Kafka ${release.version} (${home}) ${how}: ${lastLines(said)}`,
+  )
 }
+
+/** Runs a program and asks it to end when standard input does: at our word, and also when we are killed. */
+const endsWithItsInput = `exec 3<&0
+"$@" </dev/null & program=$!
+{ cat <&3; kill -TERM $program; } >/dev/null 2>&1 &
+wait $program`
 
 const lastLines = (text: string): string => text.trim().split('\n').slice(-5).join(' | ')
 
