@@ -26,7 +26,7 @@ export interface InterlockOptions {
   /** This process, for people. */
   readonly holder: string
   readonly clock?: ShardsClock
-  /** How often leases are looked at; at most a tenth of the shortest lease. Default 500 ms. */
+  /** How often leases are looked at; none may be shorter than ten looks. Default 500 ms. */
   readonly lookMs?: number
   readonly newId?: () => string
   readonly logger?: Logger
@@ -45,6 +45,7 @@ interface Own {
 /** Takes part in the interlock: leases of its own, and the expiry of those whose holders fell silent. */
 export function openInterlock(options: InterlockOptions): Interlock & AsyncDisposable {
   const { journal, holder, newId = randomUUID, logger = silentLogger } = options
+  const lookMs = options.lookMs ?? DEFAULT_LOOK_MS
   const clock = options.clock ?? { monotonic: () => performance.now(), wall: Date.now }
   const mine = new Map<string, Own>()
   const seen = new Map<string, { renewed: number; at: number }>()
@@ -112,6 +113,8 @@ export function openInterlock(options: InterlockOptions): Interlock & AsyncDispo
     { domain, purpose, leaseMs = DEFAULT_LEASE_MS }: LeaseRequest,
     signal?: AbortSignal,
   ): Promise<Answer> {
+    if (leaseMs < 10 * lookMs)
+      throw new Error(`leases are looked at every ${lookMs} ms: ${leaseMs} ms is too short for one`)
     const granted = moment()
     const id = newId()
     const own: Own = {
@@ -147,7 +150,7 @@ export function openInterlock(options: InterlockOptions): Interlock & AsyncDispo
   }
 
   const unobserve = journal.observe(look)
-  const looking = setInterval(act, options.lookMs ?? DEFAULT_LOOK_MS)
+  const looking = setInterval(act, lookMs)
   const stop = () => {
     clearInterval(looking)
     unobserve()
