@@ -26,7 +26,7 @@ export interface Finding {
 }
 
 /** `ajna.yaml:12:5 topics["logs.edge"].partitions: found 0; allowed: a whole number from 1 to 10,000` */
-export function describeProblem({ file, line, column, path, found, allowed }: Problem): string {
+function describeProblem({ file, line, column, path, found, allowed }: Problem): string {
   return `${file}:${line}:${column}${path === '' ? '' : ` ${path}`}: found ${found}; allowed: ${allowed}`
 }
 

@@ -12,7 +12,7 @@ import {
 import { describePath, describeValue, type Finding, invalid, type Path, type Problem } from './problem.ts'
 
 /** A file larger than this is refused before it is parsed, bytes. */
-export const MAX_CONFIG_BYTES = 4 * 1024 * 1024
+const MAX_CONFIG_BYTES = 4 * 1024 * 1024
 
 /** Aliases are followed at most this often, so that a small file cannot stand for an enormous one. */
 const MAX_ALIASES = 100

@@ -100,7 +100,7 @@ const entityTypes = { user: 'user', clientId: 'client-id', ip: 'ip' } as const s
   string
 >
 
-export const describeEntity = (entity: QuotaEntity): string =>
+const describeEntity = (entity: QuotaEntity): string =>
   Object.entries(entity)
     .map(([kind, name]) => `${entityTypes[kind as keyof QuotaEntity]} ${name ?? 'default'}`)
     .join(', ')

@@ -1,4 +1,4 @@
-/** ACLs and client quotas in words; `codes.ts` has the numbers Kafka uses for them on the wire. */
+/** ACLs and client quotas in words; `access.ts` has the numbers Kafka uses for them on the wire. */
 
 export const aclResources = [
   'topic',

@@ -4,7 +4,7 @@ import { type SnapshotPart, snapshot } from '../../foundation/kafka/snapshot.ts'
 import type { ActualCluster, ClusterDriver, ResolvedCluster } from './contract.ts'
 
 /** What a plan looks at. */
-export const planParts: readonly SnapshotPart[] = [
+const planParts: readonly SnapshotPart[] = [
   'cluster',
   'topics',
   'reassignments',

@@ -28,8 +28,6 @@ export function isLocalTier(spec: FleetSpec, cluster: string): boolean {
   return tier === undefined ? !Object.values(spec.links).some(link => link.to === cluster) : tier === 'local'
 }
 
-export const isCompacted = (topic: TopicSpec): boolean => topic.cleanup !== 'delete'
-
 /** How long records are kept by time, ms (Infinity: for ever); undefined: compacted, and time does not matter. */
 export function effectiveRetention(topic: TopicSpec): number | undefined {
   if (topic.cleanup === 'compact') return undefined

@@ -127,7 +127,7 @@ const topic = z.strictObject({
 })
 
 /** What may be allowed on which kind of thing (KIP-11 and its successors). */
-export const operationsOn = {
+const operationsOn = {
   topic: ['read', 'write', 'create', 'delete', 'alter', 'describe', 'describeConfigs', 'alterConfigs', 'all'],
   group: ['read', 'describe', 'delete', 'describeConfigs', 'alterConfigs', 'all'],
   transactionalId: ['write', 'describe', 'twoPhaseCommit', 'all'],
