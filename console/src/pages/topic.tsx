@@ -19,12 +19,11 @@ export function TopicPage({ params }: { readonly params: Readonly<Record<string,
   const name = params['topic'] ?? ''
   const tab = params['tab'] ?? 'clusters'
   const query = useQuery(topicQuery(name))
-  const origin = query.data?.clusters[0]
   return (
     <Page
       title={name}
       crumbs={[{ name: 'Topics', href: '/topics' }]}
-      beside={origin && <Beside topic={query.data!} />}
+      beside={query.data && <Beside topic={query.data} />}
     >
       <Tabs
         label="Parts of the topic"
@@ -62,17 +61,19 @@ export function TopicPage({ params }: { readonly params: Readonly<Record<string,
 
 function Beside({ topic }: { readonly topic: Topic }) {
   const worst = topic.clusters.find(place => place.state !== 'ok')?.state ?? 'ok'
-  const origin = topic.clusters[0]!
+  const names = (role: Place['role']): string =>
+    topic.clusters
+      .filter(place => place.role === role)
+      .map(place => place.cluster)
+      .join(', ')
+  const [written, copied] = [names('origin'), names('copy')]
   return (
     <>
       <State name={worst} />
       <span className="quiet">
-        written on {origin.cluster}
-        {topic.clusters.length > 1 &&
-          `, copied to ${topic.clusters
-            .slice(1)
-            .map(place => place.cluster)
-            .join(', ')}`}
+        {[written !== '' && `written on ${written}`, copied !== '' && `copied to ${copied}`]
+          .filter(Boolean)
+          .join(', ')}
       </span>
     </>
   )
@@ -274,7 +275,7 @@ const MESSAGE_COLUMNS: readonly Column<Message>[] = [
   {
     name: 'Time',
     unit: 'UTC',
-    width: '152px',
+    width: '172px',
     cell: message => (
       <span title={instant(message.timestamp)}>{instant(message.timestamp).slice(0, -4)}</span>
     ),
