@@ -73,6 +73,7 @@ interface Process {
   inFlight: boolean
   wasMember: boolean
   alive: boolean
+  leaving: boolean
   /** Work that came while it was stopped. */
   stopped: (() => void)[] | undefined
 }
@@ -160,6 +161,7 @@ function boot(world: World, name: string): void {
     inFlight: false,
     wasMember: false,
     alive: true,
+    leaving: false,
     stopped: undefined,
   }
   world.processes.push(process)
@@ -195,6 +197,7 @@ function in_(world: World, process: Process, ms: number, run: () => void): void 
 
 function act(world: World, process: Process): void {
   const { view, name } = process
+  if (process.leaving) return
   if (Object.hasOwn(view.state.members, view.instance)) process.wasMember = true
   else if (process.wasMember) {
     view.instance = `${name}.${world.births++}`
@@ -344,7 +347,8 @@ function scheduleFaults(world: World): void {
       const process = victim()
       if (process === undefined) return
       const kind = world.random()
-      if (kind < 0.4) crash(world, process)
+      if (kind < 0.3) crash(world, process)
+      else if (kind < 0.4) leave(world, process)
       else if (kind < 0.8) pause(world, process, world.between(200, 14_000))
       else world.stalledUntil = Math.min(stormMs, world.now + world.between(500, 7_000))
     })
@@ -354,6 +358,20 @@ function crash(world: World, process: Process): void {
   process.alive = false
   const restart = Math.min(world.now + world.between(100, 8_000), world.options.stormMs)
   world.after(restart - world.now, () => boot(world, process.name))
+}
+
+/** As leaveGroup: its work ends, then it says so. */
+function leave(world: World, process: Process): void {
+  enter(process, () => {
+    process.leaving = true
+    in_(world, process, world.between(0, 300), () =>
+      submit(world, process, { kind: 'leave', instance: process.view.instance }, () => crash(world, process)),
+    )
+  })
+}
+
+function holdsNow({ view, alive, leaving }: Process, shard: number): boolean {
+  return alive && !leaving && holds(view, shard) !== undefined
 }
 
 function pause(world: World, process: Process, ms: number): void {
@@ -371,10 +389,8 @@ function pause(world: World, process: Process, ms: number): void {
 function checkHolders(world: World, process: Process): void {
   if (!process.alive) return
   for (let shard = 0; shard < world.options.terms.shards; shard++) {
-    if (holds(process.view, shard) === undefined) continue
-    const other = world.processes.find(
-      candidate => candidate !== process && candidate.alive && holds(candidate.view, shard) !== undefined,
-    )
+    if (!holdsNow(process, shard)) continue
+    const other = world.processes.find(candidate => candidate !== process && holdsNow(candidate, shard))
     if (other !== undefined)
       world.fail(`shard ${shard} is held by both ${process.view.instance} and ${other.view.instance}`)
   }
@@ -388,7 +404,7 @@ function observeHolders(world: World): void {
     const running = world.processes.filter(process => process.alive && process.stopped === undefined)
     for (const process of running) checkHolders(world, process)
     for (let shard = 0; shard < terms.shards && !world.storm(); shard++) {
-      if (running.some(process => holds(process.view, shard) !== undefined)) heldAt[shard] = world.now
+      if (running.some(process => holdsNow(process, shard))) heldAt[shard] = world.now
       world.longestUnheldMs = Math.max(world.longestUnheldMs, world.now - heldAt[shard]!)
     }
     world.after(100, watch)
