@@ -243,6 +243,10 @@ function useKeys(open: (overlay: 'palette' | 'help') => void): void {
       if (page !== undefined) {
         event.preventDefault()
         go(page.href)
+      } else if (event.key === 'ArrowDown' && target === document.body) {
+        const row = document.querySelector<HTMLElement>('main tr[tabindex="0"]')
+        if (row !== null) event.preventDefault()
+        row?.focus()
       } else if (event.key === '/' || event.key === '?') {
         event.preventDefault()
         open(event.key === '/' ? 'palette' : 'help')

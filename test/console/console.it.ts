@@ -28,7 +28,7 @@ before(async () => {
   await mkdir(screenshots, { recursive: true })
   await build({
     configFile: join(root, 'console/vite.config.ts'),
-    logLevel: 'warn',
+    logLevel: 'error',
     build: { outDir: join(built, 'console'), emptyOutDir: true },
   })
   browser = await startBrowser()
@@ -139,7 +139,8 @@ describe('an operator', () => {
       await page.keyboard.press('g')
       await page.keyboard.press('t')
       await page.waitForURL('**/topics')
-      await page.locator('tbody tr[data-index="0"]').focus()
+      await page.locator('tbody tr[data-index="0"]').waitFor()
+      await page.keyboard.press('ArrowDown')
       await page.keyboard.press('ArrowDown')
       await page.keyboard.press('ArrowDown')
       await page.waitForFunction("document.activeElement?.getAttribute('data-index') === '2'")

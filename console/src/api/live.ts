@@ -73,9 +73,12 @@ export function connectLive(queries: QueryClient): void {
     if (document.hidden) return
     source = new EventSource('/api/live')
     source.addEventListener('heartbeat', event => heard((JSON.parse(event.data) as { at: number }).at))
+    let first = true
     source.addEventListener('fleet', () => {
       heard()
-      changed()
+      // A new connection is told where things stand at once: what was asked for just now need not be asked again.
+      if (!first) changed()
+      first = false
     })
     source.onerror = lost
   }

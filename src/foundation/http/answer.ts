@@ -11,6 +11,7 @@ import {
   HTTP_ORIGIN_REFUSED,
   HTTP_REQUEST_INVALID,
   HTTP_REQUEST_TOO_LARGE,
+  HTTP_TIMED_OUT,
   HTTP_UNAUTHENTICATED,
 } from './errors.ts'
 
@@ -35,6 +36,7 @@ const OWN_STATUSES: StatusTable = {
   [HTTP_MEDIA_TYPE_REFUSED.code]: 415,
   [HTTP_HOST_REFUSED.code]: 421,
   [HTTP_BUSY.code]: 503,
+  [HTTP_TIMED_OUT.code]: 504,
   [HTTP_INTERNAL.code]: 500,
 }
 
@@ -70,6 +72,9 @@ function asAjnaError(error: unknown, request: RequestParts): AjnaError {
   if (hasZodFastifySchemaValidationErrors(error)) return invalidRequest(error, request)
   const fastifyError = error as Partial<FastifyError> | null
   const kind = FASTIFY_STATUSES.get(fastifyError?.statusCode ?? 500)
+  if (error instanceof DOMException && error.name === 'TimeoutError') {
+    return new AjnaError(HTTP_TIMED_OUT, 'the answer took longer than the server waits', { cause: error })
+  }
   if (kind !== undefined) return new AjnaError(kind, String(fastifyError?.message ?? kind.meaning))
   return new AjnaError(HTTP_INTERNAL, `the request failed inside the server (request ${request.id})`, {
     details: { request: request.id },

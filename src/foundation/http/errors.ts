@@ -45,6 +45,11 @@ export const HTTP_BUSY = errorKind(
   'The server has as many open streams as it allows.',
   'Close another page or wait; the console tries again by itself.',
 )
+export const HTTP_TIMED_OUT = errorKind(
+  'HTTP_TIMED_OUT',
+  'What had to be asked for this answer did not answer in time.',
+  'Ask for less, or look whether the cluster or role behind it is well.',
+)
 export const HTTP_INTERNAL = errorKind(
   'HTTP_INTERNAL',
   'The server failed in a way nobody foresaw.',

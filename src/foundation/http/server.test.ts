@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -36,6 +37,11 @@ before(async () => {
     }))
     server.app.get('/api/refused', async () => {
       throw new AjnaError(REFUSED_FOR_TEST, 'refused here', { details: { partition: 7 } })
+    })
+    server.app.get('/api/slow', async () => {
+      const signal = AbortSignal.timeout(1)
+      await once(signal, 'abort')
+      signal.throwIfAborted()
     })
     server.app.get('/api/broken', async () => {
       throw new TypeError('secret inner text')
@@ -345,6 +351,11 @@ describe('an error answer', () => {
       assert.ok(!answer.body.includes('secret'))
     })
   }
+
+  it('says that something behind the server took too long', async () => {
+    const answer = await send({ path: '/api/slow', headers: { authorization: bearer } })
+    assert.deepEqual([answer.status, JSON.parse(answer.body).code], [504, 'HTTP_TIMED_OUT'])
+  })
 
   it('has the security headers too', async () => {
     for (const path of ['/api/read', '/nowhere', '/page']) {

@@ -65,12 +65,12 @@ function restartRoutes({ app, platform }: RouteContext): void {
       params: brokerPath,
       response: { 200: restartPreviewModel, ...errorAnswers },
     },
-    handler: async request => {
+    handler: async (request, reply) => {
       const cluster = clusterWithBroker(clusterNamed(platform, request.params.cluster), request.params.broker)
       const preview = await platform.brokers.previewRestart(
         cluster.name,
         request.params.broker,
-        callSignal(request),
+        callSignal(reply),
       )
       return {
         ...preview,
@@ -109,7 +109,7 @@ function restartRoutes({ app, platform }: RouteContext): void {
       const why = { actor: 'operator', reason: request.body.reason }
       return reply
         .code(202)
-        .send(await platform.brokers.restart(cluster.name, broker, why, callSignal(request)))
+        .send(await platform.brokers.restart(cluster.name, broker, why, callSignal(reply)))
     },
   })
 }

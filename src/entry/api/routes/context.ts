@@ -1,4 +1,4 @@
-import type { FastifyRequest } from 'fastify'
+import type { FastifyReply } from 'fastify'
 import { AjnaError } from '../../../foundation/errors/errors.ts'
 import type { App, HttpServer } from '../../../foundation/http/server.ts'
 import { CLUSTER_UNKNOWN } from '../errors.ts'
@@ -25,8 +25,9 @@ export function clusterNamed(platform: Platform, name: string): ClusterFacts {
 const CALL_DEADLINE_MS = 15_000
 
 /** Aborts when the caller has gone or the deadline has passed: no call outlives its reader. */
-export function callSignal(request: FastifyRequest, deadlineMs = CALL_DEADLINE_MS): AbortSignal {
+export function callSignal(reply: FastifyReply, deadlineMs = CALL_DEADLINE_MS): AbortSignal {
   const gone = new AbortController()
-  request.raw.socket.once('close', () => gone.abort(new Error('the caller has gone')))
+  // The answer's own close, not its socket's: a kept-alive socket would gather a listener for every request.
+  reply.raw.once('close', () => gone.abort(new Error('the caller has gone')))
   return AbortSignal.any([gone.signal, AbortSignal.timeout(deadlineMs)])
 }

@@ -13,8 +13,8 @@ export function logRoutes(context: RouteContext): void {
       body: logQueryModel,
       response: { 200: logTableModel, ...errorAnswers },
     },
-    handler: request =>
-      platform.logs.query(request.body.sql, request.body.limit, callSignal(request, QUERY_DEADLINE_MS)),
+    handler: (request, reply) =>
+      platform.logs.query(request.body.sql, request.body.limit, callSignal(reply, QUERY_DEADLINE_MS)),
   })
   app.get('/api/logs/tail', {
     schema: {

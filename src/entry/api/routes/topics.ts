@@ -55,12 +55,12 @@ export function topicRoutes(context: RouteContext): void {
       params: topicPath.extend({ cluster: z.string().min(1).max(249) }),
       response: { 200: z.object({ entries: z.array(configEntryModel) }), ...errorAnswers },
     },
-    handler: async request => {
+    handler: async (request, reply) => {
       const { cluster, topic } = request.params
       const entries = await platform.topicConfig(
         clusterNamed(platform, cluster).name,
         topic,
-        callSignal(request),
+        callSignal(reply),
       )
       return { entries: [...(entries ?? unknownTopic(topic, cluster))] }
     },
@@ -95,7 +95,7 @@ function messageRoute({ app, platform }: RouteContext): void {
       querystring: messageQuery,
       response: { 200: messagesModel, ...errorAnswers },
     },
-    handler: async request => {
+    handler: async (request, reply) => {
       const { cluster, partition, limit } = request.query
       const topic = clusterNamed(platform, cluster).topics.find(each => each.name === request.params.topic)
       const partitions =
@@ -112,7 +112,7 @@ function messageRoute({ app, platform }: RouteContext): void {
           limit,
           maxBytes: MAX_READ_BYTES,
         },
-        callSignal(request),
+        callSignal(reply),
       )
       return {
         messages: read.records.map(record => messageOf(record, stream => platform.streamOf(stream))),
