@@ -97,7 +97,7 @@ test('every acknowledged record is in the log once and in order, through kills, 
   console.log(`# seed ${random.seed}`)
   await using cluster = await startCluster({ nodes: 3, name: 'wire-chaos' })
   const topic = 'numbers'
-  const signal = AbortSignal.timeout(120_000)
+  const signal = AbortSignal.timeout(300_000)
   await createTopic(cluster.bootstrap, topic, {
     partitions: PARTITIONS,
     replicas: 3,

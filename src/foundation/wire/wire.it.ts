@@ -9,7 +9,8 @@ import { createTopic, deleteTopic } from '../../../test/wire/topics.ts'
 import type { PositionedResult, Producer, Wire } from './contract.ts'
 import { openWire } from './wire.ts'
 
-const signal = AbortSignal.timeout(120_000)
+/** A bound on hanging, not on slowness. */
+const signal = AbortSignal.timeout(600_000)
 let topics = 0
 
 /** A topic name that nobody else has. */
