@@ -49,6 +49,8 @@ export class Lane {
   bytes = 0
   rebuiltBatches = 0
   filledOffsets = 0
+  /** Read and not yet sent. */
+  queuedBytes = 0
   readonly missing: Range[] = []
   #sequence = 0
   /**
@@ -90,14 +92,9 @@ export class Lane {
   }
 
   /** Drops everything not sent. */
-  drop(): number {
-    let bytes = 0
-    for (const op of this.#ops.splice(0)) {
-      if (op.kind !== 'append') continue
-      bytes += op.batch.length
-      op.release()
-    }
-    return bytes
+  drop(): void {
+    for (const op of this.#ops.splice(0)) if (op.kind === 'append') op.release()
+    this.queuedBytes = 0
   }
 
   get head(): Op | undefined {
@@ -116,6 +113,7 @@ export class Lane {
     const sequence = this.#sequence
     this.#sequence = (sequence + op.count) & SEQUENCE_MASK
     this.inFlight++
+    this.queuedBytes -= op.batch.length
     return { op, sequence }
   }
 
@@ -136,43 +134,39 @@ export class Lane {
     this.settle(now)
   }
 
-  /** Takes what was fetched. Answers the bytes that now wait. */
-  read(event: FetchedBatches, now: number): number {
+  /** Takes what was fetched. @throws AjnaError when a batch contradicts itself; what came before it is kept */
+  read(event: FetchedBatches, now: number): void {
     this.sourceStart = event.logStartOffset
     this.sourceEnd = Math.max(event.lastStableOffset, 0)
     const aborted = new AbortedTransactions(event.aborted)
-    let bytes = 0
-    for (const header of batchesIn(event.bytes)) bytes += this.#readBatch(event, header, aborted)
+    for (const header of batchesIn(event.bytes)) this.#readBatch(event, header, aborted)
     this.settle(now)
-    return bytes
   }
 
-  #readBatch(event: FetchedBatches, header: BatchHeader, aborted: AbortedTransactions): number {
+  #readBatch(event: FetchedBatches, header: BatchHeader, aborted: AbortedTransactions): void {
     const isAborted = !header.control && aborted.includes(header)
     if (header.control && isTransactionEnd(event.bytes, header)) aborted.ended(header.producerId)
     const plan = planBatch(header, this.next, isAborted)
-    if (plan.kind === 'skip') return 0
-    let bytes = 0
+    if (plan.kind === 'skip') return
     if (plan.kind === 'verbatim') {
       const batch = event.bytes.subarray(header.at, header.at + header.size)
       if (plan.clearTransactional) clearTransactional(batch)
       const count = header.lastOffset - header.baseOffset + 1
-      bytes = this.#append(header.baseOffset, count, batch, header.baseTimestamp, event.hold())
+      this.#append(header.baseOffset, count, batch, header.baseTimestamp, event.hold())
     } else if (plan.kind === 'rebuild') {
       this.rebuiltBatches++
       for (const { baseOffset, count, batch } of rebuildRuns(event.bytes, header, this.next)) {
-        bytes += this.#append(baseOffset, count, batch, header.baseTimestamp, () => undefined)
+        this.#append(baseOffset, count, batch, header.baseTimestamp, () => undefined)
       }
     }
     this.#fillTo(header.lastOffset + 1)
-    return bytes
   }
 
-  #append(offset: number, count: number, batch: Buffer, oldest: number, release: () => void): number {
+  #append(offset: number, count: number, batch: Buffer, oldest: number, release: () => void): void {
     this.#fillTo(offset)
     this.#ops.push({ kind: 'append', offset, count, batch, oldest, release })
     this.next = offset + count
-    return batch.length
+    this.queuedBytes += batch.length
   }
 
   #fillTo(to: number): void {

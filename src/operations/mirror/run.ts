@@ -46,6 +46,7 @@ const DEFAULT_MAX_GAP = 1_000_000
 const DEFAULT_TOPICS_EVERY_MS = 2_000
 /** After a topic was created or widened: until the brokers know of it. */
 const PENDING_TOPICS_MS = 200
+const MAX_QUICK_ROUNDS = 25
 const SETTINGS_EVERY = 15
 const BEGINNERS = 8
 /** Read from the source and not yet acknowledged by the target. */
@@ -173,6 +174,7 @@ class LinkWorker {
 
   async #keepTopics(): Promise<void> {
     const everyMs = this.#options.topicsEveryMs ?? DEFAULT_TOPICS_EVERY_MS
+    let quickRounds = 0
     for (let round = 0; ; round++) {
       let pauseMs = everyMs
       try {
@@ -186,7 +188,8 @@ class LinkWorker {
           )
         if (this.#phase === 'starting') this.#phase = 'running'
         this.#reason = ''
-        if (pending) pauseMs = Math.min(everyMs, PENDING_TOPICS_MS)
+        quickRounds = pending ? quickRounds + 1 : 0
+        if (pending && quickRounds <= MAX_QUICK_ROUNDS) pauseMs = Math.min(everyMs, PENDING_TOPICS_MS)
       } catch (error) {
         this.#signal.throwIfAborted()
         const reason = describeError(error)
@@ -418,13 +421,16 @@ class LinkWorker {
   }
 
   #read(lane: Lane, event: Extract<FetchEvent, { kind: 'batches' }>): void {
+    const before = lane.queuedBytes
+    let fault: unknown
     try {
-      this.#waitingBytes += lane.read(event, Date.now())
+      lane.read(event, Date.now())
     } catch (error) {
-      this.#halt(lane, 'source-corrupt', describeError(error))
-      return
+      fault = error
     }
-    this.#offer(lane)
+    this.#waitingBytes += lane.queuedBytes - before
+    if (fault === undefined) this.#offer(lane)
+    else this.#halt(lane, 'source-corrupt', describeError(fault))
   }
 
   /* ---- writing ---- */
@@ -613,7 +619,9 @@ class LinkWorker {
 
   #drop(lane: Lane): void {
     this.#ready.delete(lane)
-    this.#free(lane.drop())
+    const bytes = lane.queuedBytes
+    lane.drop()
+    this.#free(bytes)
   }
 
   #free(bytes: number): void {

@@ -105,7 +105,9 @@ async function headersFrom(
   let lastCopy: BatchHeader | undefined
   await using stream = wire.fetch({ from: [{ topic, partition, offset: from }], maxWaitMs: 50, signal })
   for await (const event of stream) {
-    if (event.kind !== 'batches') break
+    if (event.kind === 'caught-up') break
+    if (event.kind !== 'batches')
+      throw new AjnaError(LINK_TARGET_UNSETTLED, `${topic}-${partition} cannot be read: ${event.kind}`)
     for (const header of batchesIn(event.bytes)) {
       last = header
       if (ownerOf(header, ids) === 'copy') lastCopy = header
