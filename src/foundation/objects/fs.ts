@@ -138,7 +138,7 @@ async function readRange(path: string, range: ByteRange | undefined): Promise<Bu
   const { size } = await file.stat()
   const start = Math.min(range?.start ?? 0, size)
   const end = Math.min(range?.end ?? size, size)
-  return readExactly(file, start, Math.max(0, end - start))
+  return await readExactly(file, start, Math.max(0, end - start))
 }
 
 async function infoOf(key: string, path: string): Promise<ObjectInfo | undefined> {

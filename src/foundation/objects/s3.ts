@@ -1,3 +1,4 @@
+import { createWriteStream } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
@@ -82,7 +83,7 @@ export function openS3Store(options: S3Options): ObjectStore {
     }
     await using file = await open(body.file, 'r')
     const { size } = await file.stat()
-    if (size > partBytes) return putInParts(key, file, size)
+    if (size > partBytes) return await putInParts(key, file, size)
     await client.send(new PutObjectCommand({ ...named(key), Body: await readExactly(file, 0, size) }))
   }
 
@@ -141,8 +142,7 @@ export function openS3Store(options: S3Options): ObjectStore {
     async download(key, path) {
       try {
         const { Body } = await client.send(new GetObjectCommand(named(key)))
-        await using file = await open(path, 'wx')
-        await pipeline(Body as Readable, file.createWriteStream({ autoClose: false }))
+        await pipeline(Body as Readable, createWriteStream(path, { flags: 'wx' }))
       } catch (error) {
         rethrow(`download ${key}`)(error)
       }
