@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { after, before, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
-import { Consumer, Producer } from '@platformatic/kafka'
+import { Consumer, ProduceAcks, Producer } from '@platformatic/kafka'
 import { type SharedCluster, sharedCluster } from '../../../test/fleets/cluster.ts'
 import { type ClusterAdmin, openCluster } from './admin.ts'
 import type { ItemOutcome } from './calls.ts'
@@ -41,7 +41,11 @@ async function until<Value>(look: () => Promise<Value>, holds: (value: Value) =>
 async function produce(topic: string, partition: number, values: readonly string[]): Promise<void> {
   const producer = new Producer({ clientId: 'kafka-it', bootstrapBrokers: [...cluster.bootstrap] })
   for (const value of values) {
-    await producer.send({ messages: [{ topic, partition, value: Buffer.from(value) }] })
+    // By default the library waits for the leader only, and the end that readers see may lag behind.
+    await producer.send({
+      acks: ProduceAcks.ALL,
+      messages: [{ topic, partition, value: Buffer.from(value) }],
+    })
   }
   await producer.close()
 }
