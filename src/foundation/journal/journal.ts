@@ -49,7 +49,8 @@ export interface Journal<S, C> extends AsyncDisposable {
   /**
    * Resolves when the command was read back, accepted or refused.
    *
-   * @throws AjnaError JOURNAL_OUTCOME_UNKNOWN, JOURNAL_TOO_LARGE, JOURNAL_REFUSED, or why the journal stopped
+   * @throws AjnaError JOURNAL_OUTCOME_UNKNOWN, JOURNAL_NOT_SENT, JOURNAL_TOO_LARGE, JOURNAL_REFUSED, or why the journal
+   *   stopped
    */
   submit(command: C, options?: SubmitOptions): Promise<Outcome<S>>
   /** Decides on the current state and submits, again and again while others are faster. Undefined when nothing is to be done. */
