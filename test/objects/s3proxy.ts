@@ -59,7 +59,13 @@ export async function startS3(): Promise<S3Server> {
 
 async function untilReady(options: S3Server['options'], server: ReturnType<typeof spawn>): Promise<void> {
   const { endpoint, region, bucket, credentials } = options
-  const client = new S3Client({ endpoint, region, credentials, forcePathStyle: true, maxAttempts: 1 })
+  const client = new S3Client({
+    endpoint,
+    region,
+    credentials: { ...credentials },
+    forcePathStyle: true,
+    maxAttempts: 1,
+  })
   const deadline = Date.now() + readyMs
   for (;;) {
     try {

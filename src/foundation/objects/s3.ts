@@ -49,7 +49,8 @@ export function openS3Store(options: S3Options): ObjectStore {
       throwOnRequestTimeout: true,
     },
     ...(options.endpoint === undefined ? {} : { endpoint: options.endpoint }),
-    ...(options.credentials === undefined ? {} : { credentials: options.credentials }),
+    // A copy: the SDK writes into what it is given.
+    ...(options.credentials === undefined ? {} : { credentials: { ...options.credentials } }),
   })
   const named = (key: string): { Bucket: string; Key: string } => ({
     Bucket: bucket,
