@@ -137,6 +137,11 @@ export const agentConfig = z.strictObject({
         .default(512 * 1024 * 1024),
       /** How long the cluster may acknowledge nothing before batches go to the disk. */
       afterMs: z.int().positive().default(2_000),
+      /** Bound of what waits in memory for acknowledgement. */
+      memoryBytes: z
+        .int()
+        .positive()
+        .default(16 * 1024 * 1024),
     })
     .prefault({}),
   tail: z
@@ -196,7 +201,7 @@ export const agentStatus = z.object({
     unacknowledgedBytes: z.number(),
     /** Bytes in files that were not read yet. */
     lagBytes: z.number(),
-    /** Of these, in files that only an open descriptor keeps: gone if the agent ends before they are read. */
+    /** Bytes neither shipped nor spooled of files that only an open descriptor keeps: gone if the agent ends now. */
     atRisk: z.object({ files: z.number(), bytes: z.number() }),
     /** Bytes that were gone before they could be read, and where; the last ranges only. */
     lostBytes: z.number(),
@@ -226,7 +231,10 @@ export const agentStatus = z.object({
       path: z.string(),
       stream: z.string(),
       tenure: z.enum(['live', 'leaving', 'final']),
+      /** Bytes below were read. */
       position: z.number(),
+      /** Bytes below are in the cluster or in the spool. */
+      safe: z.number(),
       size: z.number(),
     }),
   ),

@@ -11,8 +11,6 @@ import type { Quarantine } from './quarantine.ts'
 import type { Marks, Session, TopicMark } from './session.ts'
 import { halve, onlyMissing } from './written.ts'
 
-/** Batches in memory that are not acknowledged. */
-const MAX_FRONT_BYTES = 16 * 1024 * 1024
 /** Batches in memory that wait for a place in front or in the spool. */
 const MAX_ARRIVED_BYTES = 2 * 1024 * 1024
 const RETRY_MIN_MS = 200
@@ -24,6 +22,8 @@ const IDLE_MS = 1_000
 export interface SenderOptions {
   readonly spool: Spool
   readonly spoolAfterMs: number
+  /** Bound of the front: batches in memory that are not acknowledged. */
+  readonly memoryBytes: number
   readonly quarantine: Quarantine
   /** Where the last checkpoint stands. */
   readonly marks: Marks
@@ -106,6 +106,9 @@ export function createSender(options: SenderOptions): Sender {
     marks.set(topic, { id, offsets: [...offsets] })
   const changes = createChanges()
 
+  /** Connected or not: nothing was acknowledged for so long that files are safer in the spool. */
+  const isAway = (): boolean => session === undefined || now() - progressAt >= options.spoolAfterMs
+
   const marksNow = (): Marks =>
     Object.fromEntries(
       [...marks].map(([topic, { id, offsets }]): [string, TopicMark] => [
@@ -127,7 +130,7 @@ export function createSender(options: SenderOptions): Sender {
   function takeDirectly(): void {
     let moved = 0
     for (const batch of arrived) {
-      if (frontBytes >= MAX_FRONT_BYTES) break
+      if (frontBytes >= options.memoryBytes) break
       pushFront(batch, undefined)
       arrivedBytes -= batch.bytes.length
       moved++
@@ -165,7 +168,7 @@ export function createSender(options: SenderOptions): Sender {
   }
 
   async function loadFromSpool(): Promise<void> {
-    while (frontBytes < MAX_FRONT_BYTES && spool.waiting > 0 && session !== undefined) {
+    while (frontBytes < options.memoryBytes && spool.waiting > 0 && session !== undefined) {
       const taken = await spool.take()
       if (taken === undefined) break
       pushFront(taken.batch, taken.mark)
@@ -185,7 +188,7 @@ export function createSender(options: SenderOptions): Sender {
       } else {
         if ((await throughSpool()) === 'full') wait = SPOOL_RETRY_MS
         await loadFromSpool()
-        if (spool.waiting === 0 && arrived.length === 0 && session !== undefined) {
+        if (spool.waiting === 0 && arrived.length === 0 && front.length === 0) {
           mode = 'direct'
           log.info({}, 'the spool is empty: batches go to the cluster directly')
         }
@@ -361,7 +364,7 @@ export function createSender(options: SenderOptions): Sender {
     hasRoom() {
       if (arrivedBytes >= MAX_ARRIVED_BYTES) return false
       // While the spool is being emptied, what is not read yet is safe in its file.
-      return mode === 'direct' ? frontBytes < MAX_FRONT_BYTES : session === undefined || spool.waiting === 0
+      return mode === 'direct' ? frontBytes < options.memoryBytes : isAway() || spool.waiting === 0
     },
     changed: ms => changes.after(changes.count, ms),
     async run(signal) {

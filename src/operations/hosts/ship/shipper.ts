@@ -106,6 +106,7 @@ export async function createShipper(options: ShipperOptions): Promise<Shipper> {
   const sender = createSender({
     spool,
     spoolAfterMs: config.spool.afterMs,
+    memoryBytes: config.spool.memoryBytes,
     quarantine,
     marks: saved?.marks ?? {},
     now,
@@ -323,15 +324,17 @@ export async function createShipper(options: ShipperOptions): Promise<Shipper> {
     },
     status() {
       const files = tailer.files()
-      const leaving = files.filter(({ tenure }) => tenure === 'leaving')
-      const pending = (of: readonly FileStatus[]): number =>
-        of.reduce((sum, file) => sum + file.size - file.position, 0)
+      const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0)
+      const atRisk = files.filter(({ tenure, safe, size }) => tenure === 'leaving' && safe < size)
       return {
         sender: sender.status,
         files,
         streams: streams.size,
-        pendingBytes: pending(files),
-        heldOnlyByDescriptor: { files: leaving.length, bytes: pending(leaving) },
+        pendingBytes: sum(files.map(({ size, position }) => size - position)),
+        heldOnlyByDescriptor: {
+          files: atRisk.length,
+          bytes: sum(atRisk.map(({ size, safe }) => size - safe)),
+        },
         spool: {
           bytes: spool.bytes,
           maxBytes: spool.maxBytes,

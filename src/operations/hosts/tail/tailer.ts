@@ -72,7 +72,10 @@ export interface FileStatus {
   readonly path: string
   readonly stream: string
   readonly tenure: Tenure
+  /** Bytes below were read. */
   readonly position: number
+  /** Bytes below are in the cluster or in the spool: they need the file no more. */
+  readonly safe: number
   readonly size: number
 }
 
@@ -568,6 +571,7 @@ export function createTailer(options: TailOptions): Tailer {
         stream: stream.id,
         tenure,
         position: stream.position,
+        safe: stream.account.taken.gaps(0, Number.MAX_SAFE_INTEGER)[0]![0],
         size: Math.max(size, stream.position),
       })),
     async close() {
