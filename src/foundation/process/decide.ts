@@ -55,7 +55,8 @@ function trailingShortLives(crashes: readonly Crash[], stableMs: number): readon
 
 /** The crashes that can still matter to a later decision. */
 export function relevantCrashes(crashes: readonly Crash[], policy: RestartPolicy): readonly Crash[] {
-  return trailingShortLives(crashes, policy.stableMs).slice(-(policy.maxCrashes + 30))
+  const lastGood = crashes.findLastIndex(crash => crash.ranMs >= policy.stableMs)
+  return crashes.slice(Math.max(0, lastGood)).slice(-(policy.maxCrashes + 30))
 }
 
 const seconds = (ms: number): string => `${(ms / 1_000).toFixed(1)} s`

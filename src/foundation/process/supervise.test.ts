@@ -79,6 +79,18 @@ test('starts it again when it is killed, and says by what it ended', async t => 
   assert.notEqual(again.pid, pid)
 })
 
+test('starts one again that had run for long', async t => {
+  const { run, next } = await stage(t, 'exec sleep 100')
+  const supervisor = run({ policy: { ...impatient, stableMs: 0 } })
+  for (let life = 1; life <= 5; life++) {
+    const { pid, attempt } = await next('started')
+    assert.equal(attempt, life)
+    process.kill(pid, 'SIGKILL')
+    assert.equal((await next('restarting')).afterMs, impatient.firstDelayMs)
+  }
+  assert.notEqual(supervisor.state(), 'gave-up')
+})
+
 test('gives up on one that dies at each start, shows its last words, and tries again when asked', async t => {
   const { run, next, events } = await stage(t, 'echo starting; echo "cannot bind port 9092" >&2; exit 7')
   const supervisor = run({ explain: async () => 'the port is taken' })
