@@ -43,6 +43,8 @@ export class Lane {
   draining = false
   /** Markers are being written. */
   filling = false
+  /** Whether its beginning was ever tried. */
+  begun = false
   /** Copying: what arrives from the source is taken. */
   open = false
   records = 0

@@ -15,13 +15,14 @@ import type {
   PositionedResult,
   Wire,
 } from '../../foundation/wire/contract.ts'
-import type { HaltReason, LinkAdmin, LinkSpec, LinkState, LinkStatus, LinkStore } from './contract.ts'
-import { type Begin, decideBegin, gapTooLarge, type Range } from './decide.ts'
+import { type BeginContext, type Begun, beginOnce, DEFAULT_MAX_GAP } from './begin.ts'
+import type { HaltReason, LinkAdmin, LinkSpec, LinkStatus, LinkStore } from './contract.ts'
+import { gapTooLarge } from './decide.ts'
 import { LINK_BATCH_REFUSED } from './errors.ts'
 import { Lane, type Op } from './lane.ts'
-import { claimOffsets } from './prefill.ts'
-import { type LinkIds, lookAtTarget, type TargetPartition } from './target-log.ts'
-import { alignSettings, type LinkSides, type ReadyTopic, readyTopics } from './topics.ts'
+import { fillWithMarkers, isDeposed } from './markers.ts'
+import { type KeptState, takeOver } from './state.ts'
+import { alignSettings, type ReadyTopic, readyTopics } from './topics.ts'
 
 export interface LinkOptions {
   readonly spec: LinkSpec
@@ -42,7 +43,6 @@ export interface Link extends AsyncDisposable {
   readonly done: Promise<void>
 }
 
-const DEFAULT_MAX_GAP = 1_000_000
 const DEFAULT_TOPICS_EVERY_MS = 2_000
 /** After a topic was created or widened: until the brokers know of it. */
 const PENDING_TOPICS_MS = 200
@@ -53,14 +53,11 @@ const BEGINNERS = 8
 const MAX_WAITING_BYTES = 16 * 1024 * 1024
 const MAX_CALLS = 4
 const MAX_CALL_BYTES = 4 * 1024 * 1024
-const MARKERS_PER_REQUEST = 500
 const BLOCKED_RETRY_MS = 5_000
-const MAX_MISSING_KEPT = 1_000
-const COORDINATOR_FENCED = 'TRANSACTION_COORDINATOR_FENCED'
 
 /** Begins the work of a link, or of one more worker of it. */
 export async function startLink(options: LinkOptions): Promise<Link> {
-  const state = await takeOver(options)
+  const state = await takeOver(options.store, options.target, options.signal)
   const worker = new LinkWorker(options, state)
   const done = worker.run()
   done.catch(() => undefined)
@@ -74,41 +71,19 @@ export async function startLink(options: LinkOptions): Promise<Link> {
   }
 }
 
-/** The link's state with this worker's epoch: kept before anything is written under it. */
-async function takeOver({ store, target, signal }: LinkOptions): Promise<LinkState> {
-  const before = await store.load()
-  const state: LinkState =
-    before === undefined
-      ? {
-          version: 1,
-          producerId: String(await target.allocateProducerId(signal)),
-          fillerId: String(await target.allocateProducerId(signal)),
-          markerId: String(await target.allocateProducerId(signal)),
-          coordinatorEpoch: 1,
-          topics: {},
-          missing: [],
-        }
-      : { ...before, coordinatorEpoch: before.coordinatorEpoch + 1 }
-  await store.save(state)
-  return state
-}
-
 class LinkWorker {
   readonly #options: LinkOptions
-  readonly #sides: LinkSides
-  readonly #ids: LinkIds
+  readonly #state: KeptState
+  readonly #context: BeginContext
   readonly #log: Logger
   readonly #ending = new AbortController()
   readonly #signal: AbortSignal
   readonly #lanes = new Map<string, Lane>()
   readonly #stream: FetchStream
   readonly #copies: PositionedAppender
-  readonly #fillers: PositionedAppender
   /** Lanes with something to send. */
   readonly #ready = new Set<Lane>()
   readonly #startedAt = Date.now()
-  #state: LinkState
-  #saving: Promise<void> = Promise.resolve()
   #phase: LinkStatus['state'] = 'starting'
   #reason = ''
   #fault: unknown
@@ -119,25 +94,17 @@ class LinkWorker {
   #beginning = 0
   readonly #waitingToBegin: (() => void)[] = []
 
-  constructor(options: LinkOptions, state: LinkState) {
+  constructor(options: LinkOptions, state: KeptState) {
     this.#options = options
-    this.#sides = options
     this.#state = state
     this.#log = options.log
-    this.#signal = AbortSignal.any([options.signal, this.#ending.signal])
-    this.#ids = {
-      producerId: BigInt(state.producerId),
-      fillerId: BigInt(state.fillerId),
-      markerId: BigInt(state.markerId),
-    }
-    this.#copies = options.target.positionedAppender({ producerId: this.#ids.producerId })
-    this.#fillers = options.target.positionedAppender({ producerId: this.#ids.fillerId })
-    this.#stream = options.source.fetch({
-      from: [],
-      isolation: 'read_committed',
-      recycle: true,
-      signal: this.#signal,
-    })
+    const { source, target } = options
+    const signal = AbortSignal.any([options.signal, this.#ending.signal])
+    this.#signal = signal
+    this.#copies = target.positionedAppender({ producerId: state.ids.producerId })
+    const fillers = target.positionedAppender({ producerId: state.ids.fillerId })
+    this.#context = { ...options, state, fillers, signal }
+    this.#stream = source.fetch({ from: [], isolation: 'read_committed', recycle: true, signal })
   }
 
   async run(): Promise<void> {
@@ -153,7 +120,7 @@ class LinkWorker {
       this.#ending.abort(new Error('the link was stopped'))
       await this.#stream[Symbol.asyncDispose]()
       for (const lane of this.#lanes.values()) this.#drop(lane)
-      await this.#saving
+      await this.#state.settled()
     }
     if (this.#fault !== undefined) throw this.#fault
   }
@@ -178,11 +145,11 @@ class LinkWorker {
     for (let round = 0; ; round++) {
       let pauseMs = everyMs
       try {
-        const { topics, pending } = await readyTopics(this.#sides, this.#signal)
+        const { topics, pending } = await readyTopics(this.#options, this.#signal)
         for (const topic of topics) await this.#adopt(topic)
         if (round % SETTINGS_EVERY === 0)
           await alignSettings(
-            this.#sides,
+            this.#options,
             topics.map(({ name }) => name),
             this.#signal,
           )
@@ -201,25 +168,24 @@ class LinkWorker {
   }
 
   async #adopt({ name, sourceId, partitions }: ReadyTopic): Promise<void> {
-    const known = this.#state.topics[name]
-    if (known === undefined) await this.#save({ topics: { ...this.#state.topics, [name]: { sourceId } } })
-    const recreated = known !== undefined && known.sourceId !== sourceId
+    const known = this.#state.sourceIdOf(name)
+    if (known === undefined) await this.#state.adopt(name, sourceId)
+    const recreated = known !== undefined && known !== sourceId
     for (let partition = 0; partition < partitions; partition++) {
-      const key = `${name}/${partition}`
-      let lane = this.#lanes.get(key)
-      if (lane === undefined) {
-        lane = new Lane(name, partition, Date.now())
-        for (const { topic, partition: index, from, to } of this.#state.missing) {
-          if (topic === name && index === partition) lane.missing.push({ from, to })
-        }
-        this.#lanes.set(key, lane)
-        if (!recreated) void this.#begin(lane)
-      } else if (lane.halted === 'source-gone' && !recreated && lane.inFlight === 0) {
+      const lane = this.#lanes.get(`${name}/${partition}`) ?? this.#addLane(name, partition)
+      if (recreated) this.#haltRecreated(lane, known, sourceId)
+      else if (lane.halted === 'source-gone' && lane.inFlight === 0) {
         lane.become('starting', 'the source has the topic again', Date.now())
         void this.#begin(lane)
-      }
-      if (recreated) this.#haltRecreated(lane, known.sourceId, sourceId)
+      } else if (!lane.begun) void this.#begin(lane)
     }
+  }
+
+  #addLane(topic: string, partition: number): Lane {
+    const lane = new Lane(topic, partition, Date.now())
+    lane.missing.push(...this.#state.missingOf(topic, partition))
+    this.#lanes.set(lane.key, lane)
+    return lane
   }
 
   #haltRecreated(lane: Lane, oldId: string, newId: string): void {
@@ -230,47 +196,64 @@ class LinkWorker {
     )
   }
 
-  #save(change: Partial<LinkState>): Promise<void> {
-    this.#state = { ...this.#state, ...change }
-    const state = this.#state
-    this.#saving = this.#saving.catch(() => undefined).then(() => this.#options.store.save(state))
-    return this.#saving
-  }
-
   /* ---- beginning ---- */
 
   /** Looks at both logs until the lane can copy, or has to halt. */
   async #begin(lane: Lane): Promise<void> {
+    lane.begun = true
     lane.open = false
     try {
-      while (!this.#signal.aborted) {
+      do {
         const pauseMs = lane.state === 'blocked' ? BLOCKED_RETRY_MS : backoffMs(lane.failures)
         await sleep(pauseMs, undefined, { signal: this.#signal })
-        if (await this.#tryToBegin(lane)) return
-      }
+      } while (lane.halted === null && !(await this.#tryToBegin(lane)))
     } catch (error) {
       if (!this.#signal.aborted) this.#fail(error)
     }
   }
 
+  /** Answers whether the lane is done with beginning. */
   async #tryToBegin(lane: Lane): Promise<boolean> {
     await this.#beginnersTurn()
     try {
-      const decision = await this.#look(lane)
-      return decision === undefined || (await this.#act(lane, decision.begin, decision.nextSequence))
+      const begun = await beginOnce(this.#context, lane)
+      // It may have been halted meanwhile.
+      return lane.halted !== null || this.#takeUp(lane, begun)
     } catch (error) {
       this.#signal.throwIfAborted()
-      lane.failures++
-      const reason = describeError(error)
-      const { topic, partition } = lane
-      if (reason !== lane.reason)
-        this.#log.warn({ topic, partition, reason }, 'the partition cannot begin; trying on')
-      lane.become(isRefusal(error) ? 'blocked' : 'waiting', reason, Date.now())
+      if (isDeposed(error)) this.#depose()
+      this.#postpone(lane, error)
       return false
     } finally {
       this.#beginning--
       this.#waitingToBegin.shift()?.()
     }
+  }
+
+  #takeUp(lane: Lane, begun: Begun): boolean {
+    switch (begun.kind) {
+      case 'again':
+        if (begun.failed) lane.failures++
+        return false
+      case 'halt':
+        this.#halt(lane, begun.halted, begun.reason)
+        return true
+      case 'copy':
+        lane.begin(begun.from, begun.sequence, Date.now())
+        this.#stream.reposition(lane.topic, lane.partition, begun.from)
+        return true
+      default:
+        return begun satisfies never
+    }
+  }
+
+  #postpone(lane: Lane, error: unknown): void {
+    const { topic, partition } = lane
+    const reason = describeError(error)
+    lane.failures++
+    if (reason !== lane.reason)
+      this.#log.warn({ topic, partition, reason }, 'the partition cannot begin; trying on')
+    lane.become(isRefusal(error) ? 'blocked' : 'waiting', reason, Date.now())
   }
 
   async #beginnersTurn(): Promise<void> {
@@ -279,79 +262,6 @@ class LinkWorker {
       this.#signal.throwIfAborted()
     }
     this.#beginning++
-  }
-
-  async #look(lane: Lane): Promise<{ begin: Begin; nextSequence: number } | undefined> {
-    const { topic, partition } = lane
-    const { source, spec } = this.#options
-    const queries = [
-      { topic, partition, at: 'earliest' as const },
-      { topic, partition, at: 'latest' as const },
-    ]
-    const target = await lookAtTarget(this.#targetOf(lane), this.#signal)
-    // The source last: what it had when the target was looked at, it has still or retention took it.
-    const [earliest, latest] = await source.listOffsets(queries, this.#signal)
-    Object.assign(lane, { sourceStart: earliest!.offset, sourceEnd: latest!.offset, targetEnd: target.end })
-    const policy = { onLoss: spec.onLoss ?? 'halt', maxGap: spec.maxGap ?? DEFAULT_MAX_GAP }
-    const begin = decideBegin({ logStart: earliest!.offset, end: latest!.offset }, target, policy)
-    return { begin, nextSequence: target.nextSequence }
-  }
-
-  /** Answers whether the lane is done with beginning. */
-  async #act(lane: Lane, begin: Begin, nextSequence: number): Promise<boolean> {
-    const { topic, partition } = lane
-    switch (begin.kind) {
-      case 'halt':
-        this.#halt(lane, begin.halted, begin.reason)
-        return true
-      case 'copy':
-        lane.begin(begin.from, nextSequence, Date.now())
-        this.#stream.reposition(topic, partition, begin.from)
-        return true
-      case 'sweep':
-        await this.#options.target.deleteRecords([{ topic, partition, before: begin.before }], this.#signal)
-        return false
-      case 'prefill': {
-        lane.become(
-          'filling',
-          `claiming offsets ${begin.from} to ${begin.to - 1}, which the source no longer has`,
-          Date.now(),
-        )
-        if (begin.missing !== undefined) await this.#noteMissing(lane, begin.missing)
-        const result = await claimOffsets(this.#targetOf(lane), this.#fillers, begin, this.#signal)
-        if (result.kind !== 'appended')
-          this.#log.info({ topic, partition, result }, 'claiming offsets was interrupted; looking again')
-        if (result.kind === 'rejected')
-          throw new AjnaError(LINK_BATCH_REFUSED, `${topic}-${partition}: ${result.name}`)
-        if (result.kind === 'unavailable') lane.failures++
-        return false
-      }
-      case 'fill':
-        await this.#noteMissing(lane, begin.missing)
-        lane.become('filling', `filling offsets ${begin.missing.from} to ${begin.missing.to - 1}`, Date.now())
-        await this.#writeMarkers(lane, begin.missing)
-        lane.filledOffsets += begin.missing.to - begin.missing.from
-        return false
-      default:
-        return begin satisfies never
-    }
-  }
-
-  async #noteMissing(lane: Lane, range: Range): Promise<void> {
-    const { topic, partition } = lane
-    if (lane.missing.some(({ from, to }) => from === range.from && to === range.to)) return
-    lane.missing.push(range)
-    this.#log.error(
-      { topic, partition, ...range },
-      'retention at the source overtook the link: these offsets are lost',
-    )
-    await this.#save({
-      missing: [...this.#state.missing, { topic, partition, ...range }].slice(-MAX_MISSING_KEPT),
-    })
-  }
-
-  #targetOf({ topic, partition }: Lane): TargetPartition {
-    return { wire: this.#options.target, ids: this.#ids, topic, partition }
   }
 
   /* ---- reading ---- */
@@ -545,9 +455,11 @@ class LinkWorker {
     if (range.to - range.from > 1)
       lane.become('filling', `filling offsets ${range.from} to ${range.to - 1}`, Date.now())
     try {
-      await this.#writeMarkers(lane, range)
+      const author = { producerId: this.#state.ids.markerId, coordinatorEpoch: this.#state.coordinatorEpoch }
+      await fillWithMarkers(this.#options.target, author, lane, range, this.#signal)
       if (!lane.draining) lane.filled(range.to)
     } catch (error) {
+      if (isDeposed(error)) this.#depose()
       if (!this.#signal.aborted) {
         lane.failures++
         this.#drain(lane, describeError(error))
@@ -558,29 +470,6 @@ class LinkWorker {
     if (this.#signal.aborted) return
     lane.settle(Date.now())
     this.#goOn(lane)
-  }
-
-  /** One offset each. Nothing guards them but the coordinator epoch: only for a log that is known to end at `from`. */
-  async #writeMarkers({ topic, partition }: Lane, { from, to }: Range): Promise<void> {
-    const { markerId: producerId } = this.#ids
-    const { coordinatorEpoch } = this.#state
-    const marker = {
-      producerId,
-      producerEpoch: 0,
-      coordinatorEpoch,
-      commit: false,
-      topic,
-      partitions: [partition],
-    }
-    try {
-      for (let left = to - from; left > 0; left -= MARKERS_PER_REQUEST) {
-        const markers = Array.from({ length: Math.min(left, MARKERS_PER_REQUEST) }, () => marker)
-        await this.#options.target.writeTxnMarkers(markers, this.#signal)
-      }
-    } catch (error) {
-      if (error instanceof AjnaError && error.details['name'] === COORDINATOR_FENCED) this.#depose()
-      throw error
-    }
   }
 
   #depose(): void {
