@@ -72,7 +72,7 @@ export function App() {
       />
       <Bar />
       <main id="main" tabIndex={-1}>
-        <Crash key={path}>
+        <Crash path={path}>
           <Suspense fallback={<Loading rows={10} />}>
             <Routed path={path} />
           </Suspense>
@@ -208,11 +208,19 @@ function SignedOut() {
 }
 
 /** A page that fails leaves the rail, the bar and the other pages alone. */
-class Crash extends Component<{ readonly children: ReactNode }, { readonly error: Error | null }> {
+class Crash extends Component<
+  { readonly path: string; readonly children: ReactNode },
+  { readonly error: Error | null }
+> {
   override state: { readonly error: Error | null } = { error: null }
 
   static getDerivedStateFromError(error: Error) {
     return { error }
+  }
+
+  /** Another page is another chance. */
+  override componentDidUpdate(before: { readonly path: string }) {
+    if (before.path !== this.props.path && this.state.error !== null) this.setState({ error: null })
   }
 
   override render() {

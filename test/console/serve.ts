@@ -1,7 +1,8 @@
 import { createApi } from '../../src/entry/api/api.ts'
 import { sessionOf } from '../../src/foundation/http/session.ts'
 import { silentLogger } from '../../src/foundation/log/log.ts'
-import { createFixture, type Fixture, type Mood } from './fixture.ts'
+import type { Mood } from './fixture/shared.ts'
+import { createFixture, type Fixture } from './fixture.ts'
 
 export interface ServedConsole extends AsyncDisposable {
   readonly base: string
@@ -43,7 +44,7 @@ if (import.meta.main) {
   const mood = (process.argv[2] ?? 'trouble') as Mood
   const served = await serveConsole(mood, 'dist/console')
   console.log(`${served.base}/login?token=${served.token}`)
-  const { LINES } = await import('./fixture.ts')
+  const { LINES } = await import('./fixture/records.ts')
   let next = 0
   setInterval(() => served.fixture.line(LINES[next++ % LINES.length]!), 300)
 }

@@ -144,7 +144,9 @@ function Heat({ data, selected }: { readonly data: Completeness; readonly select
   const grid = useRef<HTMLTableElement>(null)
   const frame = useRef<HTMLDivElement>(null)
   // Where not all fits, the present is what is looked for.
-  useEffect(() => frame.current?.scrollTo({ left: frame.current.scrollWidth }), [])
+  useEffect(() => {
+    if (frame.current !== null) frame.current.scrollLeft = frame.current.scrollWidth
+  }, [])
   const current = data.buckets.some(bucket => bucket.bucket === selected)
     ? selected
     : data.buckets.at(-1)?.bucket
