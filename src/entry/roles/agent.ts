@@ -11,8 +11,8 @@ import { recordActivity } from '../activity-file.ts'
 import type { Activity } from '../api/models.ts'
 import { clusterAddress } from '../fleet-file.ts'
 import { createProcessActivity, type ProcessEvent } from '../process-activity.ts'
+import type { RoleContext } from './context.ts'
 import { createRoleLooker } from './looker.ts'
-import type { RoleContext } from './run.ts'
 import { shippingSite } from './site.ts'
 
 /** Keeps the host's brokers running and ships its files and metrics. */

@@ -3,7 +3,7 @@ import { ARCHIVE_PRINCIPAL, type ResolvedObjects } from '../../operations/fleet/
 import { archiveConfig } from '../../products/archive/config.ts'
 import { runArchive } from '../../products/archive/run.ts'
 import { readVersion } from '../version.ts'
-import type { RoleContext } from './run.ts'
+import type { RoleContext } from './context.ts'
 
 /** Short enough that a bucket is judged at the archive minutes after it has closed (completeness' grace). */
 const ROLL_MS = 120_000

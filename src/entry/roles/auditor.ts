@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { runAuditor } from '../../operations/completeness/auditor/run.ts'
 import { auditTopic } from '../../operations/completeness/contract.ts'
 import { auditorPrincipal } from '../../operations/fleet/contract.ts'
-import type { RoleContext } from './run.ts'
+import type { RoleContext } from './context.ts'
 import { shippingSite } from './site.ts'
 
 /** Reads the files that the agent ships, on its own. */

@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import { createApi } from '../api/api.ts'
 import { createPlatform } from '../control/platform.ts'
-import type { RoleContext } from './run.ts'
+import type { RoleContext } from './context.ts'
 
 const CONSOLE = fileURLToPath(
   new URL(import.meta.url.endsWith('.ts') ? '../../../dist/console' : '../../console', import.meta.url),

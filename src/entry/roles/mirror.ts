@@ -12,7 +12,7 @@ import { type Link, type LinkOptions, startLink } from '../../operations/mirror/
 import { mirrorAnswer, mirrorPath } from '../control/links.ts'
 import { clusterAddress } from '../fleet-file.ts'
 import { readVersion } from '../version.ts'
-import type { RoleContext } from './run.ts'
+import type { RoleContext } from './context.ts'
 
 const RETRY_MS = 2_000
 

@@ -1,13 +1,14 @@
 import { join } from 'node:path'
 import { AjnaError, describeError, errorKind } from '../../foundation/errors/errors.ts'
-import { openSession, type Session } from '../../foundation/http/session.ts'
-import { createLogger, type Logger } from '../../foundation/log/log.ts'
+import { openSession } from '../../foundation/http/session.ts'
+import { createLogger } from '../../foundation/log/log.ts'
 import { identity } from '../../foundation/tls/store.ts'
 import type { Wire } from '../../foundation/wire/contract.ts'
 import { openWire } from '../../foundation/wire/wire.ts'
-import { clusterAddress, type FleetFile, readFleetFile } from '../fleet-file.ts'
-import { type Home, homeAt } from '../home.ts'
+import { clusterAddress, readFleetFile } from '../fleet-file.ts'
+import { homeAt } from '../home.ts'
 import { type RoleName, roleNames } from '../up/roles.ts'
+import type { RoleContext } from './context.ts'
 
 const ROLE_UNKNOWN = errorKind(
   'ROLE_UNKNOWN',
@@ -15,16 +16,6 @@ const ROLE_UNKNOWN = errorKind(
   `Use one of: ${roleNames.join(', ')}.`,
   2,
 )
-
-/** What every role gets: the accepted fleet, its log, the machine's session, and connections as a principal. */
-export interface RoleContext {
-  readonly home: Home
-  readonly file: FleetFile
-  readonly session: Session
-  readonly log: Logger
-  readonly signal: AbortSignal
-  wire(cluster: string, principal: string): Promise<Wire>
-}
 
 type Role = (context: RoleContext) => Promise<void>
 

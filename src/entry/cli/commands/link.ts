@@ -4,7 +4,12 @@ import { identity } from '../../../foundation/tls/store.ts'
 import type { Wire } from '../../../foundation/wire/contract.ts'
 import { openWire } from '../../../foundation/wire/wire.ts'
 import { ADMIN_PRINCIPAL, type ResolvedLink } from '../../../operations/fleet/contract.ts'
-import { digestLog, firstDifference, type LogRange } from '../../../operations/mirror/digest.ts'
+import {
+  digestLog,
+  firstDifference,
+  type LogDifference,
+  type LogRange,
+} from '../../../operations/mirror/digest.ts'
 import { clusterAddress, type FleetFile, readFleetFile } from '../../fleet-file.ts'
 import { type Home, homeOf } from '../../home.ts'
 import { print, printJson, say } from '../output.ts'
@@ -29,7 +34,7 @@ interface Verified {
   readonly to: number
   readonly batches: number
   readonly digest: string
-  readonly difference: Awaited<ReturnType<typeof firstDifference>> | null
+  readonly difference: LogDifference | null
 }
 
 /** Compares what both ends of a link hold, by digests over (offset, checksum); exit code 1 when they differ. */
