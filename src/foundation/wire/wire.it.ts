@@ -179,6 +179,8 @@ describe('on three brokers', () => {
       partitions: [0],
     }
     await wire.writeTxnMarkers([marker, marker, marker], signal)
+    const older = wire.writeTxnMarkers([{ ...marker, coordinatorEpoch: 0 }], signal)
+    await assert.rejects(older, ({ details }) => details.name === 'TRANSACTION_COORDINATOR_FENCED')
     await producer.append(name, 0, batchOf('d'))
     const [deleted] = await wire.deleteRecords([{ topic: name, partition: 0, before: 2 }], signal)
     assert.equal(deleted?.logStartOffset, 2)

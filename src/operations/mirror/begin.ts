@@ -12,6 +12,7 @@ import type { KeptState } from './state.ts'
 import { lookAtTarget, type TargetPartition } from './target-log.ts'
 
 export const DEFAULT_MAX_GAP = 1_000_000
+export const NOT_HELD = 'another worker holds the link: gaps are left to it'
 
 export interface BeginContext {
   readonly spec: LinkSpec
@@ -20,6 +21,8 @@ export interface BeginContext {
   readonly state: KeptState
   /** Of the link's filler id. */
   readonly fillers: PositionedAppender
+  /** Whether markers may be written now. */
+  readonly holds?: () => boolean
   readonly log: Logger
   readonly signal: AbortSignal
 }
@@ -55,6 +58,10 @@ export async function beginOnce(context: BeginContext, lane: Lane): Promise<Begu
       return prefill(context, lane, begin)
     case 'fill': {
       const { missing } = begin
+      if (context.holds?.() === false) {
+        lane.become('waiting', NOT_HELD, Date.now())
+        return { kind: 'again', failed: true }
+      }
       await noteMissing(context, lane, missing)
       lane.become('filling', `filling offsets ${missing.from} to ${missing.to - 1}`, Date.now())
       const author = { producerId: state.ids.markerId, coordinatorEpoch: state.coordinatorEpoch }

@@ -15,7 +15,7 @@ import type {
   PositionedResult,
   Wire,
 } from '../../foundation/wire/contract.ts'
-import { type BeginContext, type Begun, beginOnce, DEFAULT_MAX_GAP } from './begin.ts'
+import { type BeginContext, type Begun, beginOnce, DEFAULT_MAX_GAP, NOT_HELD } from './begin.ts'
 import type { HaltReason, LinkAdmin, LinkSpec, LinkStatus, LinkStore } from './contract.ts'
 import { gapTooLarge } from './decide.ts'
 import { LINK_BATCH_REFUSED } from './errors.ts'
@@ -33,6 +33,11 @@ export interface LinkOptions {
   readonly store: LinkStore
   readonly log: Logger
   readonly signal: AbortSignal
+  /**
+   * Whether this worker holds the link now. Appends of two workers at once are harmless, markers are not wholly: they are
+   * written only while this says so. Default: always.
+   */
+  readonly holds?: () => boolean
   /** How often topics are looked for, ms; default 2,000. Settings are aligned every fifteenth time. */
   readonly topicsEveryMs?: number
 }
@@ -448,6 +453,11 @@ class LinkWorker {
     if (gap.to - gap.from > maxGap) {
       const { halted, reason } = gapTooLarge(gap, maxGap)
       this.#halt(lane, halted, reason)
+      return
+    }
+    if (this.#options.holds?.() === false) {
+      lane.failures++
+      this.#drain(lane, NOT_HELD)
       return
     }
     lane.filling = true
