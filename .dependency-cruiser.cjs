@@ -20,13 +20,22 @@ module.exports = {
       from: { path: '^src/operations/' },
       to: { path: '^src/(products|entry)/' },
     },
-    { name: 'products-know-no-entry', severity: 'error', from: { path: '^src/products/' }, to: { path: '^src/entry/' } },
+    {
+      name: 'products-know-no-entry',
+      severity: 'error',
+      from: { path: '^src/products/' },
+      to: { path: '^src/entry/' },
+    },
     {
       name: 'rooms-meet-at-contracts',
       severity: 'error',
-      comment: 'Another room on the same or a lower floor is known by its contract.ts; foundation by its top-level files.',
+      comment:
+        'Another room on the same or a lower floor is known by its contract.ts; foundation by its top-level files.',
       from: { path: '^src/(?:operations|products)/([^/]+)/', pathNot: '\\.(test|it)\\.ts$' },
-      to: { path: '^src/(operations|products)/', pathNot: ['^src/(operations|products)/$1/', '/contract\\.ts$'] },
+      to: {
+        path: '^src/(operations|products)/',
+        pathNot: ['^src/(operations|products)/$1/', '/contract\\.ts$'],
+      },
     },
     {
       name: 'foundation-insides-stay-inside',
@@ -40,13 +49,21 @@ module.exports = {
       from: { path: '^src/', pathNot: '\\.(test|it)\\.ts$' },
       to: { path: '(^test/|\\.(test|it)\\.ts$)' },
     },
-    { name: 'declared-dependencies-only', severity: 'error', from: {}, to: { dependencyTypes: ['npm-no-pkg', 'npm-unknown'] } },
+    {
+      name: 'declared-dependencies-only',
+      severity: 'error',
+      from: {},
+      to: { dependencyTypes: ['npm-no-pkg', 'npm-unknown'] },
+    },
     { name: 'resolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },
   ],
   options: {
     tsConfig: { fileName: 'tsconfig.json' },
     tsPreCompilationDeps: true,
     doNotFollow: { path: 'node_modules' },
-    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'require', 'node', 'default', 'types'] },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'require', 'node', 'default', 'types'],
+    },
   },
 }

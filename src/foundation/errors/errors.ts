@@ -64,7 +64,9 @@ export class AjnaError extends Error {
 
 export function isAjnaError(error: unknown, ...codes: readonly (string | ErrorKind)[]): error is AjnaError {
   if (!(error instanceof AjnaError)) return false
-  return codes.length === 0 || codes.some(code => error.code === (typeof code === 'string' ? code : code.code))
+  return (
+    codes.length === 0 || codes.some(code => error.code === (typeof code === 'string' ? code : code.code))
+  )
 }
 
 /** The message chain of an error, outermost first: what a log line or an incident shows. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { readEvents } from './read-events.ts'
+import { type ReceivedEvent, readEvents } from './read-events.ts'
 
 async function* cut(text: string, sizes: readonly number[]): AsyncGenerator<Uint8Array> {
   const bytes = Buffer.from(text)
@@ -12,8 +12,11 @@ async function* cut(text: string, sizes: readonly number[]): AsyncGenerator<Uint
   }
 }
 
-const all = (text: string, sizes: readonly number[] = []) => Array.fromAsync(readEvents(cut(text, sizes)))
-
+async function all(text: string, sizes: readonly number[] = []): Promise<ReceivedEvent[]> {
+  const events: ReceivedEvent[] = []
+  for await (const event of readEvents(cut(text, sizes))) events.push(event)
+  return events
+}
 test('names, ids, several lines of data and heartbeats are read as the standard says', async () => {
   const events = await all(
     ': beat\n\nid: 7\nevent: line\ndata: a\ndata:b\n\nretry: 5\ndata\n\ndata: unfinished',

@@ -4,9 +4,18 @@ import { type Logger as PinoLogger, pino, stdTimeFunctions } from 'pino'
 export type Logger = Pick<PinoLogger, 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'child' | 'level'>
 
 /** @param file path of the log file, or 2 for standard error */
-export function createLogger(component: string, file: string | 2 = 2, level = process.env['AJNA_LOG_LEVEL'] ?? 'info'): Logger {
+export function createLogger(
+  component: string,
+  file: string | 2 = 2,
+  level = process.env['AJNA_LOG_LEVEL'] ?? 'info',
+): Logger {
   return pino(
-    { base: { component, pid: process.pid }, level, timestamp: stdTimeFunctions.isoTime, formatters: { level: label => ({ level: label }) } },
+    {
+      base: { component, pid: process.pid },
+      level,
+      timestamp: stdTimeFunctions.isoTime,
+      formatters: { level: label => ({ level: label }) },
+    },
     pino.destination({ dest: file, sync: true, mkdir: true }),
   )
 }
