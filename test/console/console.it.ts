@@ -141,7 +141,7 @@ describe('an operator', () => {
       await page.keyboard.press('g')
       await page.keyboard.press('t')
       await page.waitForURL('**/topics')
-      await page.locator('tbody tr[data-index="0"]').waitFor()
+      await page.locator('[aria-label=Topics] tr[data-index="0"]').waitFor()
       await page.keyboard.press('ArrowDown')
       await page.keyboard.press('ArrowDown')
       await page.keyboard.press('ArrowDown')

@@ -113,14 +113,14 @@ const rankOf = (cluster: ClusterSummary): number =>
 const CLUSTER_COLUMNS: readonly Column<ClusterSummary>[] = [
   {
     name: 'Cluster',
-    width: '14%',
+    width: '12%',
     sort: cluster => cluster.name,
     cell: cluster => <A href={at('clusters', cluster.name)}>{cluster.name}</A>,
   },
   { name: 'Site', width: '8%', sort: cluster => cluster.site, cell: cluster => cluster.site },
   {
     name: 'State',
-    width: '22%',
+    width: '20%',
     sort: rankOf,
     cell: cluster => (
       <span title={cluster.reason}>
@@ -137,6 +137,7 @@ const CLUSTER_COLUMNS: readonly Column<ClusterSummary>[] = [
   },
   {
     name: 'Partitions',
+    width: '88px',
     numeric: true,
     sort: cluster => cluster.partitions,
     cell: cluster => count(cluster.partitions),
@@ -165,6 +166,7 @@ const CLUSTER_COLUMNS: readonly Column<ClusterSummary>[] = [
   },
   {
     name: 'On disk',
+    width: '88px',
     numeric: true,
     sort: cluster => cluster.logBytes,
     cell: cluster => bytes(cluster.logBytes),

@@ -411,7 +411,6 @@ export const logQueryModel = z
     limit: z.int().min(1).max(10_000).default(1_000),
   })
   .meta({ id: 'LogQuery' })
-export type LogQuery = Readonly<z.infer<typeof logQueryModel>>
 
 export const cell = z.union([z.string(), z.number(), z.boolean(), z.null()])
 export const logTableModel = z
@@ -564,13 +563,11 @@ export const sessionModel = z
     aims: z.object({ eventToInsightMs: count }),
   })
   .meta({ id: 'Session' })
-export type SessionInfo = Readonly<z.infer<typeof sessionModel>>
 
 /** The `fleet` event of /api/live: enough to know whether to look again. */
 export const fleetEventModel = z
   .object({ observedAt: time, findings: count, worst: severity.nullable() })
   .meta({ id: 'FleetEvent' })
-export type FleetEvent = Readonly<z.infer<typeof fleetEventModel>>
 
 /* ---- paging ---- */
 
