@@ -2,7 +2,7 @@
  * Lines per CPU-second of the host agent, beside rsyslog (imfile → omkafka) doing the same: the same file of 200-byte
  * lines, the same broker, acks=all, no compression, one after the other, several rounds, medians.
  *
- *     make bench-shipping [LINES=2000000] [ROUNDS=3]
+ *     make bench-shipping [LINES=4000000] [ROUNDS=3]
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
@@ -20,7 +20,7 @@ import { usageOf } from '../../src/operations/hosts/metrics/proc.ts'
 import { startCluster } from '../fleets/cluster.ts'
 import { createTopic, deleteTopic } from '../wire/topics.ts'
 
-const LINES = Number(process.env['LINES'] ?? 2_000_000)
+const LINES = Number(process.env['LINES'] ?? 4_000_000)
 const ROUNDS = Number(process.env['ROUNDS'] ?? 3)
 const LINE_BYTES = 200
 const PARTITIONS = 4

@@ -5,13 +5,10 @@ import { lockFile } from '../../foundation/process/lock.ts'
 import type { SupervisionEvent } from '../../foundation/process/supervise.ts'
 import type { AgentConfig, AgentEvent, AgentStatus } from './contract.ts'
 import { AGENT_ALREADY_RUNS } from './errors.ts'
-import { collect } from './metrics/collect.ts'
 import type { Measured } from './metrics/host.ts'
 import { createSampleStream, type SampleStream } from './metrics/samples.ts'
 import { createProcesses, type Processes } from './processes/processes.ts'
 import { createShipper, type Shipper, type ShipperStatus } from './ship/shipper.ts'
-import { createStatusServer } from './status.ts'
-import { openTokens } from './tokens.ts'
 
 export interface AgentOptions {
   readonly signal: AbortSignal
@@ -136,7 +133,7 @@ function samplesOf(config: AgentConfig, shipper: Shipper): SampleStream | undefi
   })
 }
 
-function measure(
+async function measure(
   config: AgentConfig,
   samples: SampleStream,
   shipper: Shipper,
@@ -144,7 +141,9 @@ function measure(
   { log, alsoMeasured }: AgentOptions,
   signal: AbortSignal,
 ): Promise<void> {
-  return collect(
+  // Loaded when it is asked for: a third of what an agent loads serves only this, or only the status.
+  const { collect } = await import('./metrics/collect.ts')
+  await collect(
     {
       everyMs: config.metrics!.everyMs,
       labels: { host: config.host, site: config.site },
@@ -192,6 +191,10 @@ async function serve(
   signal: AbortSignal,
 ): Promise<void> {
   const { port, token } = config.status!
+  const [{ createStatusServer }, { openTokens }] = await Promise.all([
+    import('./status.ts'),
+    import('./tokens.ts'),
+  ])
   const server = createStatusServer({
     secret: token,
     log,

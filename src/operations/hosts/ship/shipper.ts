@@ -39,7 +39,6 @@ export interface Shipper {
 export interface ShipperStatus {
   readonly sender: Sender['status']
   readonly files: readonly FileStatus[]
-  readonly streams: number
   readonly pendingBytes: number
   readonly heldOnlyByDescriptor: { readonly files: number; readonly bytes: number }
   readonly spool: {
@@ -211,28 +210,44 @@ export async function createShipper(options: ShipperOptions): Promise<Shipper> {
     for (const batch of describeStreams(fresh, to)) sender.put(batch)
   }
 
-  async function checkpoint(): Promise<void> {
+  /**
+   * A checkpoint that cannot be written (a full disk) stops nothing: the one before it still says enough, only a restart
+   * has more to read back.
+   */
+  async function writeCheckpoint(): Promise<void> {
     changedSince = false
     savedAt = now()
     const { site, host } = config
-    const facts = {
-      site,
-      host,
-      now: savedAt,
-      lastDiscovery: tailer.lastDiscovery,
-      producerIds: [...producerIds],
+    const { lastDiscovery } = tailer
+    const facts = { site, host, now: savedAt, lastDiscovery, producerIds: [...producerIds] }
+    try {
+      await saveCheckpoint(checkpointPath, takeCheckpoint({ ...facts, marks: sender.marks, ledger, streams }))
+      troubles.delete(checkpointPath)
+    } catch (error) {
+      changedSince = true
+      if (!troubles.has(checkpointPath)) log.error({ err: error }, 'the checkpoint cannot be written')
+      troubles.set(checkpointPath, describeError(error))
     }
-    await saveCheckpoint(checkpointPath, takeCheckpoint({ ...facts, marks: sender.marks, ledger, streams }))
   }
 
-  async function keepUp(): Promise<void> {
+  /** One at a time; what is asked for while one is being written sees the state of after it. */
+  let saving: Promise<void> = Promise.resolve()
+  function checkpoint(): Promise<void> {
+    saving = saving.then(writeCheckpoint)
+    return saving
+  }
+
+  function keepUp(): void {
     const at = now()
     if (at - savedAt < CHECKPOINT_EVERY_MS) return
     forgetOld(at)
     for (const stream of streams.all())
       if (stream.ended === undefined && at - stream.announcedAt >= ANNOUNCE_EVERY_MS) unannounced.push(stream)
-    await spool.sync()
-    if (changedSince || at - savedAt > 10 * CHECKPOINT_EVERY_MS) await checkpoint()
+    if (!changedSince && at - savedAt <= 10 * CHECKPOINT_EVERY_MS) return
+    // Reading does not wait for the disk.
+    savedAt = at
+    spool.sync().catch(error => log.error({ err: error }, 'the spool cannot be made durable'))
+    void checkpoint()
   }
 
   function forgetOld(at: number): void {
@@ -265,15 +280,15 @@ export async function createShipper(options: ShipperOptions): Promise<Shipper> {
     while (!signal.aborted) {
       const at = now()
       if (at - discoveredAt >= config.tail.discoverMs) {
-        await tailer.discover()
+        await tailer.discover().catch(error => log.error({ err: error }, 'the globs cannot be looked at'))
         discoveredAt = at
       }
       if (at - polledAt >= config.tail.pollMs) {
-        await tailer.poll()
+        await tailer.poll().catch(error => log.error({ err: error }, 'the open files cannot be looked at'))
         polledAt = at
       }
       await announce()
-      await keepUp()
+      keepUp()
       batcher.flush(sender.status.state === 'direct' ? LINGER_MS : SPOOLING_LINGER_MS)
       if (!sender.hasRoom()) {
         await sender.changed(config.tail.pollMs)
@@ -329,7 +344,6 @@ export async function createShipper(options: ShipperOptions): Promise<Shipper> {
       return {
         sender: sender.status,
         files,
-        streams: streams.size,
         pendingBytes: sum(files.map(({ size, position }) => size - position)),
         heldOnlyByDescriptor: {
           files: atRisk.length,
