@@ -2,7 +2,7 @@
  * Lines per CPU-second of the host agent, beside rsyslog (imfile → omkafka) doing the same: the same file of 200-byte
  * lines, the same broker, acks=all, no compression, one after the other, several rounds, medians.
  *
- *     make bench-shipping [LINES=4000000] [ROUNDS=3]
+ *     make bench-shipping [LINES=4000000] [ROUNDS=3] [COMPRESSION=lz4] [PROFILE=folder for CPU profiles of the agent]
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
@@ -15,7 +15,7 @@ import { finished } from 'node:stream/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Wire } from '../../src/foundation/wire/contract.ts'
 import { openWire } from '../../src/foundation/wire/wire.ts'
-import type { AgentConfigInput } from '../../src/operations/hosts/contract.ts'
+import { type AgentConfigInput, agentConfig } from '../../src/operations/hosts/contract.ts'
 import { usageOf } from '../../src/operations/hosts/metrics/proc.ts'
 import { startCluster } from '../fleets/cluster.ts'
 import { createTopic, deleteTopic } from '../wire/topics.ts'
@@ -109,6 +109,7 @@ function agentRound(bench: Bench, round: number): Promise<Outcome> {
       transactionalId: topic,
       sources: [{ tenant: 'bench', topic, files: [bench.file] }],
       streamsTopic,
+      compression: agentConfig.shape.compression.parse(process.env['COMPRESSION']),
     }
     const path = join(directory, 'config.json')
     await writeFile(path, JSON.stringify(config))
