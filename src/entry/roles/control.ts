@@ -1,4 +1,5 @@
 import { fileURLToPath } from 'node:url'
+import { archiveStatuses } from '../../products/archive/routes.ts'
 import { createApi } from '../api/api.ts'
 import { createPlatform } from '../control/platform.ts'
 import type { RoleContext } from './context.ts'
@@ -10,7 +11,13 @@ const CONSOLE = fileURLToPath(
 /** The API and the console. */
 export async function controlRole(context: RoleContext): Promise<void> {
   const { session, log, signal, file } = context
-  const api = createApi({ platform: await createPlatform(context), session, log, console: CONSOLE })
+  const api = createApi({
+    platform: await createPlatform(context),
+    session,
+    log,
+    console: CONSOLE,
+    statuses: archiveStatuses,
+  })
   const address = await api.listen(file.ports.console)
   log.info({ address }, 'listening')
   await new Promise<void>(resolve => {
