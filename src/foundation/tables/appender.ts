@@ -54,10 +54,12 @@ export async function appendColumns(
     // The appender flushes on its own every 200,000 rows; a transaction makes it one.
     await connection.run('BEGIN')
     const appender = await connection.createAppender(table)
-    const types = columns.map(column => duckTypes[column.type])
+    // One chunk again and again: its memory lies outside JavaScript's, which does not know when to collect many.
+    const chunk = DuckDBDataChunk.create(columns.map(column => duckTypes[column.type]))
     for (let from = 0; from < rows; from += chunkRows) {
       const size = Math.min(chunkRows, rows - from)
-      const chunk = DuckDBDataChunk.create(types, size)
+      chunk.reset()
+      chunk.rowCount = size
       for (const [at, column] of columns.entries()) fill(chunk, at, column, from, size)
       appender.appendDataChunk(chunk)
     }

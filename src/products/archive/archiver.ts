@@ -12,7 +12,7 @@ import type { ArchiveState, PartitionStatus } from './contract.ts'
 import { decideRolls, waitsForStreams } from './decide.ts'
 import type { PartitionId } from './layout.ts'
 import type { LiveTail } from './live.ts'
-import type { Manifest, MissingRange } from './manifest.ts'
+import type { DataObject, Manifest, MissingRange } from './manifest.ts'
 import { patternOf } from './patterns.ts'
 import { prepareCommit } from './publish.ts'
 import { appendRecords, RowBuffer } from './rows.ts'
@@ -39,6 +39,7 @@ export interface ArchiverParts {
 
 /** The archive and the tail at one moment: every record is in exactly one of them. */
 export interface ArchiveSnapshot {
+  readonly objects: readonly DataObject[]
   readonly tail: Export
   /** Of the rows in the tail's files, those of a part count from its offset on; the others are archived. */
   readonly parts: readonly { readonly part: number; readonly from: number }[]
@@ -51,7 +52,7 @@ export interface Archiver {
   readonly reason: string | null
   readonly lostRaces: number
   partitions(): PartitionStatus[]
-  /** Takes what has been fetched so far. The caller reads the catalog in the same turn, and releases the export. */
+  /** Of all that has been fetched so far. The caller releases the tail. */
   snapshot(): Promise<ArchiveSnapshot>
   /** Archives all that is fetched by now, whatever its size and age. */
   commitAll(): Promise<void>
@@ -93,24 +94,22 @@ export const partitionKey = (id: { topic: string; partition: number; topicId: st
 
 export function startArchiver(parts: ArchiverParts, signal: AbortSignal): Archiver {
   const { config, catalog, tail, streams, live, log, now } = parts
-  const topicIds = new Map<string, string>()
+  /** The id each topic had when it was looked at last, and the partition whose records each followed one yields. */
+  const seenIds = new Map<string, string>()
+  const followed = new Map<string, Partition>()
   const partitions = new Map<string, Partition>()
   const rules = config.topics.map(patternOf)
   const isWanted = (topic: string): boolean => rules.some(matches => matches(topic))
-  let lastWork: Promise<unknown> = Promise.resolve()
+  /** What changes tail tables. */
+  const exclusive = oneAtATime()
+  /** What commits; it takes its turns at the tables between. */
+  const rolling = oneAtATime()
   let failure: { reason: string; failures: number } | undefined
   let waiting = false
   let looked = false
   let lostRaces = 0
   let room = Promise.withResolvers<void>()
   let wakeRolls = Promise.withResolvers<void>()
-
-  /** One at a time: what changes tail tables. */
-  function exclusive<T>(work: () => Promise<T>): Promise<T> {
-    const mine = lastWork.then(work)
-    lastWork = mine.catch(() => undefined)
-    return mine
-  }
 
   /** The reader asks where a partition begins in the same turn as it learns of it: its state must be there by then. */
   const observingWire: Wire = {
@@ -127,7 +126,7 @@ export function startArchiver(parts: ArchiverParts, signal: AbortSignal): Archiv
   }
 
   async function addPartitions(topic: TopicMetadata, ends: ReadonlyMap<string, number>): Promise<void> {
-    topicIds.set(topic.name, topic.id)
+    seenIds.set(topic.name, topic.id)
     for (const { partition } of topic.partitions) {
       const id: PartitionId = { topic: topic.name, topicId: topic.id, partition }
       const key = partitionKey(id)
@@ -137,7 +136,7 @@ export function startArchiver(parts: ArchiverParts, signal: AbortSignal): Archiv
       partitions.set(key, {
         id,
         next: end,
-        highWatermark: end,
+        highWatermark: Math.max(end, ends.get(key) ?? 0),
         liveFrom: ends.get(key) ?? 0,
         since: undefined,
         taking: nothingTaken(),
@@ -149,16 +148,23 @@ export function startArchiver(parts: ArchiverParts, signal: AbortSignal): Archiv
     }
   }
 
-  function partitionOf(topic: string, partition: number): Partition {
-    const found = partitions.get(partitionKey({ topic, partition, topicId: topicIds.get(topic) ?? '' }))
-    if (found === undefined) throw new Error(`${topic}-${partition} was followed before it was known`)
+  /**
+   * From here on the reader yields records of the topic as it was last seen. Not before: until it has noticed that a topic
+   * was made anew, what it yields is still of the old one.
+   */
+  function beginFollowing(topic: string, partition: number): Partition {
+    const found = partitions.get(partitionKey({ topic, partition, topicId: seenIds.get(topic) ?? '' }))
+    if (found === undefined) throw new Error(`${topic}-${partition} is followed before it is known`)
+    followed.set(`${topic}/${partition}`, found)
     return found
   }
+
+  const partitionOf = (topic: string, partition: number): Partition => followed.get(`${topic}/${partition}`)!
 
   async function ingest(): Promise<void> {
     const events = follow(observingWire, {
       topics: isWanted,
-      from: (topic, partition) => ({ offset: partitionOf(topic, partition).next }),
+      from: (topic, partition) => ({ offset: beginFollowing(topic, partition).next }),
       signal,
       log,
     })
@@ -176,7 +182,14 @@ export function startArchiver(parts: ArchiverParts, signal: AbortSignal): Archiv
       const from = Math.max(partition.next, catalog.end(partition.id))
       const before = rows.rows
       // The event's bytes last until the next event only.
-      appendRecords(rows, Buffer.from(event.bytes), from, streams)
+      const unreadable = appendRecords(rows, Buffer.from(event.bytes), from, streams)
+      if (unreadable.length > 0) {
+        log.error(
+          { ...partition.id, unreadable },
+          'batches cannot be read; their offsets are said to be missing',
+        )
+        partition.taking.missing.push(...unreadable)
+      }
       partition.next = Math.max(partition.next, event.nextOffset)
       partition.highWatermark = event.highWatermark
       partition.since ??= now()
@@ -316,7 +329,10 @@ export function startArchiver(parts: ArchiverParts, signal: AbortSignal): Archiv
     partition.sealed = { table: active, commit: undefined }
   }
 
-  async function roll(partition: Partition, patience: Patience): Promise<void> {
+  const roll = (partition: Partition, patience: Patience): Promise<void> =>
+    rolling(() => commitSealed(partition, patience))
+
+  async function commitSealed(partition: Partition, patience: Patience): Promise<void> {
     await exclusive(() => seal(partition, patience))
     const { sealed } = partition
     if (sealed === undefined) return
@@ -355,8 +371,7 @@ export function startArchiver(parts: ArchiverParts, signal: AbortSignal): Archiv
       while (catalog.end(partition.id) < end && !signal.aborted) await roll(partition, 'impatient')
   }
 
-  const rolling = rollLoop()
-  const done = Promise.all([ingest(), rolling]).then(() => undefined)
+  const done = Promise.all([ingest(), rollLoop()]).then(() => undefined)
   return {
     get state() {
       return failure !== undefined ? 'paused' : waiting ? 'waiting' : 'running'
@@ -375,7 +390,9 @@ export function startArchiver(parts: ArchiverParts, signal: AbortSignal): Archiv
         const exported = await tail.export(
           all.flatMap(each => [...(each.sealed === undefined ? [] : [each.sealed.table]), each.active]),
         )
+        // No await from here on: what the tail no longer counts, the objects hold.
         return {
+          objects: [...catalog.objects()],
           tail: exported,
           parts: all.map(each => ({ part: tail.partOf(each.id), from: catalog.end(each.id) })),
           ends: new Map(all.map(each => [partitionKey(each.id), each.active.to])),
@@ -383,6 +400,16 @@ export function startArchiver(parts: ArchiverParts, signal: AbortSignal): Archiv
       }),
     commitAll,
     done,
+  }
+}
+
+/** Runs what it is given one after another, in the order given; a failure does not stop the next. */
+function oneAtATime(): <T>(work: () => Promise<T>) => Promise<T> {
+  let last: Promise<unknown> = Promise.resolve()
+  return work => {
+    const mine = last.then(work)
+    last = mine.catch(() => undefined)
+    return mine
   }
 }
 

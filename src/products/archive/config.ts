@@ -20,15 +20,15 @@ export const archiveConfig = z.strictObject({
   /** A partition's tail becomes objects when it reaches one of these. */
   roll: z
     .strictObject({
-      bytes: bytes.default(32 * megabyte),
+      bytes: bytes.default(24 * megabyte),
       rows: z.number().int().positive().default(1_000_000),
       ms: ms.default(600_000),
     })
     .prefault({}),
   /** Lines held in memory over all partitions; beyond it nothing is fetched until something is committed. */
-  tailBytes: bytes.default(96 * megabyte),
+  tailBytes: bytes.default(64 * megabyte),
   /** For the tables that hold the tail; they spill to stateDir beyond it. */
-  memoryBytes: bytes.default(256 * megabyte),
+  memoryBytes: bytes.default(192 * megabyte),
   threads: z.number().int().positive().default(2),
   /** How long a record waits for its stream's description before it is archived as of unknown origin. */
   unknownStreamMs: ms.default(60_000),

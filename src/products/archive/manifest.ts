@@ -31,8 +31,11 @@ export type StreamPart = Readonly<z.infer<typeof streamPart>>
 const missingRange = z.object({
   from: offset,
   to: offset,
-  /** `retention`: the topic had deleted them before they were read; `truncated`: the log was cut there after they were read. */
-  reason: z.enum(['retention', 'truncated']),
+  /**
+   * `retention`: the topic had deleted them before they were read; `truncated`: the log was cut there after they were read;
+   * `unreadable`: a batch that passes its checksum and yet cannot be unpacked or parsed.
+   */
+  reason: z.enum(['retention', 'truncated', 'unreadable']),
 })
 export type MissingRange = Readonly<z.infer<typeof missingRange>>
 

@@ -6,14 +6,12 @@ import type { SelectLimits, SelectPart } from '../../foundation/tables/select.ts
 import { quoted } from '../../foundation/tables/tables.ts'
 import type { Archiver } from './archiver.ts'
 import type { ObjectCache } from './cache.ts'
-import type { Catalog } from './catalog.ts'
 import { logsColumns } from './contract.ts'
 import { ArchiveBroken } from './errors.ts'
 import type { DataObject } from './manifest.ts'
 import { boundsOf, everything, selectOf, type TimeBounds, timeComparisons } from './prune.ts'
 
 export interface QueryParts {
-  readonly catalog: Catalog
   readonly archiver: Archiver
   readonly cache: ObjectCache
   readonly queries: ConfinedQueries
@@ -45,9 +43,9 @@ export function runQuery(
   return parts.queries.withProcess(async process => {
     const bounds = await timeBounds(process, sql)
     const snapshot = await parts.archiver.snapshot()
-    // In the same turn: what the tail no longer counts, the catalog has.
-    const all = parts.catalog.objects()
-    const objects = all.filter(object => object.maxTime >= bounds.low && object.minTime <= bounds.high)
+    const objects = snapshot.objects.filter(
+      object => object.maxTime >= bounds.low && object.minTime <= bounds.high,
+    )
     try {
       const held = await parts.cache.hold(objects)
       try {
@@ -62,7 +60,7 @@ export function runQuery(
     } finally {
       await snapshot.tail.release()
     }
-    return { objects: { read: objects.length, all: all.length }, ends: snapshot.ends }
+    return { objects: { read: objects.length, all: snapshot.objects.length }, ends: snapshot.ends }
   }, signal)
 }
 

@@ -52,6 +52,7 @@ const tailBufferBytes = 8 * 1024 * 1024
 
 export interface ArchiveService extends QueryParts {
   readonly config: ArchiveConfig['query']
+  readonly catalog: Catalog
   readonly live: LiveTail
   status(): ArchiveStatus
 }

@@ -103,3 +103,21 @@ test('finds the position behind other headers, and keeps bytes that are not UTF-
   assert.equal(rows.withoutPosition, 0)
   assert.deepEqual(rows.raw[0], Buffer.from([0xff, 0x41]))
 })
+
+test('a batch that cannot be read is said to be missing; the ones around it are taken', () => {
+  const stream = testStream('h')
+  const some = (count: number) =>
+    Array.from({ length: count }, () => lineRecord(stream, { text: 'x', eventTime: 1, shipped: 1 }))
+  const broken = batch(some(5), 10, 'none')
+  broken.fill(0xff, 100)
+  const bomb = batch(some(3), 15, 'zstd')
+  bomb[22] = 7 // a codec that does not exist
+  const rows = new RowBuffer()
+  const bytes = Buffer.concat([batch(some(10), 0), broken, bomb, batch(some(2), 18)])
+  assert.deepEqual(appendRecords(rows, bytes, 0, new StreamRegistry()), [
+    { from: 10, to: 15, reason: 'unreadable' },
+    { from: 15, to: 18, reason: 'unreadable' },
+  ])
+  assert.deepEqual(Array.from(rows.offset.subarray(0, rows.rows)), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 18, 19])
+  assert.equal(rows.withoutPosition, 0)
+})

@@ -3,10 +3,11 @@ import { isUtf8 } from 'node:buffer'
 import { isAjnaError } from '../../foundation/errors/errors.ts'
 import { POSITION_HEADER } from '../../foundation/positions/position.ts'
 import { type ColumnData, sqlTypes } from '../../foundation/tables/appender.ts'
-import { batchesIn } from '../../foundation/wire/batch.ts'
+import { type BatchHeader, batchesIn } from '../../foundation/wire/batch.ts'
 import { ByteReader } from '../../foundation/wire/bytes.ts'
 import { WIRE_MALFORMED, WIRE_TRUNCATED } from '../../foundation/wire/errors.ts'
 import { type RecordCursor, recordCursor } from '../../foundation/wire/records.ts'
+import type { MissingRange } from './manifest.ts'
 import type { StreamRegistry } from './streams.ts'
 
 /** Number of the stream of a row without a position. */
@@ -83,34 +84,61 @@ export const rowColumnsSql: string = [
 
 /**
  * Appends the data records at or after offset `from` to the buffer, whose rows are views of `batches` (and of what they
- * unpack to): that memory must stay as it is. Markers are passed over.
- *
- * @throws AjnaError BATCH_CORRUPT and the like
+ * unpack to): that memory must stay as it is. Markers are passed over. Answers the offsets of batches that cannot be read:
+ * of those, nothing is appended.
  */
-export function appendRecords(rows: RowBuffer, batches: Buffer, from: number, streams: StreamRegistry): void {
+export function appendRecords(
+  rows: RowBuffer,
+  batches: Buffer,
+  from: number,
+  streams: StreamRegistry,
+): MissingRange[] {
+  const unreadable: MissingRange[] = []
   for (const header of batchesIn(batches)) {
     if (header.control || header.lastOffset < from) continue
-    const cursor = recordCursor(batches, header)
-    const reader = new ByteReader(cursor.body)
-    while (cursor.next()) {
-      if (cursor.offset < from) continue
-      if (rows.rows === rows.stream.length) rows.grow()
-      const at = rows.rows++
-      const shipped = isPlausibleTime(cursor.timestamp) ? cursor.timestamp : 0
-      const line = cursor.value
-      rows.offset[at] = cursor.offset
-      rows.shipped[at] = shipped
-      rows.line[at] = line
-      rows.raw[at] = line === null || isUtf8(line) ? null : line
-      rows.key[at] = cursor.key
-      rows.bytes += rowOverheadBytes + (line?.length ?? 0)
-      if (!readPosition(rows, at, cursor, reader, streams)) {
-        rows.withoutPosition++
-        rows.stream[at] = noStream
-        rows.time[at] = shipped
-        rows.position[at] = 0
-        rows.length[at] = 0
-      }
+    const before = { rows: rows.rows, bytes: rows.bytes, withoutPosition: rows.withoutPosition }
+    try {
+      appendBatch(rows, batches, header, from, streams)
+    } catch (error) {
+      if (!isAjnaError(error)) throw error
+      Object.assign(rows, before)
+      unreadable.push({
+        from: Math.max(from, header.baseOffset),
+        to: header.lastOffset + 1,
+        reason: 'unreadable',
+      })
+    }
+  }
+  return unreadable
+}
+
+function appendBatch(
+  rows: RowBuffer,
+  batches: Buffer,
+  header: BatchHeader,
+  from: number,
+  streams: StreamRegistry,
+): void {
+  const cursor = recordCursor(batches, header)
+  const reader = new ByteReader(cursor.body)
+  while (cursor.next()) {
+    if (cursor.offset < from) continue
+    if (rows.rows === rows.stream.length) rows.grow()
+    const at = rows.rows++
+    const shipped = isPlausibleTime(cursor.timestamp) ? cursor.timestamp : 0
+    const line = cursor.value
+    rows.offset[at] = cursor.offset
+    rows.shipped[at] = shipped
+    rows.line[at] = line
+    rows.raw[at] = line === null || isUtf8(line) ? null : line
+    rows.key[at] = cursor.key
+    rows.bytes += rowOverheadBytes + (line?.length ?? 0)
+    if (!readPosition(rows, at, cursor, reader, streams)) {
+      rows.withoutPosition++
+      rows.stream[at] = noStream
+      rows.time[at] = shipped
+      rows.position[at] = 0
+      rows.length[at] = 0
     }
   }
 }
