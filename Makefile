@@ -13,8 +13,8 @@ bench: setup         ## every room's bench, one JSON line each
 	@for f in $$(ls test/bench/*.ts | sort); do echo "== $$f"; $(NODE) $$f || exit 1; done
 bench-%: setup       ## one room's bench
 	@$(NODE) test/bench/$*.ts
-soak: setup
-	@$(NODE) test/soak/soak.ts
+soak: setup          ## the main job under kills with twenty times the load
+	@AJNA_TEST_LINES=20000000 AJNA_TEST_RATE=20000 $(NODE) --test test/fleet/main-job.it.ts
 format: setup
 	@biome check --write .
 setup: node_modules/.ajna-setup

@@ -27,7 +27,7 @@ const spec = (await readFile(EXAMPLE, 'utf8')).replace(
   '      - $HERE/files/*.log\n      - /var/log/*.log',
 )
 
-test('the main job', { timeout: 840_000 }, async t => {
+test('the main job', { timeout: 840_000 + (LINES / RATE) * 1_000 }, async t => {
   await using fleet = await startFleet(spec)
 
   await t.test('every process killed in turn under load: nothing is lost, nothing repeated', async () => {

@@ -1,5 +1,6 @@
 import { identity } from '../../foundation/tls/store.ts'
-import { agentPrincipal, ownedPrefix } from '../../operations/fleet/contract.ts'
+import { reasonOfDeath } from '../../operations/fleet/brokers/diagnose.ts'
+import { agentPrincipal, brokerPrincipal, ownedPrefix } from '../../operations/fleet/contract.ts'
 import {
   type AgentConfigInput,
   type AgentEvent,
@@ -9,7 +10,7 @@ import {
 import { runAgent } from '../../operations/hosts/run.ts'
 import { recordActivity } from '../activity-file.ts'
 import type { Activity } from '../api/models.ts'
-import { clusterAddress } from '../fleet-file.ts'
+import { clusterAddress, type FleetFile } from '../fleet-file.ts'
 import { createProcessActivity, type ProcessEvent } from '../process-activity.ts'
 import type { RoleContext } from './context.ts'
 import { createRoleLooker } from './looker.ts'
@@ -50,6 +51,7 @@ export async function agentRole({ home, file, session, log, signal }: RoleContex
     signal,
     log,
     alsoMeasured: look,
+    explain: (name, since) => brokerReason(file, name, since),
     onEvent(event) {
       const entry =
         event.kind === 'process' ? activity(event.details as unknown as ProcessEvent) : lossActivity(event)
@@ -74,4 +76,11 @@ function lossActivity({ kind, at, host, subject, text }: AgentEvent): Activity |
     evidence: [{ label: 'file', value: subject }],
     endedAt: at,
   }
+}
+
+async function brokerReason({ placed }: FleetFile, name: string, since: string): Promise<string | undefined> {
+  for (const cluster of placed)
+    for (const node of cluster.nodes)
+      if (brokerPrincipal(cluster.name, node.id) === name) return (await reasonOfDeath(node, since)).said
+  return undefined
 }

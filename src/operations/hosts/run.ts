@@ -7,7 +7,7 @@ import type { AgentConfig, AgentEvent, AgentStatus } from './contract.ts'
 import { AGENT_ALREADY_RUNS } from './errors.ts'
 import type { Measured } from './metrics/host.ts'
 import { createSampleStream, type SampleStream } from './metrics/samples.ts'
-import { createProcesses, type Processes } from './processes/processes.ts'
+import { createProcesses, type ExplainEnd, type Processes } from './processes/processes.ts'
 import { createShipper, type Shipper, type ShipperStatus } from './ship/shipper.ts'
 
 export interface AgentOptions {
@@ -17,6 +17,8 @@ export interface AgentOptions {
   readonly onEvent?: (event: AgentEvent) => void
   /** Further processes of the platform on this host whose CPU time and memory are measured. */
   readonly alsoMeasured?: () => readonly { readonly name: string; readonly pid: number }[]
+  /** Why a process of the plan ended, in its own words, where that is known. */
+  readonly explain?: ExplainEnd
   /** Told the address of the status server once it listens. */
   readonly onListening?: (address: string) => void
 }
@@ -64,7 +66,7 @@ export async function runAgent(config: AgentConfig, options: AgentOptions): Prom
     now: Date.now,
     onEvent: (kind, text, details) => tell(kind, String(details['path'] ?? ''), text, details),
   })
-  const processes = processesOf(config, tell)
+  const processes = processesOf(config, tell, options.explain)
   const samples = samplesOf(config, shipper)
   const status = (): AgentStatus => statusOf(config, startedAt, shipper.status(), processes, events)
 
@@ -81,7 +83,11 @@ export async function runAgent(config: AgentConfig, options: AgentOptions): Prom
 
 type Tell = (kind: string, subject: string, text: string, details: Readonly<Record<string, unknown>>) => void
 
-function processesOf(config: AgentConfig, tell: Tell): Processes | undefined {
+function processesOf(
+  config: AgentConfig,
+  tell: Tell,
+  explain: ExplainEnd | undefined,
+): Processes | undefined {
   if (config.plan === undefined) return undefined
   const path = config.plan
   return createProcesses({
@@ -90,6 +96,7 @@ function processesOf(config: AgentConfig, tell: Tell): Processes | undefined {
     runDirectory: config.runDirectory,
     onProcessEvent: event => tell('process', event.name, textOf(event), { ...event }),
     onPlan: (kind, text) => tell('plan', path, text, { outcome: kind }),
+    ...(explain === undefined ? {} : { explain }),
   })
 }
 

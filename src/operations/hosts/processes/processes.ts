@@ -16,6 +16,9 @@ import { planChanges } from './decide.ts'
 
 const PLAN_CHECK_MS = 500
 
+/** @param since ISO time of the start of the life that ended */
+export type ExplainEnd = (name: string, since: string) => Promise<string | undefined>
+
 export interface ProcessesOptions {
   /** Of the plan; a missing file is a plan without processes. */
   readonly path: string
@@ -23,6 +26,7 @@ export interface ProcessesOptions {
   readonly runDirectory: string
   readonly onProcessEvent: (event: SupervisionEvent) => void
   readonly onPlan: (kind: 'adopted' | 'refused', text: string) => void
+  readonly explain?: ExplainEnd
 }
 
 export interface Processes {
@@ -56,12 +60,14 @@ export function createProcesses(options: ProcessesOptions): Processes {
   function watch(process: Kept): void {
     const { planned } = process
     const { readiness } = planned
+    const { explain } = options
     process.supervisor = supervise(planned.name, async () => specOf(planned, options.runDirectory), {
       onEvent: event => {
         if (event.kind === 'started' && !event.adopted) process.starts++
         options.onProcessEvent(event)
       },
       stop: { deadlineMs: planned.stopMs },
+      ...(explain === undefined ? {} : { explain: ended => explain(planned.name, ended.record.since) }),
       ...(readiness.kind === 'port'
         ? {
             probe: (signal: AbortSignal) => answers(readiness.host, readiness.port, signal),
