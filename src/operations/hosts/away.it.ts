@@ -81,7 +81,7 @@ test('while the cluster is away', async t => {
     },
   )
 
-  const [much, deleted] = [lines('much', 160_000), lines('deleted', 5_000)]
+  const [much, deleted] = [lines('much', 600_000), lines('deleted', 5_000)]
   await t.test('beyond the spool’s bound files are no longer read, and what is at risk is said', async () => {
     await appendFile(join(small.logs, 'a.log'), much)
     await small.until(
