@@ -46,3 +46,10 @@ function jsonOf(line: string): unknown {
     return undefined
   }
 }
+
+/** An actor's entries about processes that are still running. */
+export async function unfinishedRestarts(home: Home, actor: string): Promise<Activity[]> {
+  return [...(await readActivity(home)).values()].filter(
+    entry => entry.actor === actor && entry.action === 'process.restart' && entry.outcome === 'running',
+  )
+}

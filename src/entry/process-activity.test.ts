@@ -34,3 +34,12 @@ test('an end that was asked for is no entry; giving up is a failure', () => {
   assert.equal(entry?.outcome, 'failed')
   assert.equal(entry?.summary, 'mirror ended with exit code 1; given up: crashed 6 times in 9.0 s')
 })
+
+test('what an earlier life of the watcher had begun to tell is told to its end', () => {
+  const entry = createProcessActivity('agent')(life[0]!)!
+  const after = createProcessActivity('agent', [entry])
+  assert.equal(after({ at: 4_000, name: 'kafka-edge-1', kind: 'started', pid: 8, adopted: true }), undefined)
+  const told = after({ at: 6_000, name: 'kafka-edge-1', kind: 'ready', afterMs: 10 })
+  assert.equal(told?.id, entry.id)
+  assert.equal(told?.outcome, 'done')
+})

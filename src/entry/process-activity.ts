@@ -20,9 +20,14 @@ export interface ProcessEvent {
 /**
  * Makes one activity entry of each unexpected end of a process: what ended it, when it ran again, when it was ready. Pure
  * over the events it is given; the same events give the same entries, so they may be told twice.
+ *
+ * @param unfinished this actor's entries that were still running when an earlier one of its lives ended
  */
-export function createProcessActivity(actor: string): (event: ProcessEvent) => Activity | undefined {
-  const open = new Map<string, Activity>()
+export function createProcessActivity(
+  actor: string,
+  unfinished: readonly Activity[] = [],
+): (event: ProcessEvent) => Activity | undefined {
+  const open = new Map(unfinished.map(entry => [processOf(entry), entry]))
 
   return event => {
     const known = open.get(event.name)
@@ -71,9 +76,10 @@ export function createProcessActivity(actor: string): (event: ProcessEvent) => A
 }
 
 function ended(actor: string, event: ProcessEvent): Activity {
-  const how =
-    event.signal !== null && event.signal !== undefined ? `ended by ${event.signal}` : endOf(event.code)
-  const why = event.reason === undefined ? '' : ` (${event.reason})`
+  const killed = event.signal !== null && event.signal !== undefined
+  const how = killed ? `ended by ${event.signal}` : endOf(event.code)
+  // Killed, a process has no reason of its own: what stands last in its log is about something else.
+  const why = killed || event.reason === undefined ? '' : ` (${event.reason})`
   const broker = /^kafka-(.+)-(\d+)$/.exec(event.name)
   return {
     id: idOf(actor, event),
@@ -113,3 +119,6 @@ const withEvidence = (entry: Activity, label: string, value: string): Activity =
 })
 
 const seconds = (ms: number): string => `${(ms / 1_000).toFixed(1)} s`
+
+const processOf = ({ subject }: Activity): string =>
+  subject.kind === 'broker' ? `kafka-${subject.cluster}-${subject.name}` : subject.name

@@ -8,7 +8,7 @@ import {
   streamsTopic,
 } from '../../operations/hosts/contract.ts'
 import { runAgent } from '../../operations/hosts/run.ts'
-import { recordActivity } from '../activity-file.ts'
+import { recordActivity, unfinishedRestarts } from '../activity-file.ts'
 import type { Activity } from '../api/models.ts'
 import { clusterAddress, type FleetFile } from '../fleet-file.ts'
 import { createProcessActivity, type ProcessEvent } from '../process-activity.ts'
@@ -45,7 +45,7 @@ export async function agentRole({ home, file, session, log, signal }: RoleContex
       : { metrics: { topic: measured.topic, tenant: measured.tenant, everyMs: measured.metricsEveryMs! } }),
     status: { port: file.ports.agent, token: session.token },
   }
-  const activity = createProcessActivity('agent')
+  const activity = createProcessActivity('agent', await unfinishedRestarts(home, 'agent'))
   const look = createRoleLooker(home.run)
   await runAgent(agentConfig.parse(config), {
     signal,

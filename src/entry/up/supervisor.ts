@@ -3,7 +3,7 @@ import { AjnaError } from '../../foundation/errors/errors.ts'
 import type { Logger } from '../../foundation/log/log.ts'
 import { adopt } from '../../foundation/process/run.ts'
 import { type SupervisionEvent, type Supervisor, supervise } from '../../foundation/process/supervise.ts'
-import { recordActivity } from '../activity-file.ts'
+import { recordActivity, unfinishedRestarts } from '../activity-file.ts'
 import { type FleetFile, findFleetFile } from '../fleet-file.ts'
 import type { Home } from '../home.ts'
 import { createProcessActivity } from '../process-activity.ts'
@@ -27,10 +27,10 @@ const FOLLOW_MS = 1_000
 const ROLE_STOP_MS = 10_000
 const BROKERS_STOP_MS = 60_000
 
-export function createRoleSupervisor(home: Home, log: Logger): RoleSupervisor {
+export async function createRoleSupervisor(home: Home, log: Logger): Promise<RoleSupervisor> {
   const running = new Map<RoleName, { readonly supervisor: Supervisor; readonly digest: string }>()
   const words = new Map<RoleName, readonly string[]>()
-  const activity = createProcessActivity('up')
+  const activity = createProcessActivity('up', await unfinishedRestarts(home, 'up'))
 
   function onEvent(role: RoleName, event: SupervisionEvent): void {
     log.info({ role, ...event }, `${role}: ${event.kind}`)

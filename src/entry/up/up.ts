@@ -43,7 +43,7 @@ export async function up(task: UpTask): Promise<void> {
   await using lock = await lockFile(home.upLock, { wait: false })
   if (lock === undefined) throw new AjnaError(UP_RUNNING, `a fleet is up in ${home.root}`)
   await checkDisk(home)
-  const roles = createRoleSupervisor(home, log)
+  const roles = await createRoleSupervisor(home, log)
   try {
     const console = await startAll(task, roles)
     task.onUp(console)

@@ -108,6 +108,11 @@ interface Nameless {
 
 /** File times come from a clock of the kernel's that lags behind by some ms. */
 const CLOCK_SLACK_MS = 100
+/**
+ * How long before the last look a rotated file that nobody knows may have been written to and still be taken for missed: a
+ * look takes its time, and an agent may be killed in the middle of one.
+ */
+const MISSED_WITHIN_MS = 10_000
 
 export function createTailer(options: TailOptions): Tailer {
   const { streams, now } = options
@@ -435,7 +440,7 @@ export function createTailer(options: TailOptions): Tailer {
       if (source === undefined) continue
       for (const facts of await rotatedSiblings(path)) {
         const key = keyText(facts)
-        if (streams.byOrigin(key).length > 0 || facts.modifiedMs < since) continue
+        if (streams.byOrigin(key).length > 0 || facts.modifiedMs < since - MISSED_WITHIN_MS) continue
         await meet(facts, source, 'leaving')
         if (undecided.has(key) && !nameless.has(key)) rotated.set(path, since)
       }
