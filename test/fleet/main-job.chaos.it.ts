@@ -89,11 +89,14 @@ test('the main job', { timeout: 840_000 + (LINES / RATE) * 1_000 }, async t => {
   await t.test(
     'what happened is in the activity: each kill, from its end to its being ready again',
     async () => {
-      await until('activity', 30_000, async () => {
-        const { items } = dataOf(await fleet.api.GET('/api/activity', { params: { query: { limit: 100 } } }))
+      const names = ['kafka-edge-2', 'kafka-hub-3', 'agent', 'mirror', 'archive', 'auditor', 'control']
+      await until('every restart is told to its end', 90_000, async () => {
+        const query = { limit: 100, search: 'ended by' }
+        const { items } = dataOf(await fleet.api.GET('/api/activity', { params: { query } }))
         const done = items.filter(({ action, outcome }) => action === 'process.restart' && outcome === 'done')
-        const names = ['kafka-edge-2', 'kafka-hub-3', 'agent', 'mirror', 'archive', 'auditor', 'control']
-        return names.every(name => done.some(({ summary }) => summary.startsWith(name)))
+        const untold = names.filter(name => !done.some(({ summary }) => summary.startsWith(`${name} `)))
+        if (untold.length > 0) throw new Error(`not told: ${untold.join(', ')}`)
+        return true
       })
     },
   )
