@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { cp, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
@@ -33,8 +33,8 @@ export interface Said {
 }
 
 const AJNA = fileURLToPath(new URL('../../ajna', import.meta.url))
-/** Neither the default range nor the one that test clusters claim from. */
-const PORT_BASE = 22_000
+/** Neither the default range nor the one that test clusters claim from; AJNA_TEST_PORT_BASE lets two runs share a machine. */
+const PORT_BASE = Number(process.env['AJNA_TEST_PORT_BASE'] ?? 22_000)
 
 /** Starts the fleet that `spec` declares; `$HERE` in it is the fleet's folder. */
 export async function startFleet(spec: string): Promise<FleetUnderTest> {
@@ -65,14 +65,23 @@ export async function startFleet(spec: string): Promise<FleetUnderTest> {
       killAndAwait: name => killAndAwait(home, name),
       async [Symbol.asyncDispose]() {
         await ajna('down')
+        await keepState(home)
         await swept[Symbol.asyncDispose]()
       },
     }
   } catch (error) {
     await ajna('down')
+    await keepState(home)
     await swept[Symbol.asyncDispose]()
     throw error
   }
+}
+
+/** AJNA_TEST_KEEP names a folder that is given a copy of the fleet's state, for a look at what a failed run left behind. */
+async function keepState(home: Home): Promise<void> {
+  const keep = process.env['AJNA_TEST_KEEP']
+  if (keep !== undefined)
+    await cp(home.root, keep, { recursive: true, filter: file => !file.endsWith('.sock') })
 }
 
 async function run(
