@@ -1,0 +1,57 @@
+import type { LinkStatus } from './contract.ts'
+import type { LinkDefinition } from './definition.ts'
+
+/**
+ * Every link there is, whoever made it: the one place where links are changed. A journal lies behind it, so a change has
+ * happened when the call resolves, and every worker takes it up by itself.
+ */
+export interface LinkRegistry {
+  list(): readonly LinkEntry[]
+  get(name: string): LinkEntry | undefined
+  /**
+   * Makes or changes a link.
+   * @param expected the version it was decided on: refused when the link has changed since; 0: it must not exist yet
+   * @throws AjnaError LINK_INVALID (ends that cannot be changed, a loop), LINK_CHANGED, what the journal throws
+   */
+  put(
+    definition: LinkDefinition,
+    options?: {
+      readonly expected?: number
+      readonly owner?: LinkEntry['owner']
+      readonly annotations?: LinkEntry['annotations']
+    },
+  ): Promise<LinkEntry>
+  /** @throws AjnaError LINK_UNKNOWN */
+  setDesired(name: string, desired: LinkDefinition['desired']): Promise<LinkEntry>
+  /** Ends a link for good; the copies stay. @throws AjnaError LINK_UNKNOWN */
+  remove(name: string): Promise<void>
+  /**
+   * Begins partitions anew: looks at both logs again, tries what was halted once more.
+   * @throws AjnaError LINK_UNKNOWN
+   */
+  restart(name: string, which: { readonly only: 'all' | 'failed' }): Promise<void>
+  /** What its workers last said, put together; undefined when none has said anything yet. */
+  status(name: string): LinkStatus | undefined
+  /** Where each partition stands: source and target offset that are copied next. From the target's log, not from memory. */
+  positions(name: string, signal: AbortSignal): Promise<readonly LinkPosition[]>
+  /** Calls back at each change of a definition or a status until the signal aborts. */
+  onChange(listener: (name: string) => void, signal: AbortSignal): void
+}
+
+export interface LinkEntry {
+  readonly definition: LinkDefinition
+  /** Raised by every change of the definition. */
+  readonly version: number
+  /** `fleet`: declared in the fleet's file, which alone may change it; `api`: everybody may. */
+  readonly owner: 'fleet' | 'api'
+  /** What the owner keeps with it as it was given (a connector's own configuration); plain JSON. */
+  readonly annotations: Readonly<Record<string, string>>
+}
+
+export interface LinkPosition {
+  readonly topic: string
+  readonly partition: number
+  /** The next source offset to be copied, and where it will lie at the target. Equal under identity. */
+  readonly sourceOffset: number
+  readonly targetOffset: number
+}
