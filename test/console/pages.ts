@@ -147,7 +147,15 @@ async function assertFits(page: Page, name: string, look: Look | undefined): Pro
   assert.deepEqual(await page.locator('.error-panel').allTextContents(), [], `${name} shows an error`)
   const wider = Number(await page.evaluate('document.documentElement.scrollWidth - window.innerWidth'))
   assert.ok(wider <= 0, `${name} is ${wider} px wider than its window (${look?.width ?? 'as given'} px)`)
+  if (look === undefined || look.width < WIDE_PX) return
+  assert.deepEqual(await page.evaluate(CUT_OFF), [], `${name}: headings or figures are cut off`)
 }
+
+/** From this width on every heading and figure is whole; texts may end in an ellipsis, their whole is in the title. */
+const WIDE_PX = 1280
+const CUT_OFF = `[...document.querySelectorAll('.table-frame :is(th, th *, td.number, td.number *)')]
+  .filter(cell => cell.scrollWidth > cell.clientWidth)
+  .map(cell => (cell.closest('table').querySelector('caption')?.textContent ?? '') + ': ' + cell.textContent)`
 
 const axeSource = readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 

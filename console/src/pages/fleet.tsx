@@ -113,14 +113,14 @@ const rankOf = (cluster: ClusterSummary): number =>
 const CLUSTER_COLUMNS: readonly Column<ClusterSummary>[] = [
   {
     name: 'Cluster',
-    width: '12%',
+    width: '9%',
     sort: cluster => cluster.name,
     cell: cluster => <A href={at('clusters', cluster.name)}>{cluster.name}</A>,
   },
-  { name: 'Site', width: '8%', sort: cluster => cluster.site, cell: cluster => cluster.site },
+  { name: 'Site', width: '7%', sort: cluster => cluster.site, cell: cluster => cluster.site },
   {
     name: 'State',
-    width: '20%',
+    width: '24%',
     sort: rankOf,
     cell: cluster => (
       <span title={cluster.reason}>

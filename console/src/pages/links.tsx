@@ -41,15 +41,15 @@ export function LinksPage() {
 const COLUMNS: readonly Column<LinkRow>[] = [
   {
     name: 'Link',
-    width: '14%',
+    width: '12%',
     sort: link => link.name,
     cell: link => <A href={at('links', link.name)}>{link.name}</A>,
   },
-  { name: 'From', width: '7%', cell: link => <A href={at('clusters', link.from)}>{link.from}</A> },
-  { name: 'To', width: '7%', cell: link => <A href={at('clusters', link.to)}>{link.to}</A> },
+  { name: 'From', width: '6%', cell: link => <A href={at('clusters', link.from)}>{link.from}</A> },
+  { name: 'To', width: '6%', cell: link => <A href={at('clusters', link.to)}>{link.to}</A> },
   {
     name: 'State',
-    width: '26%',
+    width: '19%',
     sort: link => ['halted', 'lagging', 'unknown', 'stopped', 'running'].indexOf(link.state),
     cell: link => (
       <span title={link.reason}>

@@ -82,12 +82,12 @@ function Beside({ topic }: { readonly topic: Topic }) {
 const PLACE_COLUMNS: readonly Column<Place>[] = [
   {
     name: 'Cluster',
-    width: '14%',
+    width: '10%',
     cell: place => <A href={at('clusters', place.cluster)}>{place.cluster}</A>,
   },
   {
     name: 'Role',
-    width: '18%',
+    width: '15%',
     cell: place =>
       place.link === null ? (
         'written here'
@@ -100,7 +100,7 @@ const PLACE_COLUMNS: readonly Column<Place>[] = [
         </>
       ),
   },
-  { name: 'State', width: '14%', cell: place => <State name={place.state} /> },
+  { name: 'State', width: '10%', cell: place => <State name={place.state} /> },
   {
     name: 'Partitions',
     numeric: true,
