@@ -1,5 +1,5 @@
 import type { z } from 'zod'
-import { deepFreeze } from '../freeze/freeze.ts'
+import { deepFreeze } from './freeze.ts'
 import { allowedBy, flatten } from './issues.ts'
 import { type Finding, invalid } from './problem.ts'
 import { parseSource } from './source.ts'

@@ -1,5 +1,5 @@
+import { deepFreeze } from '../config/freeze.ts'
 import { describeError, isAjnaError } from '../errors/errors.ts'
-import { deepFreeze } from '../freeze/freeze.ts'
 import type { ClusterAdmin } from './admin.ts'
 import { budget, type CallOptions } from './calls.ts'
 import { refusalOf } from './errors.ts'
