@@ -67,6 +67,11 @@ function program(): Command {
       group
         .command('verify <name>')
         .description('compare both ends of a link by digest, without decoding a record')
+        .option('--topic <topic>', 'this topic alone')
+        .option('--partition <number>', 'this partition alone; with --topic', wholeNumber)
+        .option('--from <offset>', 'from this offset on', wholeNumber)
+        .option('--to <offset>', 'up to this offset, exclusive', wholeNumber)
+        .option('--records', 'decode, and compare record by record')
         .option('--json', 'one JSON document')
         .action(async (name, options) => (await import('./commands/link.ts')).verify(name, options))
   }

@@ -14,7 +14,7 @@ import { LINK_LOG_UNREADABLE } from './errors.ts'
 export interface LogRange {
   readonly topic: string
   readonly partition: number
-  /** Offsets [from, to). Batches that reach over an end belong to neither side: choose ends that fall between batches. */
+  /** Offsets [from, to). A batch that reaches over an end is compared whole. */
   readonly from: number
   readonly to: number
 }
@@ -73,7 +73,7 @@ export async function* logEntries(
   for await (const event of stream) {
     if (event.kind === 'batches') {
       for (const entry of entriesOf(event, level))
-        if (entry.offset >= from && entry.lastOffset < to) yield entry
+        if (entry.lastOffset >= from && entry.offset < to) yield entry
       if (event.nextOffset >= to) return
     } else if (event.kind === 'caught-up') {
       return
@@ -158,7 +158,8 @@ export async function firstDifference(
 ): Promise<LogDifference | undefined> {
   const batches = await firstDifferenceOf(source, target, range, 'batches', signal)
   if (batches === undefined) return undefined
-  return firstDifferenceOf(source, target, { ...range, from: batches.offset }, 'records', signal)
+  const from = Math.max(range.from, batches.offset)
+  return firstDifferenceOf(source, target, { ...range, from }, 'records', signal)
 }
 
 async function firstDifferenceOf(

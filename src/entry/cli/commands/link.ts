@@ -5,6 +5,7 @@ import type { Wire } from '../../../foundation/wire/contract.ts'
 import { openWire } from '../../../foundation/wire/wire.ts'
 import { ADMIN_PRINCIPAL, type ResolvedLink } from '../../../operations/fleet/contract.ts'
 import {
+  type DigestLevel,
   digestLog,
   firstDifference,
   type LogDifference,
@@ -32,13 +33,30 @@ interface Verified {
   /** Offsets both sides hold: [from, to). */
   readonly from: number
   readonly to: number
-  readonly batches: number
+  /** Batches compared, or records when they were decoded. */
+  readonly compared: number
   readonly digest: string
   readonly difference: LogDifference | null
 }
 
+const RANGE_OUTSIDE = errorKind(
+  'LINK_RANGE_OUTSIDE',
+  'The offsets asked for are not at both ends of the link.',
+  'See what both ends hold with `ajna link verify NAME` without offsets; what the copy lacks is lag, or said by `ajna link show NAME`.',
+  2,
+)
+
+interface VerifyOptions {
+  readonly topic?: string
+  readonly partition?: number
+  readonly from?: number
+  readonly to?: number
+  readonly records?: boolean
+  readonly json?: boolean
+}
+
 /** Compares what both ends of a link hold, by digests over (offset, checksum); exit code 1 when they differ. */
-export async function verify(name: string, options: { readonly json?: boolean }): Promise<void> {
+export async function verify(name: string, options: VerifyOptions): Promise<void> {
   const home = homeOf()
   const file = await readFleetFile(home)
   const link = file.fleet.links.find(each => each.name === name)
@@ -48,8 +66,11 @@ export async function verify(name: string, options: { readonly json?: boolean })
   await using source = await wireOf(home, file, link.from)
   await using target = await wireOf(home, file, link.to)
   const rows: Verified[] = []
-  for (const range of await commonRanges(link, source, target, ending.signal)) {
-    rows.push(await compare(source, target, range, ending.signal))
+  const common = await commonRanges(link, source, target, ending.signal)
+  for (const range of chosenRanges(common, options)) {
+    rows.push(
+      await compare(source, target, range, options.records === true ? 'records' : 'batches', ending.signal),
+    )
     say(`${range.topic}-${range.partition}: offsets ${range.from} to ${range.to}`)
   }
   if (options.json === true) printJson({ link: name, partitions: rows })
@@ -93,14 +114,41 @@ async function commonRanges(
   }))
 }
 
-async function compare(source: Wire, target: Wire, range: LogRange, signal: AbortSignal): Promise<Verified> {
+/** @throws AjnaError LINK_RANGE_OUTSIDE when what was asked for by offset is not wholly at both ends */
+function chosenRanges(common: readonly LogRange[], options: VerifyOptions): LogRange[] {
+  const { topic, partition, from, to } = options
+  const chosen = common.filter(
+    each =>
+      (topic === undefined || each.topic === topic) &&
+      (partition === undefined || each.partition === partition),
+  )
+  const asked = [topic, partition, from, to].some(value => value !== undefined)
+  if (asked && chosen.length === 0) throw new AjnaError(RANGE_OUTSIDE, 'the link copies no such partition')
+  return chosen.map(each => {
+    const range = { ...each, from: from ?? each.from, to: to ?? each.to }
+    if (range.from < each.from || range.to > each.to || range.from > range.to)
+      throw new AjnaError(
+        RANGE_OUTSIDE,
+        `${each.topic}-${each.partition}: both ends hold offsets ${each.from} to ${each.to - 1}, not all of ${range.from} to ${range.to - 1}`,
+      )
+    return range
+  })
+}
+
+async function compare(
+  source: Wire,
+  target: Wire,
+  range: LogRange,
+  level: DigestLevel,
+  signal: AbortSignal,
+): Promise<Verified> {
   const [theirs, ours] = await Promise.all([
-    digestLog(source, range, 'batches', signal),
-    digestLog(target, range, 'batches', signal),
+    digestLog(source, range, level, signal),
+    digestLog(target, range, level, signal),
   ])
   const difference =
     theirs.digest === ours.digest ? undefined : await firstDifference(source, target, range, signal)
-  return { ...range, batches: ours.entries, digest: ours.digest, difference: difference ?? null }
+  return { ...range, compared: ours.entries, digest: ours.digest, difference: difference ?? null }
 }
 
 const renderVerified = (rows: readonly Verified[]): string =>
@@ -109,7 +157,7 @@ const renderVerified = (rows: readonly Verified[]): string =>
       { title: 'PARTITION', value: row => `${row.topic}-${row.partition}` },
       { title: 'FROM', value: row => row.from, align: 'right' },
       { title: 'TO', value: row => row.to, align: 'right' },
-      { title: 'BATCHES', value: row => row.batches, align: 'right' },
+      { title: 'COMPARED', value: row => row.compared, align: 'right' },
       { title: 'SHA-256 AT BOTH', value: row => row.digest.slice(0, 16) },
       {
         title: 'RESULT',
