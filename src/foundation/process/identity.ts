@@ -38,7 +38,8 @@ export function parseStat(stat: string): ProcessStat | undefined {
 }
 
 let boot: Promise<string> | undefined
-function bootId(): Promise<string> {
+/** Of the kernel that runs now. */
+export function bootId(): Promise<string> {
   boot ??= readFile('/proc/sys/kernel/random/boot_id', 'utf8').then(text => text.trim())
   return boot
 }

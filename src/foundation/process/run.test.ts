@@ -9,7 +9,16 @@ import { isAjnaError } from '../errors/errors.ts'
 import { lastConsoleLines, rotateConsole } from './console.ts'
 import { PROCESS_NOT_STARTED } from './errors.ts'
 import { identify, isAlive, parseStat } from './identity.ts'
-import { adopt, type ProcessRecord, type ProcessSpec, pidFile, start } from './run.ts'
+import {
+  adopt,
+  endedUntold,
+  isOfEarlierBoot,
+  noteEndTold,
+  type ProcessRecord,
+  type ProcessSpec,
+  pidFile,
+  start,
+} from './run.ts'
 import { temporaryFolder } from './testing.ts'
 
 async function specIn(t: TestContext, script: string): Promise<ProcessSpec> {
@@ -106,9 +115,25 @@ test('a pid that was given to another process since is never taken for ours, nor
     }
     await writeFile(file, JSON.stringify(stale))
     assert.equal(await adopt(spec.runDir, spec.name), undefined)
-    await assert.rejects(stat(file), { code: 'ENOENT' })
+    assert.equal(await isOfEarlierBoot(stale), 'boot' in old)
   }
   assert.equal(await isAlive(identity), true)
+})
+
+test('a process whose end nobody has told of is found by its pid file, until that is noted', async t => {
+  const spec = await specIn(t, 'exec sleep 100')
+  const { record } = await start(spec)
+  assert.equal(await endedUntold(spec.runDir, spec.name), undefined)
+  process.kill(record.pid, 'SIGKILL')
+  const found = await until(() => endedUntold(spec.runDir, spec.name))
+  assert.deepEqual(found, record)
+  await noteEndTold(spec.runDir, { ...record, startTime: record.startTime - 1 })
+  assert.deepEqual(await endedUntold(spec.runDir, spec.name), record)
+  await noteEndTold(spec.runDir, record)
+  assert.equal(await endedUntold(spec.runDir, spec.name), undefined)
+  // Whoever asks a process to end knows of its end.
+  await start(spec).then(running => running.stop())
+  assert.equal(await endedUntold(spec.runDir, spec.name), undefined)
 })
 
 for (const [what, content] of [

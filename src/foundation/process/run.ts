@@ -1,11 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { type FileHandle, mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { type FileHandle, mkdir, open, readFile, rename, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { AjnaError } from '../errors/errors.ts'
 import { consoleHeading, rotateConsole } from './console.ts'
 import { PROCESS_NOT_STARTED, PROCESS_STUCK } from './errors.ts'
-import { findByEnvironment, identify, isAlive, type ProcessIdentity } from './identity.ts'
+import { bootId, findByEnvironment, identify, isAlive, type ProcessIdentity } from './identity.ts'
 
 /** A long-lived program. JSON-safe, so that a plan can be kept in a file. */
 export interface ProcessSpec {
@@ -28,6 +28,8 @@ export interface ProcessRecord extends ProcessIdentity {
   readonly argv: readonly string[]
   /** ISO time of the start. */
   readonly since: string
+  /** ISO time at which its end was seen and told. Absent: it runs, or it ended and nobody has told of that yet. */
+  readonly ended?: string
 }
 
 export interface ProcessExit {
@@ -86,7 +88,7 @@ export async function start(spec: ProcessSpec): Promise<RunningProcess> {
     since: new Date().toISOString(),
   }
   await writePidFile(spec.runDir, record)
-  return running(record, false, exited)
+  return running(spec.runDir, record, false, exited)
 }
 
 function spawnDetached(spec: ProcessSpec, console: FileHandle): ChildProcess {
@@ -127,18 +129,41 @@ async function writePidFile(runDir: string, record: ProcessRecord): Promise<void
 export async function adopt(runDir: string, name: string): Promise<RunningProcess | undefined> {
   const file = pidFile(runDir, name)
   const record = await readPidFile(file)
-  if (record !== undefined && (await isAlive(record))) return running(record, true, endOf(record))
+  if (record !== undefined && (await isAlive(record))) return running(runDir, record, true, endOf(record))
   const unrecorded = await findByEnvironment(markerVariable, file)
-  if (unrecorded === undefined) {
-    await rm(file, { force: true })
-    return undefined
-  }
+  if (unrecorded === undefined) return undefined
   const argv = (await readFile(`/proc/${unrecorded.pid}/cmdline`, 'utf8').catch(() => ''))
     .split('\0')
     .slice(0, -1)
   const found: ProcessRecord = { ...unrecorded, name, argv, since: new Date().toISOString() }
   await writePidFile(runDir, found)
-  return running(found, true, endOf(found))
+  return running(runDir, found, true, endOf(found))
+}
+
+/** The last process of that name, when it has ended and nobody has told of its end. */
+export async function endedUntold(runDir: string, name: string): Promise<ProcessRecord | undefined> {
+  const record = await readPidFile(pidFile(runDir, name))
+  if (record === undefined || record.ended !== undefined || (await isAlive(record))) return undefined
+  return record
+}
+
+/** Whether the machine has been started anew since a process began: then that is what ended it. */
+export async function isOfEarlierBoot({ boot }: ProcessIdentity): Promise<boolean> {
+  // Empty when the process ended before it could be looked at.
+  return boot !== '' && boot !== (await bootId())
+}
+
+/**
+ * Notes that the end of that process has been told. No effect once the pid file is another process's. A disk that takes
+ * no note of it stops nothing: the end is then told once more before the next start.
+ */
+export async function noteEndTold(
+  runDir: string,
+  { name, pid, startTime, boot }: ProcessRecord,
+): Promise<void> {
+  const record = await readPidFile(pidFile(runDir, name))
+  if (record?.pid !== pid || record.startTime !== startTime || record.boot !== boot) return
+  await writePidFile(runDir, { ...record, ended: new Date().toISOString() }).catch(() => undefined)
 }
 
 /** Undefined when absent or not one of ours (an unreadable pid file proves nothing: the process table decides). */
@@ -161,7 +186,12 @@ async function endOf(identity: ProcessIdentity): Promise<ProcessExit> {
   return { code: null, signal: null }
 }
 
-function running(record: ProcessRecord, adopted: boolean, exited: Promise<ProcessExit>): RunningProcess {
+function running(
+  runDir: string,
+  record: ProcessRecord,
+  adopted: boolean,
+  exited: Promise<ProcessExit>,
+): RunningProcess {
   const kill = async (signal: NodeJS.Signals, target = record.pid): Promise<boolean> => {
     if (!(await isAlive(record))) return false
     try {
@@ -176,11 +206,15 @@ function running(record: ProcessRecord, adopted: boolean, exited: Promise<Proces
     deadlineMs = 10_000,
   }: StopOptions = {}): Promise<ProcessExit> => {
     await kill(signal)
-    const ended = await within(exited, deadlineMs)
-    if (ended !== undefined) return ended
+    const ended = (await within(exited, deadlineMs)) ?? (await killed())
+    // Whoever stops it knows of its end.
+    await noteEndTold(runDir, record)
+    return ended
+  }
+  async function killed(): Promise<ProcessExit> {
     await kill('SIGKILL', -record.pid)
-    const killed = await within(exited, stuckAfterKillMs)
-    if (killed !== undefined) return killed
+    const ended = await within(exited, stuckAfterKillMs)
+    if (ended !== undefined) return ended
     throw new AjnaError(PROCESS_STUCK, `${record.name} (pid ${record.pid}) does not end, not even killed`)
   }
   return { record, adopted, exited, kill, stop }

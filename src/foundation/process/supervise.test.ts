@@ -2,8 +2,10 @@ import assert from 'node:assert/strict'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+import { lastConsoleLines } from './console.ts'
 import type { RestartPolicy } from './decide.ts'
-import { adopt, type ProcessSpec, start } from './run.ts'
+import { adopt, endedUntold, type ProcessSpec, start } from './run.ts'
 import { type SupervisionEvent, type SupervisionOptions, type Supervisor, supervise } from './supervise.ts'
 import { temporaryFolder } from './testing.ts'
 
@@ -62,6 +64,14 @@ async function stage(t: TestContext, script: string): Promise<Stage> {
         await arrived.promise
       }
     },
+  }
+}
+
+async function until<T>(look: () => Promise<T | undefined | false>): Promise<T> {
+  for (;;) {
+    const found = await look()
+    if (found !== undefined && found !== false) return found
+    await delay(10)
   }
 }
 
@@ -129,6 +139,46 @@ test('adopts what runs already instead of starting a second one', async t => {
   process.kill(record.pid, 'SIGKILL')
   assert.equal((await next('exited')).signal, null)
   assert.equal((await next('started')).adopted, false)
+})
+
+test('an end that its supervisor could not tell of is told before the next start, once', async t => {
+  const { spec, run, next, events } = await stage(t, 'echo last words >&2; exec sleep 100')
+  const { record } = await start(spec)
+  await until(async () => (await lastConsoleLines(spec.consoleFile)).length > 0)
+  process.kill(record.pid, 'SIGKILL')
+  await until(() => endedUntold(spec.runDir, spec.name))
+  const first = run({ explain: async ({ pid }) => `it was ${pid}` })
+  const found = await next('found-ended')
+  assert.deepEqual(
+    [found.pid, found.since, found.rebooted, found.lastLines, found.reason],
+    [record.pid, record.since, false, ['last words'], `it was ${record.pid}`],
+  )
+  assert.equal((await next('started')).adopted, false)
+  await first.stop()
+  run()
+  await next('started')
+  assert.equal(events.filter(({ kind }) => kind === 'found-ended').length, 1)
+})
+
+test('an end counts as told only once it was taken: else the next start tells it again', async t => {
+  const { spec, run, next } = await stage(t, 'exec sleep 100')
+  const heard: SupervisionEvent[] = []
+  const full = supervise(spec.name, async () => spec, {
+    policy: impatient,
+    async onEvent(event) {
+      heard.push(event)
+      if (event.kind === 'exited') throw new Error('the disk is full')
+    },
+  })
+  t.after(() => full.stop({ deadlineMs: 0 }))
+  const { pid } = await until(async () => heard.find(({ kind }) => kind === 'started') as { pid: number })
+  process.kill(pid, 'SIGKILL')
+  const found = await until(async () => heard.find(event => event.kind === 'found-ended'))
+  assert.equal(found.pid, pid)
+  await until(async () => heard.filter(({ kind }) => kind === 'started').length === 2 || undefined)
+  await full.release()
+  run()
+  await next('started')
 })
 
 test('replaces one that runs from another command line than is wanted now', async t => {

@@ -12,7 +12,11 @@ import {
 } from './decide.ts'
 import {
   adopt,
+  endedUntold,
+  isOfEarlierBoot,
+  noteEndTold,
   type ProcessExit,
+  type ProcessRecord,
   type ProcessSpec,
   type RunningProcess,
   type StopOptions,
@@ -41,6 +45,8 @@ type EventBody =
   | {
       readonly kind: 'exited'
       readonly pid: number
+      /** ISO time of its start. */
+      readonly since: string
       readonly code: number | null
       readonly signal: NodeJS.Signals | null
       readonly ranMs: number
@@ -51,13 +57,28 @@ type EventBody =
       /** Its own reason, where `explain` found one. */
       readonly reason: string | undefined
     }
+  /** Before a start: the last one ended, and nobody has told of that; its supervisor had ended before it could. */
+  | {
+      readonly kind: 'found-ended'
+      readonly pid: number
+      /** ISO time of its start. */
+      readonly since: string
+      /** The machine was started anew in between: that ended it. */
+      readonly rebooted: boolean
+      readonly lastLines: readonly string[]
+      readonly reason: string | undefined
+    }
   | { readonly kind: 'restarting'; readonly afterMs: number; readonly reason: string }
   | { readonly kind: 'gave-up'; readonly reason: string }
   /** The supervision itself met with an error, and goes on. */
   | { readonly kind: 'trouble'; readonly error: string }
 
 export interface SupervisionOptions {
-  readonly onEvent: (event: SupervisionEvent) => void
+  /**
+   * An end counts as told once what this answers has resolved: if that never happens, or it rejects, the end is told
+   * (`found-ended`) before the next start, by whoever supervises then.
+   */
+  readonly onEvent: (event: SupervisionEvent) => void | Promise<void>
   readonly policy?: RestartPolicy
   /**
    * Whether the process does its work; throwing means no, and why. Also asked once it is ready, to notice a frozen one.
@@ -69,7 +90,7 @@ export interface SupervisionOptions {
   /** Default 60,000: after it, `not-ready` is told once. */
   readonly readyWithinMs?: number
   /** Why it ended, in its own words. */
-  readonly explain?: (ended: RunningProcess) => Promise<string | undefined>
+  readonly explain?: (ended: ProcessRecord) => Promise<string | undefined>
   /** How it is stopped unless `stop` says otherwise. */
   readonly stop?: StopOptions
 }
@@ -111,7 +132,8 @@ interface Supervision {
   readonly options: SupervisionOptions
   /** Aborted when the supervision is to end, for the reason given. */
   readonly ending: AbortSignal
-  readonly emit: (event: EventBody) => void
+  /** Answers whether it was taken. */
+  readonly emit: (event: EventBody) => Promise<boolean>
   state: SupervisionState
   current: RunningProcess | undefined
   /** Aborted to end a wait. */
@@ -141,7 +163,11 @@ export function supervise(
     spec,
     options,
     ending: ending.signal,
-    emit: event => options.onEvent({ at: Date.now(), name, ...event }),
+    emit: event =>
+      Promise.resolve(options.onEvent({ at: Date.now(), name, ...event })).then(
+        () => true,
+        () => false,
+      ),
     state: 'starting',
     current: undefined,
     wake: new AbortController(),
@@ -198,15 +224,14 @@ async function oneLife(supervision: Supervision, attempt: number): Promise<numbe
 }
 
 /** Adopts what runs already (unless it is not what is wanted now), else starts. */
-async function begin({
-  name,
-  spec: ask,
-  emit,
-  options,
-}: Supervision): Promise<{ spec: ProcessSpec; running: RunningProcess }> {
+async function begin(supervision: Supervision): Promise<{ spec: ProcessSpec; running: RunningProcess }> {
+  const { name, spec: ask, emit, options } = supervision
   const spec = await ask()
   const found = await adopt(spec.runDir, name)
-  if (found === undefined) return { spec, running: await start(spec) }
+  if (found === undefined) {
+    await tellUntoldEnd(supervision, spec)
+    return { spec, running: await start(spec) }
+  }
   if (found.record.argv.join('\0') === [spec.command, ...spec.args].join('\0'))
     return { spec, running: found }
   emit({ kind: 'replaced', pid: found.record.pid })
@@ -293,15 +318,36 @@ async function keepConsoleSmall(
 }
 
 async function tellEnd(
-  { emit, options, ending }: Supervision,
+  supervision: Supervision,
   spec: ProcessSpec,
-  ended: RunningProcess,
+  { record }: RunningProcess,
   exit: ProcessExit,
   ranMs: number,
 ): Promise<void> {
+  const { pid, since } = record
+  const expected = supervision.ending.aborted
+  const words = await lastWords(supervision, spec, record)
+  const told = await supervision.emit({ kind: 'exited', pid, since, ...exit, ranMs, expected, ...words })
+  if (told) await noteEndTold(spec.runDir, record)
+}
+
+async function tellUntoldEnd(supervision: Supervision, spec: ProcessSpec): Promise<void> {
+  const record = await endedUntold(spec.runDir, supervision.name)
+  if (record === undefined) return
+  const { pid, since } = record
+  const rebooted = await isOfEarlierBoot(record)
+  const words = await lastWords(supervision, spec, record)
+  const told = await supervision.emit({ kind: 'found-ended', pid, since, rebooted, ...words })
+  if (told) await noteEndTold(spec.runDir, record)
+}
+
+async function lastWords(
+  { options }: Supervision,
+  spec: ProcessSpec,
+  ended: ProcessRecord,
+): Promise<{ readonly lastLines: readonly string[]; readonly reason: string | undefined }> {
   const reason = await options.explain?.(ended).catch((error: unknown) => `unknown (${describeError(error)})`)
-  const lastLines = await lastConsoleLines(spec.consoleFile)
-  emit({ kind: 'exited', pid: ended.record.pid, ...exit, ranMs, expected: ending.aborted, lastLines, reason })
+  return { lastLines: await lastConsoleLines(spec.consoleFile), reason }
 }
 
 /** Waits as decided, or until asked to go on now. */

@@ -13,8 +13,11 @@ import { createShipper, type Shipper, type ShipperStatus } from './ship/shipper.
 export interface AgentOptions {
   readonly signal: AbortSignal
   readonly log: Logger
-  /** Where events for the activity log go; they are in the agent's log and status in any case. */
-  readonly onEvent?: (event: AgentEvent) => void
+  /**
+   * Where events for the activity log go; they are in the agent's log and status in any case. The end of a process counts
+   * as told once what this answers has resolved; else it is told again before the process is next started.
+   */
+  readonly onEvent?: (event: AgentEvent) => void | Promise<void>
   /** Further processes of the platform on this host whose CPU time and memory are measured. */
   readonly alsoMeasured?: () => readonly { readonly name: string; readonly pid: number }[]
   /** Why a process of the plan ended, in its own words, where that is known. */
@@ -45,7 +48,7 @@ export async function runAgent(config: AgentConfig, options: AgentOptions): Prom
     subject: string,
     text: string,
     details: Readonly<Record<string, unknown>>,
-  ): void {
+  ): Promise<void> {
     const event: AgentEvent = {
       at: Date.now(),
       host: config.host,
@@ -57,14 +60,17 @@ export async function runAgent(config: AgentConfig, options: AgentOptions): Prom
     events.push(event)
     if (events.length > MAX_EVENTS) events.shift()
     log.info({ kind, subject, ...details }, text)
-    options.onEvent?.(event)
+    const taken = Promise.resolve(options.onEvent?.(event))
+    // Whom it concerns waits for it; for the others the log line above is all.
+    taken.catch(() => undefined)
+    return taken
   }
 
   const shipper = await createShipper({
     config,
     log,
     now: Date.now,
-    onEvent: (kind, text, details) => tell(kind, String(details['path'] ?? ''), text, details),
+    onEvent: (kind, text, details) => void tell(kind, String(details['path'] ?? ''), text, details),
   })
   const processes = processesOf(config, tell, options.explain)
   const samples = samplesOf(config, shipper)
@@ -81,7 +87,12 @@ export async function runAgent(config: AgentConfig, options: AgentOptions): Prom
   for (const part of ended) if (part.status === 'rejected') throw part.reason
 }
 
-type Tell = (kind: string, subject: string, text: string, details: Readonly<Record<string, unknown>>) => void
+type Tell = (
+  kind: string,
+  subject: string,
+  text: string,
+  details: Readonly<Record<string, unknown>>,
+) => Promise<void>
 
 function processesOf(
   config: AgentConfig,
@@ -95,7 +106,7 @@ function processesOf(
     host: config.host,
     runDirectory: config.runDirectory,
     onProcessEvent: event => tell('process', event.name, textOf(event), { ...event }),
-    onPlan: (kind, text) => tell('plan', path, text, { outcome: kind }),
+    onPlan: (kind, text) => void tell('plan', path, text, { outcome: kind }),
     ...(explain === undefined ? {} : { explain }),
   })
 }
@@ -108,6 +119,8 @@ function textOf(event: SupervisionEvent): string {
       const how = event.signal === null ? `code ${event.code ?? 'unknown'}` : event.signal
       return `${event.name} ended (${how})${event.expected ? ', as asked' : ''}`
     }
+    case 'found-ended':
+      return `${event.name} (pid ${event.pid}) had ended, and nobody has told how`
     case 'restarting':
       return `${event.name} is started again in ${event.afterMs} ms: ${event.reason}`
     case 'gave-up':
@@ -208,7 +221,7 @@ async function serve(
     status,
     tokens: await openTokens(join(config.directory, 'fencing.json')),
     act: async (name, act, reason) => {
-      tell('order', name, `${act} ${name}: ${reason}`, { act, reason })
+      void tell('order', name, `${act} ${name}: ${reason}`, { act, reason })
       await processes?.act(name, act)
     },
   })

@@ -62,7 +62,7 @@ async function host(t: TestContext): Promise<Host> {
       path,
       host: 'h',
       runDirectory: join(folder, 'run'),
-      onProcessEvent: event => events.push(event),
+      onProcessEvent: event => void events.push(event),
       onPlan: (kind, text) => told.push(`${kind}: ${text}`),
     })
   let processes = open()

@@ -24,7 +24,8 @@ export interface ProcessesOptions {
   readonly path: string
   readonly host: string
   readonly runDirectory: string
-  readonly onProcessEvent: (event: SupervisionEvent) => void
+  /** What it answers is waited for before an end counts as told (`SupervisionOptions.onEvent`). */
+  readonly onProcessEvent: (event: SupervisionEvent) => void | Promise<void>
   readonly onPlan: (kind: 'adopted' | 'refused', text: string) => void
   readonly explain?: ExplainEnd
 }
@@ -64,10 +65,10 @@ export function createProcesses(options: ProcessesOptions): Processes {
     process.supervisor = supervise(planned.name, async () => specOf(planned, options.runDirectory), {
       onEvent: event => {
         if (event.kind === 'started' && !event.adopted) process.starts++
-        options.onProcessEvent(event)
+        return options.onProcessEvent(event)
       },
       stop: { deadlineMs: planned.stopMs },
-      ...(explain === undefined ? {} : { explain: ended => explain(planned.name, ended.record.since) }),
+      ...(explain === undefined ? {} : { explain: ({ since }) => explain(planned.name, since) }),
       ...(readiness.kind === 'port'
         ? {
             probe: (signal: AbortSignal) => answers(readiness.host, readiness.port, signal),
