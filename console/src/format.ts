@@ -2,9 +2,9 @@
 
 export const count = (value: number): string => value.toLocaleString('en-US', { maximumFractionDigits: 0 })
 
-/** 1 site · 2 sites */
-export const plural = (value: number, noun: string): string =>
-  `${count(value)} ${noun}${value === 1 ? '' : 's'}`
+/** 1 site · 2 sites · 2 entries */
+export const plural = (value: number, noun: string, many = `${noun}s`): string =>
+  `${count(value)} ${value === 1 ? noun : many}`
 
 /** 1,056 · 12.4k · 3.10M: three significant figures beyond 10,000. */
 export function compact(value: number): string {

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import { readFile, stat } from 'node:fs/promises'
 import { hostname, userInfo } from 'node:os'
 import { dirname, resolve } from 'node:path'
@@ -8,6 +7,7 @@ import { AjnaError, errorKind } from '../foundation/errors/errors.ts'
 import { type ClusterAdmin, openCluster } from '../foundation/kafka/admin.ts'
 import type { Logger } from '../foundation/log/log.ts'
 import { identity } from '../foundation/tls/store.ts'
+import { applyBegun, applyEnded } from '../operations/fleet/activity/apply-entry.ts'
 import { type ApplyResult, acceptedAfter, applyFleet, type StepResult } from '../operations/fleet/apply.ts'
 import { isReady } from '../operations/fleet/brokers/driver.ts'
 import { allocatePorts } from '../operations/fleet/brokers/ports.ts'
@@ -25,10 +25,9 @@ import { planFleet } from '../operations/fleet/plan.ts'
 import type { FleetPlan } from '../operations/fleet/plan-model.ts'
 import { resolveFleet } from '../operations/fleet/resolve.ts'
 import { readSpec } from '../operations/fleet/spec.ts'
-import { recordActivity } from './activity-file.ts'
-import type { Activity } from './api/models.ts'
 import { clusterAddress, type FleetFile, findFleetFile, readFleetFile, writeFleetFile } from './fleet-file.ts'
 import type { Home } from './home.ts'
+import { outboxOf } from './outbox.ts'
 import { fetchReleases, planHost, provision } from './up/provision.ts'
 
 export const FLEET_FILE_MISSING = errorKind(
@@ -94,45 +93,16 @@ export async function applyDeclared(
 ): Promise<ApplyResult> {
   const { home, fleet, accepted, allowDelete, signal } = task
   await using tools = openTools(task, await findFleetFile(home))
-  const began = Date.now()
   const actual = await tools.observeAll()
-  const result = await applyFleet(
-    { fleet, accepted, actual, allowDelete },
-    { executors: tools.executors(), signal, progress: onStep },
-  )
+  const input = { fleet, accepted, actual, allowDelete }
+  const begun = applyBegun(planFleet(input), userInfo().username, Date.now())
+  const outbox = outboxOf(home)
+  if (begun !== undefined) await outbox.put(begun)
+  const result = await applyFleet(input, { executors: tools.executors(), signal, progress: onStep })
   const file = await readFleetFile(home)
   await writeFleetFile(home, { ...file, fleet: acceptedAfter(fleet, accepted, result) })
-  const entry = applyActivity(result, began, Date.now())
-  if (entry !== undefined) await recordActivity(home, entry)
+  if (begun !== undefined) await outbox.put(applyEnded(begun, result, Date.now()))
   return result
-}
-
-/** One entry for everything an apply did; none when there was nothing to do. */
-function applyActivity(
-  { fleet, results, refusals, exit }: ApplyResult,
-  at: number,
-  endedAt: number,
-): Activity | undefined {
-  if (results.length === 0 && refusals.length === 0) return undefined
-  const done = results.filter(({ state }) => state === 'done').length
-  return {
-    id: randomUUID(),
-    at,
-    actor: userInfo().username,
-    action: 'fleet.apply',
-    subject: { kind: 'fleet', name: fleet, cluster: null },
-    summary: `fleet ${fleet} applied: ${done} of ${results.length} steps done${refusals.length > 0 ? `, ${refusals.length} refused` : ''}`,
-    reason: null,
-    outcome: exit === 0 ? 'done' : exit === 3 ? 'refused' : 'failed',
-    evidence: [
-      ...results.map(({ step, state, error }) => ({
-        label: `${step.cluster}, ${state}`,
-        value: error === null ? step.text : `${step.text}: ${error.message}`,
-      })),
-      ...refusals.map(({ subject, because }) => ({ label: 'refused', value: `${subject}: ${because}` })),
-    ],
-    endedAt,
-  }
 }
 
 /** Ports, directories, certificates and configuration of everything declared; brokers follow the host plan. */

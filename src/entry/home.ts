@@ -11,7 +11,10 @@ export interface Home {
   readonly logs: string
   readonly clusters: string
   readonly objects: string
-  readonly activity: string
+  /** Activity on its way into the journal. */
+  readonly outbox: string
+  /** What the activity journal held when it was last read. */
+  readonly activityCopy: string
   readonly upLock: string
   hostPlan(host: string): string
   role(name: string): string
@@ -29,7 +32,8 @@ export function homeAt(root: string): Home {
     logs: at('logs'),
     clusters: at('clusters'),
     objects: at('objects'),
-    activity: at('logs', 'activity.ndjson'),
+    outbox: at('outbox'),
+    activityCopy: at('control', 'activity.json'),
     upLock: at('run', 'up.lock'),
     hostPlan: host => at('hosts', host, 'plan.json'),
     role: name => at(name),

@@ -1,7 +1,8 @@
-import type { Activity, LogLine } from '../../src/entry/api/models.ts'
+import type { LogLine } from '../../src/entry/api/models.ts'
 import type { ClusterFacts, Platform } from '../../src/entry/api/platform.ts'
 import { tiers } from '../../src/operations/completeness/contract.ts'
-import { activitiesOf } from './fixture/activity.ts'
+import type { Activity } from '../../src/operations/fleet/activity/contract.ts'
+import { activitiesOf, standingOf } from './fixture/activity.ts'
 import { clustersOf } from './fixture/clusters.ts'
 import { bucketsOf, streamsOf } from './fixture/completeness.ts'
 import { fleetOf } from './fixture/fleet.ts'
@@ -113,6 +114,7 @@ export function createFixture(mood: Mood = 'calm', seed = 7): Fixture {
       },
       get: id => activities.find(entry => entry.id === id),
       onEntry: (entry, signal) => listen(activityListeners, entry, signal),
+      journal: () => standingOf(mood, born),
     },
     brokers: {
       previewRestart: async (cluster, broker) => ({
@@ -128,6 +130,7 @@ export function createFixture(mood: Mood = 'calm', seed = 7): Fixture {
       async restart(cluster, broker, { actor, reason }) {
         const entry: Activity = {
           id: `act-${activities.length + 1}`,
+          revision: 0,
           at: Date.now(),
           actor,
           action: 'broker.restart',
@@ -143,6 +146,7 @@ export function createFixture(mood: Mood = 'calm', seed = 7): Fixture {
         const timer = setTimeout(() => {
           const done: Activity = {
             ...entry,
+            revision: 1,
             outcome: 'done',
             endedAt: Date.now(),
             evidence: [

@@ -130,6 +130,8 @@ export const activityQuery = (search: string, limit: number) =>
   queryOptions({
     queryKey: ['activity', search, limit],
     queryFn: ({ signal }) => data(api.GET('/api/activity', { params: { query: { search, limit } }, signal })),
+    // That the journal is back is no entry of its own.
+    refetchInterval: query => (query.state.data?.journal.state === 'away' ? 3_000 : 15_000),
     placeholderData: keepPreviousData,
   })
 

@@ -1874,6 +1874,7 @@ export interface components {
         };
         Activity: {
             id: string;
+            revision: number;
             at: number;
             actor: string;
             action: string;
@@ -1888,10 +1889,20 @@ export interface components {
             }[];
             endedAt: number | null;
         };
+        JournalStanding: {
+            /** @enum {string} */
+            state: "following" | "away" | "none";
+            cluster: string | null;
+            asOf: number | null;
+            awaySince: number | null;
+            problem: string | null;
+            waiting: number;
+        };
         Activities: {
             /** @description newest first */
             items: components["schemas"]["Activity"][];
             more: boolean;
+            journal: components["schemas"]["JournalStanding"];
         };
         RestartPreview: {
             what: string;

@@ -1,15 +1,15 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { useEffect, useState } from 'react'
-import { type Activity, api, data } from '../api/client.ts'
+import { type Activity, api, data, type JournalStanding } from '../api/client.ts'
 import { activityQuery } from '../api/queries.ts'
 import { Drawer, Facts } from '../components/drawer.tsx'
 import { SearchBox } from '../components/inputs.tsx'
 import { Page, Toolbar } from '../components/page.tsx'
 import { Answer, EmptyState } from '../components/states.tsx'
-import { State, Status } from '../components/status.tsx'
+import { Glyph, State, Status } from '../components/status.tsx'
 import { type Column, NothingFound, Table } from '../components/table.tsx'
 import { Instant, TimeAgo } from '../components/time-ago.tsx'
-import { clock, day, duration } from '../format.ts'
+import { clock, day, duration, plural } from '../format.ts'
 import { A, at, pathOf, usePlace } from '../router.tsx'
 
 const PAGE = 200
@@ -30,39 +30,77 @@ export function ActivityPage({ params }: { readonly params: Readonly<Record<stri
         <SearchBox label="Search activity" placeholder="Search by who, what or where" />
       </Toolbar>
       <Answer query={activity}>
-        {({ items, more }) => (
-          <div className={id === undefined ? '' : 'with-drawer'}>
-            <div>
-              <Table
-                label="Activity, newest first"
-                columns={COLUMNS}
-                rows={items}
-                rowKey={entry => entry.id}
-                open={entry => at('activity', entry.id)}
-                isOpen={entry => entry.id === id}
-                minWidth={860}
-                empty={
-                  search === '' ? (
-                    <EmptyState title="Nothing has changed yet">
-                      Starts, applied declarations, restarts and acts of operators appear here with their
-                      evidence.
-                    </EmptyState>
-                  ) : (
-                    <NothingFound what="entries" search={search} />
-                  )
-                }
-              />
-              {more && limit < 500 && (
-                <button type="button" className="button" onClick={() => setLimit(limit + PAGE)}>
-                  Show older
-                </button>
-              )}
+        {({ items, more, journal }) => (
+          <>
+            <Standing journal={journal} />
+            <div className={id === undefined ? '' : 'with-drawer'}>
+              <div>
+                <Table
+                  label="Activity, newest first"
+                  columns={COLUMNS}
+                  rows={items}
+                  rowKey={entry => entry.id}
+                  open={entry => at('activity', entry.id)}
+                  isOpen={entry => entry.id === id}
+                  minWidth={860}
+                  empty={
+                    search === '' ? (
+                      <EmptyState title="Nothing has changed yet">
+                        Starts, applied declarations, restarts and acts of operators appear here with their
+                        evidence.
+                      </EmptyState>
+                    ) : (
+                      <NothingFound what="entries" search={search} />
+                    )
+                  }
+                />
+                {more && limit < 500 && (
+                  <button type="button" className="button" onClick={() => setLimit(limit + PAGE)}>
+                    Show older
+                  </button>
+                )}
+              </div>
+              {id !== undefined && <EntryDrawer id={id} />}
             </div>
-            {id !== undefined && <EntryDrawer id={id} />}
-          </div>
+          </>
         )}
       </Answer>
     </Page>
+  )
+}
+
+/** What is not in the list, and why; nothing when it is whole. */
+function Standing({ journal }: { readonly journal: JournalStanding }) {
+  const { state, cluster, asOf, awaySince, problem, waiting } = journal
+  if (state === 'following' && (problem === null || waiting === 0)) return null
+  const waits = `${plural(waiting, 'entry', 'entries')} told on this machine ${waiting === 1 ? 'waits' : 'wait'}`
+  return (
+    <div className="notice" role="status">
+      <Glyph tone="warn" />
+      <div>
+        {state === 'none' && (
+          <p>This fleet keeps no activity journal: shown is what this machine has told lately.</p>
+        )}
+        {state === 'away' && (
+          <p>
+            The journal on {cluster} cannot be read{' '}
+            {awaySince !== null && (
+              <>
+                since <Instant at={awaySince} />
+              </>
+            )}
+            . Shown is what it held {asOf === null ? 'when it was last read' : <Instant at={asOf} />}, and all
+            that this machine has told{waiting === 0 ? '' : `; ${waits} to be carried`}.
+          </p>
+        )}
+        {state === 'following' && (
+          <p>
+            {waits} to be taken into the journal on {cluster}.
+          </p>
+        )}
+        {problem !== null && <p className="quiet wrap">{problem}</p>}
+      </div>
+    </div>
   )
 }
 

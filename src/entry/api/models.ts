@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { bucketVerdict, counterStatus, streamVerdict, tiers } from '../../operations/completeness/contract.ts'
+import { activity, journalStanding, subject } from '../../operations/fleet/activity/contract.ts'
 
 /**
  * What the API says and takes: the OpenAPI document, the console's and the CLI's types all come from here.
@@ -29,28 +30,7 @@ export const errorModel = z
 
 /* ---- what things are called ---- */
 
-export const subjectModel = z
-  .object({
-    kind: z.enum([
-      'fleet',
-      'site',
-      'host',
-      'process',
-      'cluster',
-      'broker',
-      'topic',
-      'partition',
-      'group',
-      'link',
-      'archive',
-      'completeness',
-    ]),
-    /** Within its cluster, when it has one: a broker's id, `topic-partition`. */
-    name: z.string(),
-    cluster: z.string().nullable(),
-  })
-  .meta({ id: 'Subject' })
-export type Subject = Readonly<z.infer<typeof subjectModel>>
+export const subjectModel = subject.meta({ id: 'Subject' })
 
 /* ---- fleet ---- */
 
@@ -497,28 +477,16 @@ export const streamVerdictModel = streamVerdict.meta({ id: 'StreamVerdict' })
 
 /* ---- activity ---- */
 
-export const activityModel = z
-  .object({
-    id: z.string(),
-    at: time,
-    /** Who: a person's session, or a role by name. */
-    actor: z.string(),
-    /** What, as one word: `broker.restart`, `process.restarted`, `apply`, … */
-    action: z.string(),
-    subject: subjectModel,
-    /** One line a person reads. */
-    summary: z.string(),
-    /** Why, in the actor's words. */
-    reason: z.string().nullable(),
-    outcome: z.enum(['running', 'done', 'failed', 'refused']),
-    evidence: z.array(z.object({ label: z.string(), value: z.string() })),
-    endedAt: time.nullable(),
-  })
-  .meta({ id: 'Activity' })
-export type Activity = Readonly<z.infer<typeof activityModel>>
+export const activityModel = activity.extend({ subject: subjectModel }).meta({ id: 'Activity' })
+
+export const journalStandingModel = journalStanding.meta({ id: 'JournalStanding' })
 
 export const activitiesModel = z
-  .object({ items: z.array(activityModel).describe('newest first'), more: z.boolean() })
+  .object({
+    items: z.array(activityModel).describe('newest first'),
+    more: z.boolean(),
+    journal: journalStandingModel,
+  })
   .meta({ id: 'Activities' })
 
 /* ---- acts ---- */

@@ -1,6 +1,6 @@
 import type { BucketVerdict, CounterStatus, StreamVerdict } from '../../operations/completeness/contract.ts'
+import type { Activity, ActivityLog } from '../../operations/fleet/activity/contract.ts'
 import type {
-  Activity,
   ConfigEntry,
   Delay,
   Group,
@@ -58,17 +58,7 @@ export interface Platform {
     streams(bucket: number): readonly StreamVerdict[]
     counters(): readonly CounterStatus[]
   }
-  readonly activity: {
-    /** Newest first, those before `before` (exclusive, an id); at most `limit`. */
-    list(query: {
-      readonly before?: string
-      readonly limit: number
-      readonly search: string
-    }): readonly Activity[]
-    get(id: string): Activity | undefined
-    /** Calls back with each new or changed entry until the signal aborts. */
-    onEntry(entry: (entry: Activity) => void, signal: AbortSignal): void
-  }
+  readonly activity: ActivityLog
   readonly brokers: {
     /** What a restart would do; the offer holds every reason against it. */
     previewRestart(

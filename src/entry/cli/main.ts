@@ -106,7 +106,7 @@ function program(): Command {
     .description('every change: who, what, why, with what outcome')
     .option('--limit <entries>', 'at most so many', wholeNumber, 30)
     .option('--json', 'one JSON document')
-    .action(async options => (await import('./commands/show.ts')).activity(options))
+    .action(async options => (await import('./commands/activity.ts')).activity(options))
 
   const certs = ajna.command('certs').description('certificates of the fleet’s principals')
   certs

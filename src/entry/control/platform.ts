@@ -1,18 +1,20 @@
 import { join } from 'node:path'
 import { describeError } from '../../foundation/errors/errors.ts'
+import { openKafkaLog } from '../../foundation/journal/kafka-log.ts'
 import { type ClusterAdmin, openCluster } from '../../foundation/kafka/admin.ts'
 import { identity } from '../../foundation/tls/store.ts'
 import type { Wire } from '../../foundation/wire/contract.ts'
 import { type Completeness, watchCompleteness } from '../../operations/completeness/run.ts'
+import { ACTIVITY_TOPIC } from '../../operations/fleet/activity/contract.ts'
+import { type RunningActivity, runActivity } from '../../operations/fleet/activity/run.ts'
 import { brokerPrincipal, CONTROL_PRINCIPAL } from '../../operations/fleet/contract.ts'
 import { type Observer, observe } from '../../operations/observe/run.ts'
-import { recordActivity } from '../activity-file.ts'
-import type { Activity, ConfigEntry, ProcessStatus } from '../api/models.ts'
+import type { ConfigEntry, ProcessStatus } from '../api/models.ts'
 import type { FleetFacts, Platform } from '../api/platform.ts'
 import { clusterAddress } from '../fleet-file.ts'
+import { outboxOf } from '../outbox.ts'
 import type { RoleContext } from '../roles/context.ts'
 import { readVersion } from '../version.ts'
-import { watchActivity } from './activity.ts'
 import { type AgentWatch, watchAgent } from './agents.ts'
 import { type BrokerRates, type ClusterWatch, watchCluster } from './clusters.ts'
 import { every } from './every.ts'
@@ -90,7 +92,7 @@ export async function createPlatform(context: RoleContext): Promise<Platform> {
     )
   }
   const agent = watchAgent({ port: ports.agent, token: session.token, signal })
-  const activity = await watchActivity(home, signal, log)
+  const activity = await activityOf(context, wireOf)
   const streams = followStreams(await wireOf(aggregate), signal, log)
   const processes = watchProcesses(context, agent)
 
@@ -150,9 +152,10 @@ export async function createPlatform(context: RoleContext): Promise<Platform> {
     brokers: restarts({
       facts: cluster => clusters.get(cluster)?.facts(),
       agent,
-      record: (entry: Activity) => recordActivity(home, entry),
+      record: activity.record,
       placed,
       now,
+      log,
     }),
   }
 }
@@ -165,6 +168,27 @@ const sourceNames = {
   default: 'default config',
   other: 'other',
 } as const
+
+/** Follows the journal where the fleet declares it, and carries this machine's outbox into it. */
+function activityOf(
+  { home, file, signal, log }: RoleContext,
+  wireOf: (cluster: string) => Promise<Wire>,
+): Promise<RunningActivity> {
+  const cluster = file.fleet.topics.find(({ name }) => name === ACTIVITY_TOPIC)?.cluster
+  return runActivity({
+    outbox: outboxOf(home),
+    ...(cluster !== undefined && {
+      journal: {
+        cluster,
+        openLog: async () => openKafkaLog({ wire: await wireOf(cluster), topic: ACTIVITY_TOPIC }),
+      },
+    }),
+    copy: home.activityCopy,
+    now: Date.now,
+    signal,
+    logger: log,
+  })
+}
 
 /** Local: each shipping cluster's own topics. Aggregate: the same topics at the ends of their links. */
 async function completenessOf(

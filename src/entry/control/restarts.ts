@@ -1,21 +1,24 @@
 import { randomUUID } from 'node:crypto'
+import { describeError } from '../../foundation/errors/errors.ts'
+import type { Logger } from '../../foundation/log/log.ts'
+import type { Activity } from '../../operations/fleet/activity/contract.ts'
 import { brokerPrincipal, type PlacedCluster } from '../../operations/fleet/contract.ts'
-import type { Activity } from '../api/models.ts'
 import type { ClusterFacts, Platform } from '../api/platform.ts'
 import type { AgentWatch } from './agents.ts'
 
 export interface RestartsOptions {
   readonly facts: (cluster: string) => ClusterFacts | undefined
   readonly agent: AgentWatch
-  readonly record: (entry: Activity) => Promise<void>
+  readonly record: (entry: Activity) => Promise<Activity>
   readonly placed: readonly PlacedCluster[]
   readonly now: () => number
+  readonly log: Logger
 }
 
 const ORDER_DEADLINE_MS = 60_000
 
 /** Restarting a broker through its host's agent. Whether it may be done is the API's rule (`can.ts`). */
-export function restarts({ facts, agent, record, now }: RestartsOptions): Platform['brokers'] {
+export function restarts({ facts, agent, record, now, log }: RestartsOptions): Platform['brokers'] {
   return {
     async previewRestart(cluster, broker) {
       const leaders = (facts(cluster)?.topics ?? []).flatMap(topic =>
@@ -35,6 +38,7 @@ export function restarts({ facts, agent, record, now }: RestartsOptions): Platfo
     async restart(cluster, broker, why) {
       const entry: Activity = {
         id: randomUUID(),
+        revision: 0,
         at: now(),
         actor: why.actor,
         action: 'broker.restart',
@@ -45,24 +49,26 @@ export function restarts({ facts, agent, record, now }: RestartsOptions): Platfo
         evidence: [],
         endedAt: null,
       }
-      await record(entry)
-      void carryOut(entry, brokerPrincipal(cluster, broker), why.reason)
-      return entry
+      const begun = await record(entry)
+      carryOut(begun, brokerPrincipal(cluster, broker), why.reason)
+        .then(record)
+        .catch(error => log.error({ err: error }, 'how a restart ended cannot be recorded'))
+      return begun
     },
   }
 
-  async function carryOut(entry: Activity, process: string, reason: string): Promise<void> {
+  /** Answers the entry at its end. */
+  async function carryOut(begun: Activity, process: string, reason: string): Promise<Activity> {
+    const { summary } = begun
     try {
       await agent.order(process, 'restart', reason, AbortSignal.timeout(ORDER_DEADLINE_MS))
-      await record({ ...entry, outcome: 'done', endedAt: now(), summary: `${entry.summary}: started again` })
+      return { ...ended(begun), outcome: 'done', summary: `${summary}: started again` }
     } catch (error) {
-      const message = error instanceof Error ? error.message : String(error)
-      await record({
-        ...entry,
-        outcome: 'failed',
-        endedAt: now(),
-        summary: `${entry.summary} failed: ${message}`,
-      })
+      return { ...ended(begun), outcome: 'failed', summary: `${summary} failed: ${describeError(error)}` }
     }
+  }
+
+  function ended(begun: Activity): Activity {
+    return { ...begun, revision: begun.revision + 1, endedAt: now() }
   }
 }

@@ -1,17 +1,12 @@
 import { identity } from '../../foundation/tls/store.ts'
+import { createHostEntries } from '../../operations/fleet/activity/host-entries.ts'
+import { openTelling } from '../../operations/fleet/activity/tell.ts'
 import { reasonOfDeath } from '../../operations/fleet/brokers/diagnose.ts'
 import { agentPrincipal, brokerPrincipal, ownedPrefix } from '../../operations/fleet/contract.ts'
-import {
-  type AgentConfigInput,
-  type AgentEvent,
-  agentConfig,
-  streamsTopic,
-} from '../../operations/hosts/contract.ts'
+import { type AgentConfigInput, agentConfig, streamsTopic } from '../../operations/hosts/contract.ts'
 import { runAgent } from '../../operations/hosts/run.ts'
-import { recordActivity, unfinishedRestarts } from '../activity-file.ts'
-import type { Activity } from '../api/models.ts'
 import { clusterAddress, type FleetFile } from '../fleet-file.ts'
-import { createProcessActivity, type ProcessEvent } from '../process-activity.ts'
+import { outboxOf } from '../outbox.ts'
 import type { RoleContext } from './context.ts'
 import { createRoleLooker } from './looker.ts'
 import { shippingSite } from './site.ts'
@@ -45,37 +40,19 @@ export async function agentRole({ home, file, session, log, signal }: RoleContex
       : { metrics: { topic: measured.topic, tenant: measured.tenant, everyMs: measured.metricsEveryMs! } }),
     status: { port: file.ports.agent, token: session.token },
   }
-  const activity = createProcessActivity('agent', await unfinishedRestarts(home, 'agent'))
   const look = createRoleLooker(home.run)
   await runAgent(agentConfig.parse(config), {
     signal,
     log,
     alsoMeasured: look,
     explain: (name, since) => brokerReason(file, name, since),
-    onEvent(event) {
-      const entry =
-        event.kind === 'process' ? activity(event.details as unknown as ProcessEvent) : lossActivity(event)
-      if (entry !== undefined)
-        recordActivity(home, entry).catch(error => log.error({ err: error }, 'activity cannot be recorded'))
-    },
+    onEvent: await openTelling({
+      outbox: outboxOf(home),
+      teller: { actor: 'agent', host: file.host },
+      entriesOf: createHostEntries,
+      logger: log,
+    }),
   })
-}
-
-/** Bytes that were gone before they could be read. */
-function lossActivity({ kind, at, host, subject, text }: AgentEvent): Activity | undefined {
-  if (kind !== 'gap') return undefined
-  return {
-    id: `gap-${host}-${at}-${subject}`,
-    at,
-    actor: 'agent',
-    action: 'shipping.gap',
-    subject: { kind: 'host', name: host, cluster: null },
-    summary: text,
-    reason: null,
-    outcome: 'failed',
-    evidence: [{ label: 'file', value: subject }],
-    endedAt: at,
-  }
 }
 
 async function brokerReason({ placed }: FleetFile, name: string, since: string): Promise<string | undefined> {

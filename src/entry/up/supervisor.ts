@@ -1,12 +1,14 @@
+import { hostname } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
 import { AjnaError } from '../../foundation/errors/errors.ts'
 import type { Logger } from '../../foundation/log/log.ts'
 import { adopt } from '../../foundation/process/run.ts'
 import { type SupervisionEvent, type Supervisor, supervise } from '../../foundation/process/supervise.ts'
-import { recordActivity, unfinishedRestarts } from '../activity-file.ts'
+import { createProcessEntries } from '../../operations/fleet/activity/process-entries.ts'
+import { openTelling } from '../../operations/fleet/activity/tell.ts'
 import { type FleetFile, findFleetFile } from '../fleet-file.ts'
 import type { Home } from '../home.ts'
-import { createProcessActivity } from '../process-activity.ts'
+import { outboxOf } from '../outbox.ts'
 import { UP_ROLE_FAILED } from './errors.ts'
 import { writeHostPlan } from './provision.ts'
 import { type RoleName, roleDigest, roleNames, roleProcess, rolesOf } from './roles.ts'
@@ -30,14 +32,17 @@ const BROKERS_STOP_MS = 60_000
 export async function createRoleSupervisor(home: Home, log: Logger): Promise<RoleSupervisor> {
   const running = new Map<RoleName, { readonly supervisor: Supervisor; readonly digest: string }>()
   const words = new Map<RoleName, readonly string[]>()
-  const activity = createProcessActivity('up', await unfinishedRestarts(home, 'up'))
+  const tell = await openTelling({
+    outbox: outboxOf(home),
+    teller: { actor: 'up', host: hostname() },
+    entriesOf: createProcessEntries,
+    logger: log,
+  })
 
-  function onEvent(role: RoleName, event: SupervisionEvent): void {
+  function onEvent(role: RoleName, event: SupervisionEvent): Promise<void> {
     log.info({ role, ...event }, `${role}: ${event.kind}`)
     if (event.kind === 'exited') words.set(role, event.lastLines)
-    const entry = activity(event)
-    if (entry !== undefined)
-      recordActivity(home, entry).catch(error => log.error({ err: error }, 'activity cannot be recorded'))
+    return tell(event)
   }
 
   function start(role: RoleName, file: FleetFile): void {

@@ -44,6 +44,8 @@ export interface Journal<S, C> extends AsyncDisposable {
   state(): S
   /** Commands accepted so far. */
   version(): number
+  /** One past the last record that the state follows from: at the log's end, the state is as new as it can be. */
+  position(): number
   /** The offset the state stands at, and a hash that is equal for all replicas that stand there. */
   digest(): { readonly next: number; readonly digest: string }
   /**
@@ -208,6 +210,7 @@ function frontOf<S, C>(context: Context<S, C>, reading: Promise<void>): Journal<
   return {
     state: () => session.replica.state,
     version: () => session.replica.version,
+    position: () => session.replica.next,
     digest: () => ({ next: session.replica.next, digest: replicaDigest(session.replica) }),
     submit: (command, submitOptions) => submit(context, command, submitOptions),
     update: (decide, updateOptions) => update(context, decide, updateOptions),

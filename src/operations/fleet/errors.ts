@@ -14,6 +14,6 @@ export const FLEET_STEP_IMPOSSIBLE = errorKind(
 
 export const ACTIVITY_NOT_RECORDED = errorKind(
   'ACTIVITY_NOT_RECORDED',
-  'A change was not taken into the activity log.',
-  'Shorten what was to be recorded: texts are at most 500 characters, evidence 20 items.',
+  'What was to be told in the activity log could not be written to this machine’s disk, or no room could be made for it.',
+  'What was done is done; only its entry may be missing. Free space on the disk of the state directory.',
 )

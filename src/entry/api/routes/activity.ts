@@ -1,7 +1,8 @@
 import { z } from 'zod'
 import { AjnaError } from '../../../foundation/errors/errors.ts'
+import type { Activity } from '../../../operations/fleet/activity/contract.ts'
 import { ACTIVITY_UNKNOWN } from '../errors.ts'
-import { type Activity, activitiesModel, activityModel, search } from '../models.ts'
+import { activitiesModel, activityModel, search } from '../models.ts'
 import { errorAnswers, type RouteContext } from './context.ts'
 
 const REPLAY_LIMIT = 200
@@ -26,7 +27,8 @@ export function activityRoutes(context: RouteContext): void {
         limit: limit + 1,
         search: text,
       })
-      return { items: found.slice(0, limit), more: found.length > limit }
+      const items = found.slice(0, limit)
+      return { items, more: found.length > limit, journal: platform.activity.journal() }
     },
   })
   app.get('/api/activity/live', {

@@ -1,4 +1,5 @@
-import type { SearchHit, Subject } from '../models.ts'
+import type { Subject } from '../../../operations/fleet/activity/contract.ts'
+import type { SearchHit } from '../models.ts'
 import type { FleetFacts } from '../platform.ts'
 import { many } from './clusters.ts'
 import { topicRows } from './topics.ts'

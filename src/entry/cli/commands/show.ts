@@ -244,20 +244,3 @@ const renderAssigned = ({ assigned }: LinkDetail): string =>
     ],
     assigned,
   )
-
-export async function activity(options: { readonly limit: number; readonly json?: boolean }): Promise<void> {
-  const { api } = await connectApi()
-  const { items } = dataOf(await api.GET('/api/activity', { params: { query: { limit: options.limit } } }))
-  if (options.json === true) return printJson(items)
-  print(
-    renderTable(
-      [
-        { title: 'TIME (UTC)', value: row => new Date(row.at).toISOString().slice(0, 19).replace('T', ' ') },
-        { title: 'WHO', value: row => row.actor },
-        { title: 'OUTCOME', value: row => row.outcome },
-        { title: 'WHAT', value: row => row.summary, shrinkTo: 30 },
-      ],
-      items,
-    ),
-  )
-}
