@@ -135,6 +135,23 @@ describe('an operator', () => {
     })
   })
 
+  it('is told beside the activity what may be missing from it, and why', async () => {
+    await withPage('trouble', WIDE, async (page, served) => {
+      await page.goto(`${served.base}/activity`)
+      const notice = page.locator('.notice')
+      await notice.waitFor()
+      assert.match(
+        await text(notice),
+        /The journal on hub cannot be read[\s\S]*UTC[\s\S]*2 entries told on this machine wait[\s\S]*no broker answered/,
+      )
+    })
+    await withPage('calm', WIDE, async (page, served) => {
+      await page.goto(`${served.base}/activity`)
+      await page.locator('tbody tr').first().waitFor()
+      assert.equal(await page.locator('.notice').count(), 0)
+    })
+  })
+
   it('reaches everything from the keyboard', async () => {
     await withPage('trouble', WIDE, async page => {
       await page.locator('tbody tr').first().waitFor()

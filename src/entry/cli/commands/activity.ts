@@ -43,7 +43,10 @@ async function listed(
     if (!isAjnaError(error, CONTROL_UNREACHABLE)) throw error
     const cluster = file.fleet.topics.find(({ name }) => name === ACTIVITY_TOPIC)?.cluster ?? null
     const here = { outbox: outboxOf(home), copy: home.activityCopy, cluster }
-    const { entries, journal } = await activityOnDisk(here, error.message)
+    const { entries, journal } = await activityOnDisk(
+      here,
+      `the control process does not answer: ${error.message}`,
+    )
     return { items: entries.toReversed().slice(0, limit), journal }
   }
 }

@@ -9,6 +9,8 @@ import { type ActivityJournal, type Known, look, takeIn } from './state.ts'
 const AGAIN_MS = 1_000
 const CHANGED_LOOK_MS = 50
 const SUBMIT_MS = 10_000
+/** A copy of what has not changed says every so often that it has not. */
+const COPY_EVERY_MS = 60_000
 /** Entries on their way at once. */
 const AT_ONCE = 100
 
@@ -99,12 +101,12 @@ async function sendOne(
 }
 
 async function copy(known: Known, journal: ActivityJournal): Promise<void> {
-  const { options, asOf } = known
+  const { options, asOf, copied } = known
   const { entries } = journal.state()
-  if (entries === known.copied) return
+  if (entries === copied.entries && (asOf ?? 0) - (copied.asOf ?? 0) < COPY_EVERY_MS) return
   try {
     await copyEntries(options.copy, { asOf, entries: [...entries] })
-    known.copied = entries
+    known.copied = { entries, asOf }
   } catch (error) {
     options.logger.warn({ err: error }, 'no copy of the activity could be made')
   }

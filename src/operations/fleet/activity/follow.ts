@@ -14,18 +14,19 @@ const LAG_LOOK_MS = 50
 /** From opening the journal until it stops, or cannot be opened. */
 export async function followOnce(known: Known, openLog: () => Promise<OrderedLog>): Promise<void> {
   const { signal, logger } = known.options
+  const patience = AbortSignal.timeout(OPEN_MS)
   try {
     await using probe = await openLog()
     await using journal = await openJournal({
       log: await openLog(),
       machine: activityMachine,
       logger,
-      signal: AbortSignal.any([signal, AbortSignal.timeout(OPEN_MS)]),
+      signal: AbortSignal.any([signal, patience]),
     })
     await follow(known, journal, probe)
     journal.stopped.throwIfAborted()
   } catch (error) {
-    if (!signal.aborted) noteAway(known, describeError(error))
+    if (!signal.aborted) noteAway(known, whyNot(error, patience, OPEN_MS))
   }
 }
 
@@ -60,14 +61,18 @@ async function probeOnce(
   until: AbortSignal,
 ): Promise<void> {
   const asked = known.options.now()
+  const patience = AbortSignal.timeout(PROBE_MS)
   try {
-    const patience = AbortSignal.any([until, AbortSignal.timeout(PROBE_MS)])
-    const { end } = await probe.bounds(patience)
-    while (journal.position() < end && !patience.aborted) await delay(LAG_LOOK_MS)
+    const { end } = await probe.bounds(AbortSignal.any([until, patience]))
+    while (journal.position() < end && !patience.aborted && !until.aborted) await delay(LAG_LOOK_MS)
     const missing = end - journal.position()
     if (missing > 0) throw new Error(`its last ${missing} records cannot be read`)
     noteRead(known, asked)
   } catch (error) {
-    if (!until.aborted) noteAway(known, describeError(error))
+    if (!until.aborted) noteAway(known, whyNot(error, patience, PROBE_MS))
   }
 }
+
+/** A timeout by itself says nothing that a person could use. */
+const whyNot = (error: unknown, patience: AbortSignal, ms: number): string =>
+  patience.aborted ? `no answer within ${ms / 1_000} s` : describeError(error)

@@ -1,7 +1,7 @@
 import { type Activity, type ActivityLog, byBeginning } from './contract.ts'
 import { readCopy } from './copy.ts'
 import { followOnce } from './follow.ts'
-import { type ActivityOptions, type Known, look, standingOf, untilAborted } from './state.ts'
+import { type ActivityOptions, type Known, look, NOT_READ_YET, standingOf, untilAborted } from './state.ts'
 import { createView } from './view.ts'
 
 export interface RunningActivity extends ActivityLog {
@@ -33,10 +33,10 @@ export async function runActivity(options: ActivityOptions): Promise<RunningActi
     waiting: [],
     changes: 0,
     entries,
-    copied: entries,
+    copied: { entries, asOf: copy.asOf },
     asOf: copy.asOf,
     awaySince: journal === undefined ? null : options.now(),
-    away: journal === undefined ? null : 'it has not been read yet',
+    away: journal === undefined ? null : NOT_READ_YET,
     notTaken: null,
     accepted: new Set(),
     refused: new Set(),

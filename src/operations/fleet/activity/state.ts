@@ -8,6 +8,9 @@ import type { ActivityCommand, ActivityState } from './machine.ts'
 import type { Outbox, Waiting } from './outbox.ts'
 import type { ActivityView } from './view.ts'
 
+/** Why the journal is away at first. */
+export const NOT_READ_YET = 'it has not been read yet'
+
 export type ActivityJournal = Journal<ActivityState, ActivityCommand>
 
 export interface ActivityOptions {
@@ -39,8 +42,8 @@ export interface Known {
   changes: number
   /** What the journal held when it was last read, oldest first. */
   entries: readonly Activity[]
-  /** The same, as the copy on the disk has it. */
-  copied: readonly Activity[]
+  /** The same, as the copy on the disk has it, and as of when. */
+  copied: { readonly entries: readonly Activity[]; readonly asOf: number | null }
   asOf: number | null
   awaySince: number | null
   /** Why it is away. */
@@ -89,7 +92,8 @@ export function noteRead(known: Known, asOf: number): void {
 
 export function noteAway(known: Known, why: string): void {
   const { logger, now } = known.options
-  if (known.away !== why) logger.warn({ why }, 'the activity journal is away')
+  // Once for each absence: how it fails to answer changes with every attempt.
+  if (known.away === null || known.away === NOT_READ_YET) logger.warn({ why }, 'the activity journal is away')
   known.awaySince ??= now()
   known.away = why
 }
