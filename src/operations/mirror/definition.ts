@@ -55,6 +55,8 @@ export const linkDefinitionSchema = z.strictObject({
     .default({ prefix: '', suffix: '' }),
   /** Replicas of the topics it creates; null: as at the source. */
   replicationFactor: z.int().min(1).nullable().default(null),
+  /** What to do when there is no copy yet: `create` it as at the source, or `wait` until somebody has. */
+  onMissingTopic: z.enum(['create', 'wait']).default('create'),
   /**
    * What to do when the copy's partitions are fewer than the source's: `widen` the copy, or `halt` those it lacks. A copy
    * with more of them is always left so.

@@ -35,3 +35,37 @@ export const LINK_LOG_UNREADABLE = errorKind(
   'A range of offsets that was to be compared is not in the log.',
   'Choose a range that both logs hold: from the higher log start to the lower log end.',
 )
+
+export const LINK_INVALID = errorKind(
+  'LINK_INVALID',
+  'A link cannot be as it was asked for.',
+  'Correct what the message names.',
+  2,
+)
+
+export const LINK_UNKNOWN = errorKind(
+  'LINK_UNKNOWN',
+  'There is no link of this name.',
+  'List the links to see their names.',
+  2,
+)
+
+export const LINK_CHANGED = errorKind(
+  'LINK_CHANGED',
+  'A link was changed by somebody else in the meantime.',
+  'Look at it again, and repeat what still applies.',
+)
+
+export const LINK_NOT_STOPPED = errorKind(
+  'LINK_NOT_STOPPED',
+  "A link's positions were to be changed while it may still copy.",
+  'Stop the link first; paused is not enough.',
+  3,
+)
+
+export const LINK_POSITION_REFUSED = errorKind(
+  'LINK_POSITION_REFUSED',
+  'A link cannot go on from where it was told to.',
+  "Read what is said per partition. Where the copy's offsets need not be the source's, use `offsets: mapped`.",
+  3,
+)

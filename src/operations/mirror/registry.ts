@@ -29,11 +29,27 @@ export interface LinkRegistry {
    * Begins partitions anew: looks at both logs again, tries what was halted once more.
    * @throws AjnaError LINK_UNKNOWN
    */
-  restart(name: string, which: { readonly only: 'all' | 'failed' }): Promise<void>
+  restart(
+    name: string,
+    which: {
+      readonly only: 'all' | 'failed'
+      /** Default: every partition of the link. */
+      readonly partitions?: readonly { readonly topic: string; readonly partition: number }[]
+    },
+  ): Promise<void>
   /** What its workers last said, put together; undefined when none has said anything yet. */
   status(name: string): LinkStatus | undefined
   /** Where each partition stands: source and target offset that are copied next. From the target's log, not from memory. */
   positions(name: string, signal: AbortSignal): Promise<readonly LinkPosition[]>
+  /**
+   * Says where partitions of a stopped link go on, all of them or none: the next source offset to be copied, which will lie
+   * where the copy ends then; null: as if nothing was known of the partition. This is how a copy that another replicator
+   * began is taken over. Under `identity` a position that the copy's end contradicts is refused; under `mapped` it begins a
+   * new stretch of the mapping.
+   * @throws AjnaError LINK_UNKNOWN, LINK_NOT_STOPPED, LINK_POSITION_REFUSED (with the partitions and why), what the journal
+   *   throws
+   */
+  setPositions(name: string, positions: readonly LinkPositionChange[], signal: AbortSignal): Promise<void>
   /** Calls back at each change of a definition or a status until the signal aborts. */
   onChange(listener: (name: string) => void, signal: AbortSignal): void
 }
@@ -48,7 +64,15 @@ export interface LinkEntry {
   readonly annotations: Readonly<Record<string, string>>
 }
 
+export interface LinkPositionChange {
+  /** Name at the source. */
+  readonly topic: string
+  readonly partition: number
+  readonly sourceOffset: number | null
+}
+
 export interface LinkPosition {
+  /** Name at the source. */
   readonly topic: string
   readonly partition: number
   /** The next source offset to be copied, and where it will lie at the target. Equal under identity. */
