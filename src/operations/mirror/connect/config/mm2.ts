@@ -1,0 +1,115 @@
+import { clientSettings } from './client-end.ts'
+import { adminKeys, clusterKeys, consumerKeys, producerKeys } from './client-keys.ts'
+import { connectorKeys, sourceConnectorKeys } from './connect-keys.ts'
+import { newlyGathered } from './gathered.ts'
+import { linkKeys } from './link-keys.ts'
+import {
+  checkpointOnlyKeys,
+  heartbeatOnlyKeys,
+  IDENTITY_POLICY,
+  mirrorCheckpointKeys,
+  mirrorHeartbeatKeys,
+  mirrorSourceKeys,
+} from './mm2-keys.ts'
+import { regexPatterns } from './patterns.ts'
+import { familyOf, type KeyFamily, type KeyTable, type Reading } from './reading.ts'
+import { predicateFamily, readTransforms, transformFamily } from './transforms.ts'
+import { chooseEnd, conclude, linkFields, type Translation, type TranslationContext } from './translation.ts'
+
+export const MIRROR_SOURCE = 'org.apache.kafka.connect.mirror.MirrorSourceConnector'
+export const MIRROR_CHECKPOINT = 'org.apache.kafka.connect.mirror.MirrorCheckpointConnector'
+export const MIRROR_HEARTBEAT = 'org.apache.kafka.connect.mirror.MirrorHeartbeatConnector'
+
+/** Of each side in MirrorMaker's order: what comes later wins. */
+const SOURCE_PREFIXES = ['source.cluster.', 'consumer.', 'source.consumer.']
+const TARGET_PREFIXES = [
+  'target.cluster.',
+  'admin.',
+  'target.admin.',
+  'producer.',
+  'target.producer.',
+  'producer.override.',
+]
+
+const families: readonly KeyFamily[] = [
+  familyOf('source.cluster.', clusterKeys),
+  familyOf('target.cluster.', clusterKeys),
+  ...['consumer.', 'source.consumer.', 'target.consumer.'].map(prefix => familyOf(prefix, consumerKeys)),
+  ...['producer.', 'source.producer.', 'target.producer.', 'producer.override.'].map(prefix =>
+    familyOf(prefix, producerKeys),
+  ),
+  ...['admin.', 'source.admin.', 'target.admin.', 'admin.override.'].map(prefix =>
+    familyOf(prefix, adminKeys),
+  ),
+  transformFamily,
+  predicateFamily,
+]
+
+export const mirrorSourceTable: KeyTable = {
+  keys: [...connectorKeys, ...mirrorSourceKeys, ...sourceConnectorKeys, ...linkKeys],
+  also: [...checkpointOnlyKeys, ...heartbeatOnlyKeys],
+  families,
+}
+export const mirrorCheckpointTable: KeyTable = {
+  keys: [...connectorKeys, ...mirrorCheckpointKeys, ...sourceConnectorKeys],
+  also: [...mirrorSourceKeys, ...heartbeatOnlyKeys],
+  families,
+}
+export const mirrorHeartbeatTable: KeyTable = {
+  keys: [...connectorKeys, ...mirrorHeartbeatKeys, ...sourceConnectorKeys],
+  also: [...mirrorSourceKeys, ...checkpointOnlyKeys],
+  families,
+}
+
+export function translateMirrorSource(reading: Reading, context: TranslationContext): Translation {
+  const gathered = newlyGathered()
+  const { problems } = gathered
+  const end = (side: 'source' | 'target', prefixes: readonly string[]) => {
+    const settings = clientSettings(reading.config, prefixes)
+    return chooseEnd({ side, settings, prefix: `${side}.cluster.` }, reading, context, gathered)
+  }
+  const source = end('source', SOURCE_PREFIXES)
+  const target = end('target', TARGET_PREFIXES)
+  const include = regexPatterns('topics', reading.list('topics'), problems)
+  if (include.length === 0 && problems.length === 0)
+    problems.push({ key: 'topics', message: 'names no topic' })
+  const exclude = [
+    ...regexPatterns('topics.exclude', reading.list('topics.exclude'), problems),
+    ...neverCopied(reading),
+  ]
+  const transformed = readTransforms(reading.config, reading.list('transforms'), reading.list('predicates'))
+  problems.push(...transformed.problems)
+  const fields = linkFields(reading, gathered, { offsets: 'mapped', onMissingTopic: 'create' })
+  return conclude(reading, gathered, {
+    source,
+    target,
+    fields: {
+      ...fields,
+      topics: { include, exclude: [...new Set(exclude)] },
+      rename: { prefix: transformed.prefix + aliasPrefix(reading), suffix: transformed.suffix },
+      replicationFactor: reading.value('replication.factor') as number | null,
+      headers: [...(fields.headers ?? []), ...transformed.headers],
+    },
+  })
+}
+
+const keepsNames = (reading: Reading): boolean => reading.text('replication.policy.class') === IDENTITY_POLICY
+
+const separatorOf = (reading: Reading): string => reading.text('replication.policy.separator') ?? '.'
+
+const aliasPrefix = (reading: Reading): string =>
+  keepsNames(reading) ? '' : `${reading.text('source.cluster.alias') ?? ''}${separatorOf(reading)}`
+
+/**
+ * What MirrorMaker 2 leaves out whatever `topics` says (ReplicationPolicy.isInternalTopic, MirrorSourceConnector.isCycle):
+ * internal topics, and those whose name says that they came from the target. Where names are kept, heartbeats are not
+ * copied: two links towards one another would each write the other's.
+ */
+function neverCopied(reading: Reading): readonly string[] {
+  const separator = separatorOf(reading)
+  const internal = ['__*', '.*', '*.internal', '*-internal', `*${separator}internal`]
+  const target = reading.text('target.cluster.alias') ?? 'target'
+  return keepsNames(reading)
+    ? [...internal, 'heartbeats']
+    : [...internal, `${target}${separator}*`, `*${separator}${target}${separator}*`]
+}
