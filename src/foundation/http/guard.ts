@@ -12,6 +12,15 @@ export interface GuardedRequest {
 
 const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS'])
 
+/** Who may come in. */
+export interface Door {
+  readonly session: Session
+  /** `session`: who holds it. `machine`: everyone on this machine, as long as no browser's page from elsewhere asks. */
+  readonly access: 'session' | 'machine'
+  /** With this user name the session's token is taken as a password too (RFC 7617), for clients that know no other way. */
+  readonly basicUser?: string
+}
+
 /**
  * The one rule for who may ask what. Returns the refusal, or undefined when the request may pass.
  *
@@ -20,14 +29,14 @@ const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS'])
  */
 export function refusalOf(
   request: GuardedRequest,
-  session: Session,
+  door: Door,
   hosts: ReadonlySet<string>,
 ): AjnaError | undefined {
   return (
     refuseHost(request, hosts) ??
     (request.open && SAFE_METHODS.has(request.method)
       ? undefined
-      : (refuseOrigin(request, session) ?? refuseSession(request, session)))
+      : (refuseOrigin(request, door) ?? refuseSession(request, door)))
   )
 }
 
@@ -44,7 +53,7 @@ function refuseHost(request: GuardedRequest, hosts: ReadonlySet<string>): AjnaEr
   })
 }
 
-function refuseOrigin(request: GuardedRequest, session: Session): AjnaError | undefined {
+function refuseOrigin(request: GuardedRequest, door: Door): AjnaError | undefined {
   const own = `http://${header(request, 'host')?.toLowerCase()}`
   const origin = header(request, 'origin')?.toLowerCase()
   const site = header(request, 'sec-fetch-site')
@@ -56,13 +65,14 @@ function refuseOrigin(request: GuardedRequest, session: Session): AjnaError | un
   if (site !== undefined && site !== 'same-origin' && site !== 'none') return refuse(`a ${quoted(site)} page`)
   // A browser always says where an act comes from; a cookie without that is not from the console.
   const acts = !SAFE_METHODS.has(request.method)
-  if (acts && origin === undefined && site === undefined && !hasBearer(request, session))
-    return refuse('an unnamed origin')
+  const byCookie = hasCookie(request, door.session) && !hasToken(request, door)
+  if (acts && origin === undefined && site === undefined && byCookie) return refuse('an unnamed origin')
   return undefined
 }
 
-function refuseSession(request: GuardedRequest, session: Session): AjnaError | undefined {
-  if (hasBearer(request, session) || hasCookie(request, session)) return undefined
+function refuseSession(request: GuardedRequest, door: Door): AjnaError | undefined {
+  const { session, access } = door
+  if (access === 'machine' || hasToken(request, door) || hasCookie(request, session)) return undefined
   const given =
     header(request, 'authorization') !== undefined || header(request, 'cookie')?.includes(session.cookieName)
   return new AjnaError(
@@ -71,9 +81,13 @@ function refuseSession(request: GuardedRequest, session: Session): AjnaError | u
   )
 }
 
-function hasBearer(request: GuardedRequest, session: Session): boolean {
-  const match = /^Bearer ([\w-]{1,128})$/.exec(header(request, 'authorization') ?? '')
-  return match !== null && sameSecret(match[1]!, session.token)
+function hasToken(request: GuardedRequest, { session, basicUser }: Door): boolean {
+  const given = header(request, 'authorization') ?? ''
+  const bearer = /^Bearer ([\w-]{1,128})$/.exec(given)
+  if (bearer !== null) return sameSecret(bearer[1]!, session.token)
+  const basic = /^Basic ([\w+/=-]{1,512})$/.exec(given)
+  if (basic === null || basicUser === undefined) return false
+  return sameSecret(Buffer.from(basic[1]!, 'base64').toString(), `${basicUser}:${session.token}`)
 }
 
 function hasCookie(request: GuardedRequest, session: Session): boolean {

@@ -366,3 +366,77 @@ describe('an error answer', () => {
     }
   })
 })
+
+describe('a server for tools that know no session', () => {
+  const serve = async (door: { access: 'session' | 'machine'; basicUser?: string }): Promise<HttpServer> => {
+    const tools = createHttpServer({
+      title: 'tools',
+      version: '1',
+      session,
+      log: silentLogger,
+      door,
+      guarded: 'all',
+      errorForm: (status, { code, message }) => ({ error_code: status, message: `${code}: ${message}` }),
+    })
+    tools.app.after(() => {
+      tools.app.get('/things', async () => [])
+      tools.app.put('/things', async () => [])
+    })
+    base = await tools.listen(0)
+    return tools
+  }
+  const basic = (text: string) => ({ authorization: `Basic ${Buffer.from(text).toString('base64')}` })
+  const things = (headers: Record<string, string> = {}, method = 'PUT'): Sent => ({
+    method,
+    path: '/things',
+    headers,
+  })
+
+  it('takes the token as a password, and nothing else', async () => {
+    const before = base
+    const tools = await serve({ access: 'session', basicUser: 'ajna' })
+    try {
+      assert.equal((await send(things(basic(`ajna:${session.token}`)))).status, 200)
+      assert.equal((await send(things({ authorization: bearer }))).status, 200)
+      for (const wrong of ['ajna:', `root:${session.token}`, `ajna:${session.token}x`, session.token, ''])
+        assert.equal((await send(things(basic(wrong)))).status, 401, wrong)
+      const answer = await send(things({}, 'GET'))
+      assert.equal(answer.status, 401)
+      assert.match(answer.head, /www-authenticate: Basic realm="ajna"/i)
+      assert.deepEqual(JSON.parse(answer.body), {
+        error_code: 401,
+        message: 'HTTP_UNAUTHENTICATED: the request carries no session',
+      })
+      assert.equal((await send({ path: '/nowhere' })).status, 401)
+    } finally {
+      await tools.close()
+      base = before
+    }
+  })
+
+  it('lets in everyone on this machine but no page of a browser, when it is told to', async () => {
+    const before = base
+    const tools = await serve({ access: 'machine' })
+    try {
+      for (const method of ['GET', 'PUT']) {
+        assert.equal((await send(things({}, method))).status, 200)
+        assert.equal((await send(things({ host: 'evil.example' }, method))).status, 421)
+        assert.equal((await send(things({ origin: 'http://evil.example' }, method))).status, 403)
+        assert.equal((await send(things({ origin: 'http://127.0.0.1:1' }, method))).status, 403)
+        assert.equal((await send(things({ 'sec-fetch-site': 'cross-site' }, method))).status, 403)
+      }
+      const answer = await send({ path: '/nowhere' })
+      assert.equal(answer.status, 404)
+      assert.equal(JSON.parse(answer.body).error_code, 404)
+      const garbage = await raw('garbage\r\n\r\n')
+      assert.deepEqual([garbage.status, JSON.parse(garbage.body).error_code], [400, 400])
+    } finally {
+      await tools.close()
+      base = before
+    }
+  })
+
+  it('is nobody else: a password opens no server that does not say so', async () => {
+    assert.equal((await send({ headers: basic(`ajna:${session.token}`) })).status, 401)
+  })
+})

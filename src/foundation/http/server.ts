@@ -12,7 +12,7 @@ import {
 import { z } from 'zod'
 import { AjnaError } from '../errors/errors.ts'
 import type { Logger } from '../log/log.ts'
-import { answerFor, type StatusTable } from './answer.ts'
+import { answerFor, type ErrorBody, type StatusTable } from './answer.ts'
 import {
   HTTP_BUSY,
   HTTP_NOT_FOUND,
@@ -21,7 +21,7 @@ import {
   HTTP_UNAUTHENTICATED,
 } from './errors.ts'
 import { EventStream, type EventStreamOptions } from './events.ts'
-import { refusalOf } from './guard.ts'
+import { type Door, refusalOf } from './guard.ts'
 import { type Session, sameSecret } from './session.ts'
 
 const MAX_BODY_BYTES = 256 * 1024
@@ -63,6 +63,12 @@ export interface HttpServerOptions {
   readonly statuses?: StatusTable
   /** `name:port` values of the Host header served besides this server's own loopback address. */
   readonly hosts?: readonly string[]
+  /** Who may come in; default whoever holds the session. */
+  readonly door?: Omit<Door, 'session'>
+  /** What asks for it: the addresses below /api (default), or all. */
+  readonly guarded?: 'api' | 'all'
+  /** How what is not a success is written, where a protocol of its own says so; default {@link ErrorBody}. */
+  readonly errorForm?: (status: number, body: ErrorBody) => unknown
 }
 
 // biome-ignore format: one line per type parameter says nothing
@@ -80,7 +86,8 @@ export interface HttpServer {
 }
 
 export function createHttpServer(options: HttpServerOptions): HttpServer {
-  const { session, log } = options
+  const { session, log, errorForm = (_status: number, body: ErrorBody): unknown => body } = options
+  const door: Door = { access: 'session', ...options.door, session }
   const hosts = new Set(options.hosts?.map(host => host.toLowerCase()))
   const streams = new Set<EventStream>()
   const app = fastify({
@@ -90,7 +97,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     http: { maxHeaderSize: MAX_HEADER_BYTES },
     routerOptions: { maxParamLength: MAX_PARAM_CHARACTERS },
     genReqId: () => randomUUID(),
-    clientErrorHandler: answerUnparsable,
+    clientErrorHandler: (error, socket) => answerUnparsable(error, socket, errorForm),
     frameworkErrors: (error, request, reply) =>
       answer(error, request as FastifyRequest, reply as FastifyReply),
     return503OnClosing: true,
@@ -106,7 +113,9 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       .code(status)
       .type('application/json')
       .serializer(JSON.stringify)
-    reply.send(body)
+    if (status === 401 && door.basicUser !== undefined)
+      reply.header('www-authenticate', 'Basic realm="ajna", charset="UTF-8"')
+    reply.send(errorForm(status, body))
   }
 
   app.setValidatorCompiler(validatorCompiler)
@@ -126,14 +135,14 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
         details: { allowed: MAX_URL_CHARACTERS },
       })
     }
-    const isApi = request.routeOptions.url?.startsWith('/api') ?? false
+    const isGuarded = options.guarded === 'all' || (request.routeOptions.url?.startsWith('/api') ?? false)
     const refusal = refusalOf(
-      { method: request.method, headers: request.headers, open: !isApi },
-      session,
+      { method: request.method, headers: request.headers, open: !isGuarded },
+      door,
       hosts,
     )
     if (refusal !== undefined) throw refusal
-    if (isApi) reply.header('cache-control', 'no-store')
+    if (isGuarded) reply.header('cache-control', 'no-store')
   })
   app.addHook('preClose', async () => {
     for (const stream of streams) stream.end()
@@ -196,7 +205,11 @@ function localPath(next: string | undefined): string {
 }
 
 /** What Node could not parse as HTTP never becomes a request; it is still answered in the one form errors have. */
-function answerUnparsable(error: NodeJS.ErrnoException, socket: Socket): void {
+function answerUnparsable(
+  error: NodeJS.ErrnoException,
+  socket: Socket,
+  errorForm: (status: number, body: ErrorBody) => unknown,
+): void {
   if (error.code === 'ECONNRESET' || socket.destroyed || !socket.writable) {
     socket.destroy()
     return
@@ -205,12 +218,13 @@ function answerUnparsable(error: NodeJS.ErrnoException, socket: Socket): void {
   const kind = tooLarge ? HTTP_REQUEST_TOO_LARGE : HTTP_REQUEST_INVALID
   const message =
     error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 'the request did not arrive in time' : 'this is not HTTP/1.1'
-  const body = JSON.stringify(new AjnaError(kind, tooLarge ? 'the headers are too large' : message))
   const status = tooLarge
     ? '431 Request Header Fields Too Large'
     : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
       ? '408 Request Timeout'
       : '400 Bad Request'
+  const failure = new AjnaError(kind, tooLarge ? 'the headers are too large' : message)
+  const body = JSON.stringify(errorForm(Number.parseInt(status, 10), failure.toJSON()))
   socket.end(
     `HTTP/1.1 ${status}\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
   )
