@@ -36,6 +36,21 @@ const PREDICATE_MEMBERS: Readonly<Record<string, KeySpec>> = {
   name: member('name', 'STRING', 'HasHeaderKey: the header’s key.'),
 }
 
+/** Those a configuration may name, with their own keys. */
+export const transformPlugins: readonly {
+  readonly class: string
+  readonly type: string
+  readonly keys: readonly KeySpec[]
+}[] = [
+  {
+    class: ROUTER,
+    type: 'transformation',
+    keys: [TRANSFORM_MEMBERS['regex']!, TRANSFORM_MEMBERS['replacement']!],
+  },
+  { class: FILTER, type: 'transformation', keys: [] },
+  { class: HAS_HEADER, type: 'predicate', keys: [PREDICATE_MEMBERS['name']!] },
+]
+
 /** `transforms.<alias>.…`; what no transform here has is refused with its transform, not as an unknown key. */
 export const transformFamily: KeyFamily = aliasFamily('transforms.', TRANSFORM_MEMBERS)
 export const predicateFamily: KeyFamily = aliasFamily('predicates.', PREDICATE_MEMBERS)
