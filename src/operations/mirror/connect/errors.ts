@@ -48,3 +48,10 @@ export const CONNECT_OFFSETS_INVALID = errorKind(
   'GET /connectors/<name>/offsets shows the form; an offset of null forgets a partition.',
   2,
 )
+
+export const CONNECT_POSITIONS_INVALID = errorKind(
+  'CONNECT_POSITIONS_INVALID',
+  'A file of positions is not in the format it was said to be in.',
+  'Correct the line that is named, or say another format; exporting shows how each of them looks.',
+  2,
+)
