@@ -17,8 +17,12 @@ export const linkConnectorTable: KeyTable = {
   keys: [...connectorKeys, ...linkConnectorKeys, ...linkKeys, ...sourceConnectorKeys],
   also: [],
   families: [
-    familyOf('source.cluster.', clusterKeys),
-    familyOf('target.cluster.', clusterKeys),
+    familyOf(
+      'source.cluster.',
+      clusterKeys,
+      'the source’s addresses and certificates: bootstrap.servers, security.protocol and ssl.… of a client.',
+    ),
+    familyOf('target.cluster.', clusterKeys, 'the target’s, likewise.'),
     transformFamily,
     predicateFamily,
   ],

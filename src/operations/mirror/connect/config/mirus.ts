@@ -15,10 +15,22 @@ export const mirusTable: KeyTable = {
   keys: [...connectorKeys, ...mirusKeys, ...sourceConnectorKeys, ...linkKeys],
   also: [],
   families: [
-    familyOf('consumer.', consumerKeys),
-    familyOf('destination.consumer.', consumerKeys),
-    familyOf('producer.override.', producerKeys),
-    familyOf('admin.override.', adminKeys),
+    familyOf('consumer.', consumerKeys, 'settings of a consumer: the source’s addresses and certificates.'),
+    familyOf(
+      'destination.consumer.',
+      consumerKeys,
+      'settings of a consumer: the target’s addresses and certificates; what is not said is as at the source.',
+    ),
+    familyOf(
+      'producer.override.',
+      producerKeys,
+      'settings of a producer: the target’s, over destination.consumer.',
+    ),
+    familyOf(
+      'admin.override.',
+      adminKeys,
+      'settings of an admin client: the target’s, over destination.consumer.',
+    ),
     transformFamily,
     predicateFamily,
   ],

@@ -31,16 +31,33 @@ const TARGET_PREFIXES = [
   'producer.override.',
 ]
 
+const SOURCE = 'the source’s'
+const TARGET = 'the target’s'
+const OVER = (prefix: string): string => `, over ${prefix}`
+const UNUSED = 'no effect: of a client that a link does not have.'
+
 const families: readonly KeyFamily[] = [
-  familyOf('source.cluster.', clusterKeys),
-  familyOf('target.cluster.', clusterKeys),
-  ...['consumer.', 'source.consumer.', 'target.consumer.'].map(prefix => familyOf(prefix, consumerKeys)),
-  ...['producer.', 'source.producer.', 'target.producer.', 'producer.override.'].map(prefix =>
-    familyOf(prefix, producerKeys),
+  familyOf(
+    'source.cluster.',
+    clusterKeys,
+    `${SOURCE} addresses and certificates: bootstrap.servers, security.protocol and ssl.… of a client.`,
   ),
-  ...['admin.', 'source.admin.', 'target.admin.', 'admin.override.'].map(prefix =>
-    familyOf(prefix, adminKeys),
+  familyOf('target.cluster.', clusterKeys, `${TARGET}, likewise.`),
+  familyOf('consumer.', consumerKeys, `settings of a consumer: ${SOURCE}${OVER('source.cluster.')}`),
+  familyOf('source.consumer.', consumerKeys, `settings of a consumer: ${SOURCE}${OVER('consumer.')}`),
+  familyOf('admin.', adminKeys, `settings of an admin client: ${TARGET}${OVER('target.cluster.')}`),
+  familyOf('target.admin.', adminKeys, `settings of an admin client: ${TARGET}${OVER('admin.')}`),
+  familyOf('producer.', producerKeys, `settings of a producer: ${TARGET}${OVER('target.admin.')}`),
+  familyOf('target.producer.', producerKeys, `settings of a producer: ${TARGET}${OVER('producer.')}`),
+  familyOf(
+    'producer.override.',
+    producerKeys,
+    `settings of a producer: ${TARGET}${OVER('target.producer.')}`,
   ),
+  familyOf('target.consumer.', consumerKeys, UNUSED),
+  familyOf('source.producer.', producerKeys, UNUSED),
+  familyOf('source.admin.', adminKeys, UNUSED),
+  familyOf('admin.override.', adminKeys, UNUSED),
   transformFamily,
   predicateFamily,
 ]

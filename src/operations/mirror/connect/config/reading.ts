@@ -5,6 +5,8 @@ import { parseValue, shown } from './value.ts'
 /** Keys of a family: all those that begin with a prefix. */
 export interface KeyFamily {
   readonly prefix: string
+  /** What its keys are for, in a sentence. */
+  readonly about: string
   /** What is known by the rest of the key; undefined: nothing is. */
   find(rest: string): KeySpec | undefined
   /** For saying what might have been meant. */
@@ -40,9 +42,9 @@ export interface ReadEntry {
 }
 
 /** A table of specs as a family. */
-export function familyOf(prefix: string, specs: readonly KeySpec[]): KeyFamily {
+export function familyOf(prefix: string, specs: readonly KeySpec[], about: string): KeyFamily {
   const byName = new Map(specs.map(spec => [spec.name, spec]))
-  return { prefix, find: rest => byName.get(rest), names: [...byName.keys()] }
+  return { prefix, about, find: rest => byName.get(rest), names: [...byName.keys()] }
 }
 
 /** Reads a configuration by its table: every key is known, every value of its type, nothing refused is asked for. */

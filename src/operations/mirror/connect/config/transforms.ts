@@ -52,12 +52,21 @@ export const transformPlugins: readonly {
 ]
 
 /** `transforms.<alias>.…`; what no transform here has is refused with its transform, not as an unknown key. */
-export const transformFamily: KeyFamily = aliasFamily('transforms.', TRANSFORM_MEMBERS)
-export const predicateFamily: KeyFamily = aliasFamily('predicates.', PREDICATE_MEMBERS)
+export const transformFamily: KeyFamily = aliasFamily(
+  'transforms.',
+  TRANSFORM_MEMBERS,
+  '`transforms.<alias>.type`, `regex` and `replacement` of a RegexRouter whose regex is `(.*)` or `.*`; `predicate` and `negate` of a Filter.',
+)
+export const predicateFamily: KeyFamily = aliasFamily(
+  'predicates.',
+  PREDICATE_MEMBERS,
+  '`predicates.<alias>.type` and `name` of a HasHeaderKey.',
+)
 
-function aliasFamily(prefix: string, members: Readonly<Record<string, KeySpec>>): KeyFamily {
+function aliasFamily(prefix: string, members: Readonly<Record<string, KeySpec>>, about: string): KeyFamily {
   return {
     prefix,
+    about,
     find(rest) {
       const name = /^[^.]+\.(.+)$/.exec(rest)?.[1]
       if (name === undefined) return undefined
