@@ -1,78 +1,50 @@
-/** A link between two real brokers, all guarantees on: records of 1 KB and 100 B. Run with `make bench-mirror`. */
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
-import { BatchBuilder } from '../../src/foundation/wire/build.ts'
-import { openWire } from '../../src/foundation/wire/wire.ts'
-import { startCluster } from '../fleets/cluster.ts'
-import { linkBetween } from '../mirror/link.ts'
-import { createTopic } from '../wire/topics.ts'
+/**
+ * A link and MirrorMaker 2 side by side between two real brokers, all guarantees on. Run with `make bench-mirror`.
+ *
+ * Shorter: AJNA_BENCH_ROUNDS (5), AJNA_BENCH_MB per case (1024), AJNA_BENCH_CASES (1k,100,16kBatches),
+ * AJNA_BENCH_PEER=none leaves MirrorMaker 2 out.
+ */
 
-const PARTITIONS = 16
-const TOTAL_BYTES = 256 * 1024 * 1024
-const CASES = [
-  { name: '1 KB records in 256 KB batches', recordBytes: 1_000, batchBytes: 256 * 1024 },
-  { name: '100 B records in 256 KB batches', recordBytes: 100, batchBytes: 256 * 1024 },
-  { name: '1 KB records in 16 KB batches', recordBytes: 1_000, batchBytes: 16 * 1024 },
-] as const
+import { deleteTopic } from '../wire/topics.ts'
+import { type Case, type Compared, compare, loadTopic, startSides, turn } from './lib/compare.ts'
+import { startMm2 } from './lib/mm2.ts'
+import { startLinkProcess } from './lib/replicators.ts'
+import { printCompared, ratioOf } from './lib/report-compared.ts'
 
-const signal = AbortSignal.timeout(900_000)
-await using source = await startCluster({ nodes: 1, name: 'bench-source', heapMb: 512 })
-await using target = await startCluster({ nodes: 1, name: 'bench-target', heapMb: 512 })
-const folder = await mkdtemp(join(tmpdir(), 'ajna-bench-'))
+const KB = 1024
+const CASES: readonly (Case & { readonly key: string })[] = [
+  { key: '1k', name: '1 KB records in 256 KB batches', recordBytes: 1_000, batchBytes: 256 * KB },
+  { key: '100', name: '100 B records in 256 KB batches', recordBytes: 100, batchBytes: 256 * KB },
+  { key: '16kBatches', name: '1 KB records in 16 KB batches', recordBytes: 1_000, batchBytes: 16 * KB },
+]
 
-function fullBatch(recordBytes: number, batchBytes: number): { batch: Buffer; records: number } {
-  const builder = new BatchBuilder({ maxBytes: batchBytes })
-  const value = Buffer.alloc(recordBytes, 'x')
-  while (builder.add({ timestamp: Date.now(), value }));
-  const records = builder.count
-  return { batch: builder.finish(), records }
+const ROUNDS = Number(process.env['AJNA_BENCH_ROUNDS'] ?? 5)
+const BYTES = Number(process.env['AJNA_BENCH_MB'] ?? 1024) * KB * KB
+const DEADLINE_MS = 1_200_000
+
+const signal = AbortSignal.timeout(DEADLINE_MS)
+await using sides = await startSides()
+await using ours = await startLinkProcess(sides.source, sides.target)
+await using theirs =
+  process.env['AJNA_BENCH_PEER'] === 'none' ? undefined : await startMm2(sides.source, sides.target)
+
+const compared = new Map<string, Compared>()
+const wanted = process.env['AJNA_BENCH_CASES']?.split(',')
+for (const { key, ...kind } of CASES.filter(each => wanted?.includes(each.key) ?? true)) {
+  const load = await loadTopic(sides, kind, `bench-${key}`, BYTES, signal)
+  // Once for nothing: compilers on both sides have seen the work.
+  for (const each of [ours, theirs]) if (each !== undefined) await turn(sides, each, load, signal)
+  const result = await compare(sides, ours, theirs, load, ROUNDS, signal)
+  compared.set(key, result)
+  printCompared(result)
+  await deleteTopic(sides.source.bootstrap, load.topic)
 }
 
-async function fill(topic: string, batch: Buffer, batches: number): Promise<void> {
-  await using wire = openWire({ bootstrap: source.bootstrap, clientId: 'bench', requestTimeoutMs: 30_000 })
-  await using producer = await wire.producer({}, signal)
-  let next = 0
-  const lane = async (partition: number): Promise<void> => {
-    const own = Buffer.from(batch)
-    while (next++ < batches) await producer.append(topic, partition, own)
-  }
-  await Promise.all(Array.from({ length: PARTITIONS * 2 }, (_, i) => lane(i % PARTITIONS)))
-}
-
-const figures: Record<string, Record<string, number>> = {}
-for (const [index, { name, recordBytes, batchBytes }] of CASES.entries()) {
-  const topic = `bench-${index}`
-  const { batch, records } = fullBatch(recordBytes, batchBytes)
-  const batches = Math.floor(TOTAL_BYTES / batch.length)
-  const total = records * batches
-  await createTopic(source.bootstrap, topic, { partitions: PARTITIONS })
-  await createTopic(target.bootstrap, topic, { partitions: PARTITIONS })
-  await fill(topic, batch, batches)
-  const cpu = process.cpuUsage()
-  const started = performance.now()
-  const spec = { name: topic, topics: [topic] }
-  const sides = { source: source.bootstrap, target: target.bootstrap, store: join(folder, `${topic}.json`) }
-  await using link = await linkBetween({ ...sides, spec })
-  const copied = (): number => link.status().partitions.reduce((sum, each) => sum + each.records, 0)
-  while (copied() < total) await sleep(20, undefined, { signal })
-  const seconds = (performance.now() - started) / 1_000
-  const { user, system } = process.cpuUsage(cpu)
-  const cpuSeconds = (user + system) / 1e6
-  figures[name] = {
-    recordsPerSecond: Math.round(total / seconds),
-    recordsPerCpuSecond: Math.round(total / cpuSeconds),
-    mbPerSecond: Math.round((batches * batch.length) / seconds / 1e6),
-    mbPerCpuSecond: Math.round((batches * batch.length) / cpuSeconds / 1e6),
-  }
-}
-await rm(folder, { recursive: true })
-console.table(figures)
+const ratios = [...compared].flatMap(([key, each]) => [
+  [`cpuRatio${key}`, ratioOf(each, 'recordsPerCpuSecond')],
+  [`rateRatio${key}`, ratioOf(each, 'recordsPerSecond')],
+])
+const cases = [...compared].map(([key, { ours, theirs }]) => [key, { ours, theirs }])
 console.log(
-  JSON.stringify({
-    bench: 'mirror',
-    ...figures,
-    maxRssMb: Math.round(process.resourceUsage().maxRSS / 1024),
-  }),
+  JSON.stringify({ bench: 'mirror', ...Object.fromEntries(ratios), cases: Object.fromEntries(cases) }),
 )

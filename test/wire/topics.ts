@@ -41,10 +41,12 @@ export async function createTopic(
   await asAdmin(bootstrap, options.tls, admin => admin.createTopics(topic))
 }
 
-export async function deleteTopic(bootstrap: readonly string[], name: string): Promise<void> {
-  await asAdmin(bootstrap, undefined, admin => admin.deleteTopics({ topics: [name] })).catch(
-    (error: unknown) => {
-      if (!String(error).includes(UNKNOWN_TOPIC)) throw error
-    },
-  )
+export async function deleteTopic(
+  bootstrap: readonly string[],
+  name: string,
+  tls?: TlsIdentity,
+): Promise<void> {
+  await asAdmin(bootstrap, tls, admin => admin.deleteTopics({ topics: [name] })).catch((error: unknown) => {
+    if (!String(error).includes(UNKNOWN_TOPIC)) throw error
+  })
 }
