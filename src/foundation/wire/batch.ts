@@ -91,22 +91,16 @@ export function readBatchHeader(buffer: Buffer, at = 0, end: number = buffer.len
 }
 
 function headerOf(buffer: Buffer, at: number, size: number): BatchHeader {
-  const attributes = buffer.readInt16BE(at + ATTRIBUTES_AT)
   const baseOffset = readInt64(buffer, at + BASE_OFFSET_AT)
   const lastOffsetDelta = buffer.readInt32BE(at + LAST_OFFSET_DELTA_AT)
   const count = buffer.readInt32BE(at + COUNT_AT)
-  const lastOffset = baseOffset + lastOffsetDelta
-  if (baseOffset < 0 || lastOffsetDelta < 0 || !Number.isSafeInteger(lastOffset)) {
-    throw corrupt(at, `its offsets are ${baseOffset} + ${lastOffsetDelta}`)
-  }
-  if (count < 0 || count > lastOffsetDelta + 1) {
-    throw corrupt(at, `it claims ${count} records in ${lastOffsetDelta + 1} offsets`)
-  }
+  checkOffsets(at, baseOffset, lastOffsetDelta, count)
+  const attributes = buffer.readInt16BE(at + ATTRIBUTES_AT)
   return {
     at,
     size,
     baseOffset,
-    lastOffset,
+    lastOffset: baseOffset + lastOffsetDelta,
     leaderEpoch: buffer.readInt32BE(at + LEADER_EPOCH_AT),
     crc: buffer.readUInt32BE(at + CRC_AT),
     attributes,
@@ -123,9 +117,115 @@ function headerOf(buffer: Buffer, at: number, size: number): BatchHeader {
   }
 }
 
+/** @throws AjnaError BATCH_CORRUPT */
+function checkOffsets(at: number, baseOffset: number, lastOffsetDelta: number, count: number): void {
+  if (baseOffset < 0 || lastOffsetDelta < 0 || !Number.isSafeInteger(baseOffset + lastOffsetDelta)) {
+    throw corrupt(at, `its offsets are ${baseOffset} + ${lastOffsetDelta}`)
+  }
+  if (count < 0 || count > lastOffsetDelta + 1) {
+    throw corrupt(at, `it claims ${count} records in ${lastOffsetDelta + 1} offsets`)
+  }
+}
+
 /**
- * The whole batches in a fetch answer or a log segment, one after another. A batch cut short by the end of the range ends
- * the walk; the generator returns where the first byte not walked lies.
+ * The whole batches in a fetch answer or a log segment, one after another, as the header of the one it stands on: nothing
+ * is made for a batch, for whoever passes millions of them. A batch cut short by the end of the range ends the walk.
+ */
+export class BatchCursor implements BatchHeader {
+  readonly #buffer: Buffer
+  readonly #end: number
+  #floor = 0
+  at: number
+  size = 0
+  baseOffset = -1
+  lastOffset = -1
+  attributes = 0
+  count = 0
+
+  constructor(buffer: Buffer, from = 0, end: number = buffer.length) {
+    this.#buffer = buffer
+    this.#end = end
+    this.at = from
+  }
+
+  /**
+   * Steps onto the next batch; false when there is none, and `at + size` is then where the first byte not walked lies.
+   *
+   * @throws AjnaError BATCH_MAGIC_UNSUPPORTED, BATCH_CORRUPT (also for offsets that do not ascend)
+   */
+  next(): boolean {
+    const buffer = this.#buffer
+    const at = this.at + this.size
+    const size = batchSize(buffer, at, this.#end)
+    if (size < 0) return false
+    const baseOffset = readInt64(buffer, at + BASE_OFFSET_AT)
+    const lastOffsetDelta = buffer.readInt32BE(at + LAST_OFFSET_DELTA_AT)
+    const count = buffer.readInt32BE(at + COUNT_AT)
+    checkOffsets(at, baseOffset, lastOffsetDelta, count)
+    if (baseOffset < this.#floor)
+      throw corrupt(at, `its base offset ${baseOffset} comes after ${this.#floor - 1}`)
+    this.at = at
+    this.size = size
+    this.baseOffset = baseOffset
+    this.lastOffset = baseOffset + lastOffsetDelta
+    this.attributes = buffer.readInt16BE(at + ATTRIBUTES_AT)
+    this.count = count
+    this.#floor = this.lastOffset + 1
+    return true
+  }
+
+  /** As a value that stays. */
+  header(): BatchHeader {
+    return headerOf(this.#buffer, this.at, this.size)
+  }
+
+  get leaderEpoch(): number {
+    return this.#buffer.readInt32BE(this.at + LEADER_EPOCH_AT)
+  }
+
+  get crc(): number {
+    return this.#buffer.readUInt32BE(this.at + CRC_AT)
+  }
+
+  get codecId(): number {
+    return this.attributes & CODEC_MASK
+  }
+
+  get logAppendTime(): boolean {
+    return (this.attributes & LOG_APPEND_TIME_BIT) !== 0
+  }
+
+  get transactional(): boolean {
+    return (this.attributes & TRANSACTIONAL_BIT) !== 0
+  }
+
+  get control(): boolean {
+    return (this.attributes & CONTROL_BIT) !== 0
+  }
+
+  get baseTimestamp(): number {
+    return readInt64(this.#buffer, this.at + BASE_TIMESTAMP_AT)
+  }
+
+  get maxTimestamp(): number {
+    return readInt64(this.#buffer, this.at + MAX_TIMESTAMP_AT)
+  }
+
+  get producerId(): bigint {
+    return this.#buffer.readBigInt64BE(this.at + PRODUCER_ID_AT)
+  }
+
+  get producerEpoch(): number {
+    return this.#buffer.readInt16BE(this.at + PRODUCER_EPOCH_AT)
+  }
+
+  get baseSequence(): number {
+    return this.#buffer.readInt32BE(this.at + BASE_SEQUENCE_AT)
+  }
+}
+
+/**
+ * The batches that `BatchCursor` walks, as values. The generator returns where the first byte not walked lies.
  *
  * @throws AjnaError BATCH_MAGIC_UNSUPPORTED, BATCH_CORRUPT (also for offsets that do not ascend)
  */
@@ -134,17 +234,9 @@ export function* batchesIn(
   from = 0,
   end: number = buffer.length,
 ): Generator<BatchHeader, number, undefined> {
-  let at = from
-  let floor = 0
-  for (let size = batchSize(buffer, at, end); size > 0; size = batchSize(buffer, at, end)) {
-    const header = headerOf(buffer, at, size)
-    if (header.baseOffset < floor)
-      throw corrupt(at, `its base offset ${header.baseOffset} comes after ${floor - 1}`)
-    floor = header.lastOffset + 1
-    yield header
-    at += size
-  }
-  return at
+  const cursor = new BatchCursor(buffer, from, end)
+  while (cursor.next()) yield cursor.header()
+  return cursor.at + cursor.size
 }
 
 export function hasValidCrc(buffer: Buffer, header: Pick<BatchHeader, 'at' | 'size' | 'crc'>): boolean {
@@ -152,7 +244,10 @@ export function hasValidCrc(buffer: Buffer, header: Pick<BatchHeader, 'at' | 'si
 }
 
 /** @throws AjnaError BATCH_CORRUPT */
-export function verifyCrc(buffer: Buffer, header: BatchHeader): void {
+export function verifyCrc(
+  buffer: Buffer,
+  header: Pick<BatchHeader, 'at' | 'size' | 'crc' | 'baseOffset' | 'lastOffset'>,
+): void {
   if (!hasValidCrc(buffer, header)) {
     throw corrupt(header.at, `offsets ${header.baseOffset}..${header.lastOffset} do not match the checksum`)
   }

@@ -71,6 +71,12 @@ export class Cluster {
       : { node: found.leader, epoch: found.leaderEpoch }
   }
 
+  /** Node id of a partition's leader, or -1 when none is known. */
+  leaderNode(name: string, partition: number): number {
+    const state = this.#topics.get(name)
+    return state?.kind === 'known' ? (state.topic.partitions[partition]?.leader ?? -1) : -1
+  }
+
   /** All topics there are. @throws AjnaError BROKER_UNREACHABLE; the signal's reason */
   async allTopics(signal: AbortSignal): Promise<readonly TopicMetadata[]> {
     const response = await abortable(this.#askAnyBroker(null), signal)

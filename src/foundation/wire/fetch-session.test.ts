@@ -1,10 +1,18 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { FetchSession, type FetchTarget, type SessionPart } from './fetch-session.ts'
+import { FetchSession, type FetchTarget, type SessionPart, targetKey } from './fetch-session.ts'
 
 function target(partition: number, offset: number, id = 'id'): FetchTarget {
   return { topic: 't', id, partition, offset, currentLeaderEpoch: 0, lastFetchedEpoch: -1, maxBytes: 1 }
+}
+
+/** Makes exactly these wanted, out of what was before. */
+function change(session: FetchSession, wanted: Map<string, FetchTarget>, targets: readonly FetchTarget[]) {
+  const next = new Map(targets.map(each => [targetKey(each), each]))
+  for (const key of wanted.keys()) if (!next.has(key)) session.drop(key)
+  for (const [key, each] of next) session.want(key, each)
+  return next
 }
 
 /** What a broker believes it should fetch, from what it is told. */
@@ -28,6 +36,7 @@ const step = fc.record({
       selector: ({ partition, id }) => `${id}/${partition}`,
     },
   ),
+  wobble: fc.boolean(),
   answer: fc.constantFrom('kept', 'kept', 'kept', 'refused', 'failed'),
 })
 
@@ -36,8 +45,16 @@ test('the broker always believes exactly what the client wants', () => {
     fc.property(fc.array(step, { maxLength: 20 }), steps => {
       const session = new FetchSession()
       const told = new Map<string, number>()
-      for (const { targets, answer } of steps) {
-        believe(told, session.plan(targets.map(({ partition, offset, id }) => target(partition, offset, id))))
+      let wanted = new Map<string, FetchTarget>()
+      for (const { targets, wobble, answer } of steps) {
+        // There and back again first: what was said and unsaid in between is not heard.
+        if (wobble) wanted = change(session, wanted, [])
+        wanted = change(
+          session,
+          wanted,
+          targets.map(({ partition, offset, id }) => target(partition, offset, id)),
+        )
+        believe(told, session.plan())
         assert.deepEqual(
           new Map([...told].sort()),
           new Map(targets.map(({ id, partition, offset }) => [`${id}/${partition}`, offset] as const).sort()),
@@ -51,14 +68,17 @@ test('the broker always believes exactly what the client wants', () => {
 
 test('what has not changed is not said again', () => {
   const session = new FetchSession()
-  session.plan([target(0, 0), target(1, 0)])
+  const wanted = change(session, new Map(), [target(0, 0), target(1, 0)])
+  session.plan()
   session.answered(5)
-  const part = session.plan([target(0, 0), target(1, 7)])
+  change(session, wanted, [target(0, 0), target(1, 7)])
+  const part = session.plan()
   assert.deepEqual([part.sessionId, part.sessionEpoch], [5, 1])
   assert.deepEqual(
     part.topics.flatMap(({ partitions }) => partitions.map(({ partition }) => partition)),
     [1],
   )
   session.answered(5)
-  assert.equal(session.plan([target(0, 0), target(1, 7)]).sessionEpoch, 2)
+  const next = session.plan()
+  assert.deepEqual([next.sessionEpoch, next.topics], [2, []])
 })

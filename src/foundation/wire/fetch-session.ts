@@ -1,6 +1,6 @@
 /**
- * The client's half of an incremental fetch session (KIP-227): what the broker already knows is not said again, so that
- * thousands of idle partitions cost nothing.
+ * The client's half of an incremental fetch session (KIP-227): what the broker already knows is not said again, and what
+ * did not change costs nothing here either, so that thousands of idle partitions are free.
  */
 import type { FetchRequest } from './requests/fetch.ts'
 
@@ -16,25 +16,54 @@ export interface FetchTarget {
 
 export type SessionPart = Pick<FetchRequest, 'sessionId' | 'sessionEpoch' | 'topics' | 'forgotten'>
 
+/** Names a partition of a topic's one life. */
+export function targetKey({ id, topic, partition }: Pick<FetchTarget, 'id' | 'topic' | 'partition'>): string {
+  return `${id}/${topic}/${partition}`
+}
+
 const MAX_EPOCH = 0x7fff_ffff
 
 export class FetchSession {
   #id = 0
   #epoch = 0
-  #told = new Map<string, FetchTarget>()
+  /** By `targetKey`, as are the others. */
+  readonly #wanted = new Map<string, FetchTarget>()
+  readonly #told = new Map<string, FetchTarget>()
+  readonly #changed = new Map<string, FetchTarget>()
+  readonly #gone = new Map<string, FetchTarget>()
 
-  /** What to say so that the broker fetches exactly these. The next call must come after `answered` or `reset`. */
-  plan(targets: readonly FetchTarget[]): SessionPart {
-    const next = new Map(targets.map(target => [sessionKey(target), target]))
-    const changed = targets.filter(target => !isSame(this.#told.get(sessionKey(target)), target))
-    const gone = [...this.#told.values()].filter(target => !next.has(sessionKey(target)))
-    this.#told = next
-    const topics = byTopicId(changed)
-    const forgotten = byTopicId(gone).map(({ topic, id, partitions }) => ({
+  get size(): number {
+    return this.#wanted.size
+  }
+
+  /** From the next request on the broker is to fetch this. */
+  want(key: string, target: FetchTarget): void {
+    this.#wanted.set(key, target)
+    // The broker forgets after it learns: of one partition only one of the two may be said.
+    this.#gone.delete(key)
+    if (isSame(this.#told.get(key), target)) this.#changed.delete(key)
+    else this.#changed.set(key, target)
+  }
+
+  drop(key: string): void {
+    this.#wanted.delete(key)
+    this.#changed.delete(key)
+    const told = this.#told.get(key)
+    if (told !== undefined) this.#gone.set(key, told)
+  }
+
+  /** What to say so that the broker fetches what is wanted now. The next call must come after `answered` or `reset`. */
+  plan(): SessionPart {
+    const topics = byTopicId(this.#changed.values())
+    const forgotten = byTopicId(this.#gone.values()).map(({ topic, id, partitions }) => ({
       topic,
       id,
       partitions: partitions.map(({ partition }) => partition),
     }))
+    for (const [key, target] of this.#changed) this.#told.set(key, target)
+    for (const key of this.#gone.keys()) this.#told.delete(key)
+    this.#changed.clear()
+    this.#gone.clear()
     return { sessionId: this.#id, sessionEpoch: this.#epoch, topics, forgotten }
   }
 
@@ -52,12 +81,10 @@ export class FetchSession {
   reset(): void {
     this.#id = 0
     this.#epoch = 0
-    this.#told = new Map()
+    this.#told.clear()
+    this.#gone.clear()
+    for (const [key, target] of this.#wanted) this.#changed.set(key, target)
   }
-}
-
-function sessionKey({ id, topic, partition }: FetchTarget): string {
-  return `${id}/${topic}/${partition}`
 }
 
 function isSame(a: FetchTarget | undefined, b: FetchTarget): boolean {
@@ -71,7 +98,7 @@ function isSame(a: FetchTarget | undefined, b: FetchTarget): boolean {
 }
 
 function byTopicId(
-  targets: readonly FetchTarget[],
+  targets: Iterable<FetchTarget>,
 ): { topic: string; id: string; partitions: FetchTarget[] }[] {
   const groups = new Map<string, { topic: string; id: string; partitions: FetchTarget[] }>()
   for (const target of targets) {

@@ -10,12 +10,18 @@ import { abortable, backoffMs, pause } from './backoff.ts'
 import type { Cluster, Lane } from './cluster.ts'
 import type { FetchEvent, FetchOptions, FetchStream } from './contract.ts'
 import { WIRE_CLOSED } from './errors.ts'
-import { FetchSession, type FetchTarget } from './fetch-session.ts'
+import { FetchSession, targetKey } from './fetch-session.ts'
 import { type FetchVerdict, judgeFetched } from './fetched.ts'
 import { FramePool } from './frame-pool.ts'
 import { brokerError, partitionKey } from './leaders.ts'
 import { listPartitionOffsets } from './offsets.ts'
-import { FETCH_BY_TOPIC_ID, type FetchedPartition, type FetchRequest, fetch } from './requests/fetch.ts'
+import {
+  FETCH_BY_TOPIC_ID,
+  type FetchedPartition,
+  type FetchRequest,
+  type FetchResponse,
+  fetch,
+} from './requests/fetch.ts'
 
 const DEFAULT_MAX_WAIT_MS = 500
 const DEFAULT_MAX_PARTITION_BYTES = 1024 * 1024
@@ -24,6 +30,8 @@ const DEFAULT_MIN_BYTES = 1
 /** A topic that was just created is not known to every broker at once. */
 const GONE_AFTER_MS = 5_000
 const UNKNOWN_TOPIC_OR_PARTITION = 3
+/** What an answer holds besides records: some 60 bytes a partition. */
+const ANSWER_OVERHEAD_BYTES = 256 * 1024
 /** The broker forgot the session: begin another. */
 const SESSION_ERRORS: ReadonlySet<string> = new Set([
   'FETCH_SESSION_ID_NOT_FOUND',
@@ -40,8 +48,10 @@ interface Reader {
   generation: number
   /** Whether it is fetched; not after a condition. */
   active: boolean
-  /** The broker it is fetched from, or -1 while that is being found out. */
-  node: number
+  /** Where it is fetched; undefined while that is being found out, and after a condition. */
+  source: Source | undefined
+  /** The first of the source's requests to speak of it as it is now: what answers older ones is void. */
+  since: number
   leaderEpoch: number
   failures: number
   /** One past the last offset given to the consumer, and what there is to be had (-1: not known yet). */
@@ -49,6 +59,19 @@ interface Reader {
   end: number
   /** The offset at which a corrupt batch was seen once already. */
   corruptAt: number
+}
+
+/** One broker that is fetched from, and what is read there. */
+interface Source {
+  readonly node: number
+  readonly session: FetchSession
+  readonly readers: Set<Reader>
+  /** By the topic's id and by its name, then by partition: brokers answer with the one or the other. */
+  readonly byId: Map<string, Map<number, Reader>>
+  readonly byName: Map<string, Map<number, Reader>>
+  /** Number of the last request. */
+  asked: number
+  running: boolean
 }
 
 interface Item {
@@ -64,8 +87,10 @@ export class LeaderFetchStream implements FetchStream {
   readonly #lane: Lane
   readonly #options: FetchOptions
   readonly #readers = new Map<string, Reader>()
-  /** Brokers that are being fetched from. */
-  readonly #loops = new Set<number>()
+  readonly #sources = new Map<number, Source>()
+  /** Active readers without a source. */
+  readonly #lost = new Set<Reader>()
+  #active = 0
   readonly #items: Item[] = []
   readonly #pool: FramePool | undefined
   readonly #allocate: ((size: number) => Buffer) | undefined
@@ -81,7 +106,8 @@ export class LeaderFetchStream implements FetchStream {
     this.#cluster = cluster
     this.#lane = lane
     this.#options = options
-    const pool = options.recycle === true ? new FramePool() : undefined
+    const frameBytes = (options.maxBytes ?? DEFAULT_MAX_BYTES) + ANSWER_OVERHEAD_BYTES
+    const pool = options.recycle === true ? new FramePool(frameBytes) : undefined
     this.#pool = pool
     this.#allocate = pool === undefined ? undefined : size => pool.take(size)
     this.#signal = AbortSignal.any([this.#ending.signal, options.signal])
@@ -97,8 +123,10 @@ export class LeaderFetchStream implements FetchStream {
     if (before !== undefined) this.#stop(before)
     const reader: Reader = before ?? newReader(topic, partition)
     this.#readers.set(key, reader)
-    Object.assign(reader, { position: offset, delivered: offset, lastEpoch, end: -1, node: -1, topicId: '' })
+    Object.assign(reader, { position: offset, delivered: offset, lastEpoch, end: -1, topicId: '' })
     Object.assign(reader, { active: true, failures: 0, corruptAt: -1, generation: reader.generation + 1 })
+    this.#lost.add(reader)
+    this.#active++
     this.#behind++
     this.#announced = false
     void this.#findLeaders()
@@ -188,7 +216,7 @@ export class LeaderFetchStream implements FetchStream {
 
   #announceIfCaughtUp(): void {
     if (this.#behind > 0 || this.#announced) return
-    if (![...this.#readers.values()].some(reader => reader.active)) return
+    if (this.#active === 0) return
     this.#announced = true
     this.#push({ kind: 'caught-up' })
   }
@@ -196,8 +224,10 @@ export class LeaderFetchStream implements FetchStream {
   #stop(reader: Reader): void {
     if (!reader.active) return
     if (isBehind(reader)) this.#behind--
+    this.#active--
     reader.active = false
-    reader.node = -1
+    this.#lost.delete(reader)
+    leaveSource(reader)
   }
 
   /** Ends the fetching of a partition with what its reader has to know. */
@@ -209,7 +239,8 @@ export class LeaderFetchStream implements FetchStream {
 
   #lose(reader: Reader, reason: string): void {
     if (!reader.active) return
-    reader.node = -1
+    leaveSource(reader)
+    this.#lost.add(reader)
     reader.failures++
     const { topic, partition, position, failures } = reader
     this.#cluster.log.debug({ topic, partition, position, failures, reason }, 'fetch: looking for the leader')
@@ -223,17 +254,19 @@ export class LeaderFetchStream implements FetchStream {
     try {
       // Readers added one after another are looked up together.
       await Promise.resolve()
-      for (let lost = this.#lost(); lost.length > 0; lost = this.#lost()) {
-        await pause(backoffMs(Math.min(...lost.map(reader => reader.failures))), this.#signal)
+      while (this.#lost.size > 0) {
+        const lost = [...this.#lost]
+        const failures = lost.reduce((fewest, reader) => Math.min(fewest, reader.failures), lost[0]!.failures)
+        await pause(backoffMs(failures), this.#signal)
         try {
           await this.#cluster.refresh(new Set(lost.map(reader => reader.topic)), this.#signal)
         } catch (error) {
           if (this.#signal.aborted) return
           this.#cluster.log.warn({ reason: describeError(error) }, 'fetch: no broker answers')
         }
-        for (const reader of lost) if (reader.active && reader.node < 0) this.#place(reader)
+        for (const reader of lost) if (this.#lost.has(reader)) this.#place(reader)
         // Only now, so that a broker is asked for all it leads at once.
-        for (const node of new Set(lost.map(reader => reader.node))) this.#runLoop(node)
+        for (const source of this.#sources.values()) this.#run(source)
       }
     } catch (error) {
       if (!this.#signal.aborted) throw error
@@ -242,11 +275,7 @@ export class LeaderFetchStream implements FetchStream {
     }
   }
 
-  #lost(): Reader[] {
-    return [...this.#readers.values()].filter(reader => reader.active && reader.node < 0)
-  }
-
-  /** Gives the reader to its leader's loop, or tells why that cannot be; else leaves it among the lost. */
+  /** Gives the reader to its leader's source, or tells why that cannot be; else leaves it among the lost. */
   #place(reader: Reader): void {
     const { topic, partition } = reader
     reader.failures++
@@ -268,7 +297,36 @@ export class LeaderFetchStream implements FetchStream {
     }
     const leader = this.#cluster.leader(topic, partition)
     if (leader === undefined) return
-    Object.assign(reader, { topicId: state.topic.id, node: leader.node, leaderEpoch: leader.epoch })
+    Object.assign(reader, { topicId: state.topic.id, leaderEpoch: leader.epoch })
+    this.#lost.delete(reader)
+    const source = this.#sourceAt(leader.node)
+    enterSource(reader, source)
+    this.#want(reader, source)
+  }
+
+  #sourceAt(node: number): Source {
+    const known = this.#sources.get(node)
+    if (known !== undefined) return known
+    const source: Source = {
+      node,
+      session: new FetchSession(),
+      readers: new Set(),
+      byId: new Map(),
+      byName: new Map(),
+      asked: 0,
+      running: false,
+    }
+    this.#sources.set(node, source)
+    return source
+  }
+
+  /** Has the reader fetched from where it is now. */
+  #want(reader: Reader, source: Source): void {
+    const { topic, topicId: id, partition, position: offset } = reader
+    const { leaderEpoch: currentLeaderEpoch, lastEpoch: lastFetchedEpoch } = reader
+    const maxBytes = this.#options.maxPartitionBytes ?? DEFAULT_MAX_PARTITION_BYTES
+    const target = { topic, id, partition, currentLeaderEpoch, offset, lastFetchedEpoch, maxBytes }
+    source.session.want(targetKey(target), target)
   }
 
   #recreated(topic: string, oldId: string, newId: string): void {
@@ -283,125 +341,97 @@ export class LeaderFetchStream implements FetchStream {
     this.#stopWith(reader, { kind: 'refused', topic, partition, error })
   }
 
-  #runLoop(node: number): void {
-    if (this.#loops.has(node) || this.#readersAt(node).length === 0) return
-    this.#loops.add(node)
-    this.#fetchFrom(node).catch(error => {
+  #run(source: Source): void {
+    if (source.running || source.readers.size === 0) return
+    source.running = true
+    this.#fetchFrom(source).catch(error => {
       if (this.#signal.aborted) return
-      this.#cluster.log.error({ node, reason: describeError(error) }, 'fetch: a loop failed')
-      for (const reader of this.#readersAt(node)) this.#lose(reader, describeError(error))
+      this.#cluster.log.error({ node: source.node, reason: describeError(error) }, 'fetch: a loop failed')
+      for (const reader of [...source.readers]) this.#lose(reader, describeError(error))
     })
   }
 
-  #readersAt(node: number): Reader[] {
-    if (node < 0) return []
-    return [...this.#readers.values()].filter(reader => reader.active && reader.node === node)
-  }
-
   /** Fetches from one broker for as long as it leads anything that is read. */
-  async #fetchFrom(node: number): Promise<void> {
-    const session = new FetchSession()
+  async #fetchFrom(source: Source): Promise<void> {
     let consumed: Promise<void> = Promise.resolve()
     try {
-      for (let readers = this.#readersAt(node); readers.length > 0; readers = this.#readersAt(node)) {
-        const answers = await this.#ask(node, session, readers)
+      while (source.readers.size > 0) {
+        const answer = await this.#ask(source)
         await abortable(consumed, this.#signal)
+        if (answer === undefined) continue
         const { promise, resolve } = Promise.withResolvers<void>()
-        this.#take(answers, resolve)
+        this.#take(source, answer, resolve)
         consumed = promise
       }
     } finally {
-      this.#loops.delete(node)
+      this.#sources.delete(source.node)
     }
   }
 
   /** One fetch from one broker. If it fails, its readers look for their leaders anew. */
-  async #ask(node: number, session: FetchSession, readers: readonly Reader[]): Promise<Answered[]> {
-    const generations = new Map(readers.map(reader => [reader, reader.generation]))
+  async #ask(source: Source): Promise<Answer | undefined> {
+    const { node, session } = source
+    const number = ++source.asked
     try {
       const connection = await this.#cluster.connection(node, this.#lane, this.#signal, this.#allocate)
       const byId = connection.version(fetch) >= FETCH_BY_TOPIC_ID
       const timeoutMs = (this.#options.maxWaitMs ?? DEFAULT_MAX_WAIT_MS) + this.#cluster.requestTimeoutMs
-      const request = this.#request(session, readers)
-      const response = await connection.send(fetch, request, { signal: this.#signal, timeoutMs })
-      if (SESSION_ERRORS.has(classify(response.errorCode).name)) {
-        session.reset()
-        return []
-      }
-      if (response.errorCode !== 0) throw brokerError(response.errorCode, `fetch at broker ${node}`)
-      session.answered(response.sessionId)
-      const byKey = new Map(
-        readers.map(reader => [`${byId ? reader.topicId : reader.topic}/${reader.partition}`, reader]),
-      )
-      return response.partitions.flatMap(answer => {
-        const reader = byKey.get(`${answer.topicKey}/${answer.partition}`)
-        return reader === undefined ? [] : [{ reader, generation: generations.get(reader)!, answer }]
+      const response = await connection.send(fetch, this.#request(session), {
+        signal: this.#signal,
+        timeoutMs,
       })
+      if (response.errorCode === 0) {
+        session.answered(response.sessionId)
+        return { number, byId, response }
+      }
+      this.#pool?.give(response.frame)
+      if (!SESSION_ERRORS.has(classify(response.errorCode).name))
+        throw brokerError(response.errorCode, `fetch at broker ${node}`)
+      session.reset()
     } catch (error) {
       this.#signal.throwIfAborted()
       session.reset()
-      this.#cluster.log.warn(
-        { node, partitions: readers.length, reason: describeError(error) },
-        'fetch failed',
-      )
-      for (const [reader, generation] of generations) {
-        if (reader.generation === generation) this.#lose(reader, describeError(error))
-      }
-      return []
+      const reason = describeError(error)
+      this.#cluster.log.warn({ node, partitions: source.readers.size, reason }, 'fetch failed')
+      for (const reader of [...source.readers]) if (reader.since <= number) this.#lose(reader, reason)
     }
+    return undefined
   }
 
-  #request(session: FetchSession, readers: readonly Reader[]): FetchRequest {
+  #request(session: FetchSession): FetchRequest {
     const {
       maxWaitMs = DEFAULT_MAX_WAIT_MS,
       maxBytes = DEFAULT_MAX_BYTES,
       minBytes = DEFAULT_MIN_BYTES,
     } = this.#options
     const readCommitted = this.#options.isolation === 'read_committed'
-    return {
-      maxWaitMs,
-      maxBytes,
-      minBytes,
-      readCommitted,
-      ...session.plan(readers.map(reader => this.#target(reader))),
-    }
-  }
-
-  #target(reader: Reader): FetchTarget {
-    const {
-      topic,
-      topicId: id,
-      partition,
-      leaderEpoch: currentLeaderEpoch,
-      position: offset,
-      lastEpoch,
-    } = reader
-    const maxBytes = this.#options.maxPartitionBytes ?? DEFAULT_MAX_PARTITION_BYTES
-    return { topic, id, partition, currentLeaderEpoch, offset, lastFetchedEpoch: lastEpoch, maxBytes }
+    return { maxWaitMs, maxBytes, minBytes, readCommitted, ...session.plan() }
   }
 
   /** @param consumed called once the consumer is done with everything in this answer */
-  #take(answers: readonly Answered[], consumed: () => void): void {
-    const memory = answers.find(({ answer }) => answer.records.length > 0)?.answer.records
-    const frame = countDown(() => memory !== undefined && this.#pool?.give(memory))
+  #take(source: Source, { number, byId, response }: Answer, consumed: () => void): void {
+    const { frame, partitions } = response
+    const memory = countDown(() => this.#pool?.give(frame))
     const events = countDown(consumed)
-    for (const { reader, generation, answer } of answers) {
-      if (!reader.active || reader.generation !== generation) continue
+    for (const answer of partitions) {
+      const reader = (byId ? source.byId : source.byName).get(answer.topicKey)?.get(answer.partition)
+      if (reader === undefined || reader.since > number) continue
       const verdict = judgeFetched(answer, reader.position, this.#options.verifyCrc !== false)
       if (verdict.kind === 'data' && verdict.data.bytes.length > 0) {
-        const held = frame.hold()
+        const held = memory.hold()
         const open = events.hold()
         const done = (): void => {
           held()
           open()
         }
-        this.#takeData(reader, answer, verdict, frame.hold, done)
+        this.#takeData(reader, answer, verdict, memory.hold, done)
       } else {
         this.#takeVerdict(reader, answer, verdict)
       }
     }
     this.#announceIfCaughtUp()
-    frame.start()
+    if (partitions.length === 0) this.#pool?.rest()
+    memory.start()
     events.start()
   }
 
@@ -416,7 +446,10 @@ export class LeaderFetchStream implements FetchStream {
     const { highWatermark, lastStableOffset, logStartOffset, aborted } = answer
     const { bytes, firstOffset, nextOffset } = data
     const offsets = { firstOffset, nextOffset, highWatermark, lastStableOffset, logStartOffset }
-    Object.assign(reader, { position: nextOffset, lastEpoch: data.lastEpoch, failures: 0 })
+    reader.position = nextOffset
+    reader.lastEpoch = data.lastEpoch
+    reader.failures = 0
+    this.#want(reader, reader.source!)
     this.#updateEnd(reader, reader.delivered, this.#endOf(answer))
     this.#push({ kind: 'batches', topic, partition, bytes, ...offsets, aborted, hold }, reader, consumed)
     if (corrupt !== undefined) this.#takeCorruption(reader, corrupt.offset, corrupt.error)
@@ -472,7 +505,7 @@ export class LeaderFetchStream implements FetchStream {
   /** Out of range is said again by the log's own ends: a leader that was just elected may not know them yet (KIP-207). */
   async #checkRange(reader: Reader): Promise<void> {
     const { topic, partition, position, generation } = reader
-    reader.node = NOWHERE
+    leaveSource(reader)
     try {
       const { earliest, latest } = await listPartitionOffsets(
         this.#cluster,
@@ -494,14 +527,12 @@ export class LeaderFetchStream implements FetchStream {
   }
 }
 
-interface Answered {
-  readonly reader: Reader
-  readonly generation: number
-  readonly answer: FetchedPartition
+interface Answer {
+  /** Of the request. */
+  readonly number: number
+  readonly byId: boolean
+  readonly response: FetchResponse
 }
-
-/** Fetched from no broker, and not looking for one either. */
-const NOWHERE = Number.MAX_SAFE_INTEGER
 
 function newReader(topic: string, partition: number): Reader {
   return {
@@ -512,13 +543,47 @@ function newReader(topic: string, partition: number): Reader {
     lastEpoch: -1,
     generation: 0,
     active: false,
-    node: -1,
+    source: undefined,
+    since: 0,
     leaderEpoch: -1,
     failures: 0,
     delivered: 0,
     end: -1,
     corruptAt: -1,
   }
+}
+
+function enterSource(reader: Reader, source: Source): void {
+  reader.source = source
+  // A request that is on its way already says nothing of it.
+  reader.since = source.asked + 1
+  source.readers.add(reader)
+  partitionsOf(source.byId, reader.topicId).set(reader.partition, reader)
+  partitionsOf(source.byName, reader.topic).set(reader.partition, reader)
+}
+
+function leaveSource(reader: Reader): void {
+  const { source, topic, topicId, partition } = reader
+  if (source === undefined) return
+  reader.source = undefined
+  source.readers.delete(reader)
+  removePartition(source.byId, topicId, partition)
+  removePartition(source.byName, topic, partition)
+  source.session.drop(targetKey({ id: topicId, topic, partition }))
+}
+
+function partitionsOf(readers: Map<string, Map<number, Reader>>, topic: string): Map<number, Reader> {
+  const known = readers.get(topic)
+  if (known !== undefined) return known
+  const fresh = new Map<number, Reader>()
+  readers.set(topic, fresh)
+  return fresh
+}
+
+function removePartition(readers: Map<string, Map<number, Reader>>, topic: string, partition: number): void {
+  const known = readers.get(topic)
+  known?.delete(partition)
+  if (known?.size === 0) readers.delete(topic)
 }
 
 function isBehind({ active, end, delivered }: Reader): boolean {

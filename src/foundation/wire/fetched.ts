@@ -1,6 +1,6 @@
 /** What a partition's part of a fetch answer means for its reader. Pure, but for the checksums' cost. */
 import { classify } from './api-errors.ts'
-import { batchesIn, verifyCrc } from './batch.ts'
+import { BatchCursor, verifyCrc } from './batch.ts'
 import type { FetchedPartition } from './requests/fetch.ts'
 
 export type FetchVerdict =
@@ -62,18 +62,19 @@ function wholeBatches(
   let lastEpoch = -1
   let corrupt: Corruption | undefined
   try {
-    for (const header of batchesIn(records)) {
-      const end = header.at + header.size
-      if (header.lastOffset < position) {
+    const batch = new BatchCursor(records)
+    while (batch.next()) {
+      const end = batch.at + batch.size
+      if (batch.lastOffset < position) {
         from = end
         to = end
         continue
       }
-      if (checkCrc) verifyCrc(records, header)
-      if (to === from) firstOffset = header.baseOffset
+      if (checkCrc) verifyCrc(records, batch)
+      if (to === from) firstOffset = batch.baseOffset
       to = end
-      nextOffset = header.lastOffset + 1
-      lastEpoch = header.leaderEpoch
+      nextOffset = batch.lastOffset + 1
+      lastEpoch = batch.leaderEpoch
     }
   } catch (error) {
     corrupt = { offset: nextOffset, error: error instanceof Error ? error : new Error(String(error)) }

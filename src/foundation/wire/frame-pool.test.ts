@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { FramePool } from './frame-pool.ts'
 
 test('memory is used again only after it was given back, by any view of it', () => {
-  const pool = new FramePool()
+  const pool = new FramePool(100_000)
   const first = pool.take(100_000)
   const second = pool.take(100_000)
   assert.notEqual(first.buffer, second.buffer)
@@ -13,7 +13,7 @@ test('memory is used again only after it was given back, by any view of it', () 
 })
 
 test('giving back twice, or what was never lent, changes nothing', () => {
-  const pool = new FramePool()
+  const pool = new FramePool(100_000)
   const buffer = pool.take(100_000)
   pool.give(buffer)
   pool.give(buffer)
@@ -21,10 +21,26 @@ test('giving back twice, or what was never lent, changes nothing', () => {
   assert.notEqual(pool.take(100_000).buffer, pool.take(100_000).buffer)
 })
 
-test('a small answer does not take the memory of a large one, nor a large one too little', () => {
-  const pool = new FramePool()
-  const large = pool.take(16 * 1024 * 1024)
-  pool.give(large)
-  assert.notEqual(pool.take(100_000).buffer, large.buffer)
-  assert.equal(pool.take(10 * 1024 * 1024).length, 10 * 1024 * 1024)
+test('what one answer left fits the next, whatever their sizes; what is larger than all is not kept', () => {
+  const pool = new FramePool(100_000)
+  const small = pool.take(10)
+  pool.give(small)
+  const full = pool.take(100_000)
+  assert.equal(full.buffer, small.buffer)
+  const larger = pool.take(100_001)
+  assert.equal(larger.length, 100_001)
+  pool.give(larger)
+  assert.notEqual(pool.take(100_001).buffer, larger.buffer)
+})
+
+test('nothing is kept through quiet times', () => {
+  const pool = new FramePool(100_000)
+  const buffer = pool.take(10)
+  pool.give(buffer)
+  pool.rest()
+  assert.equal(pool.take(10).buffer, buffer.buffer)
+  pool.give(buffer)
+  pool.rest()
+  pool.rest()
+  assert.notEqual(pool.take(10).buffer, buffer.buffer)
 })

@@ -1,25 +1,25 @@
 /**
  * Memory for large responses, used again once its reader is done with it. Fresh memory for each would cost more than all
- * else in fetching: every few answers the collector would walk the whole heap to get it back.
+ * else in fetching: every few answers the collector would walk the whole heap to get it back. So all buffers have one
+ * size, and what one answer left always fits the next.
  */
-const GRAIN = 256 * 1024
-const MAX_FREE_BYTES = 32 * 1024 * 1024
-/** A small answer does not get a large buffer. */
-const MAX_WASTE = 8
-
 export class FramePool {
+  readonly #size: number
+  /** The last one given is the first one lent: it may still be in the processor's cache. */
   readonly #free: Buffer[] = []
-  #freeBytes = 0
   /** Weak: a buffer that is never given back is simply collected. */
   readonly #lent = new WeakMap<ArrayBufferLike, Buffer>()
+  #used = false
+
+  /** @param size of the buffers, bytes; what needs a larger one gets memory that is not used again */
+  constructor(size: number) {
+    this.#size = size
+  }
 
   take(size: number): Buffer {
-    const index = this.#free.findIndex(
-      ({ length }) => length >= size && length <= Math.max(size, GRAIN) * MAX_WASTE,
-    )
-    const [found] = index < 0 ? [] : this.#free.splice(index, 1)
-    this.#freeBytes -= found?.length ?? 0
-    const buffer = found ?? Buffer.allocUnsafeSlow(Math.ceil(size / GRAIN) * GRAIN)
+    this.#used = true
+    if (size > this.#size) return Buffer.allocUnsafeSlow(size)
+    const buffer = this.#free.pop() ?? Buffer.allocUnsafeSlow(this.#size)
     this.#lent.set(buffer.buffer, buffer)
     return buffer.subarray(0, size)
   }
@@ -29,8 +29,12 @@ export class FramePool {
     const buffer = this.#lent.get(view.buffer)
     if (buffer === undefined) return
     this.#lent.delete(view.buffer)
-    if (this.#freeBytes + buffer.length > MAX_FREE_BYTES) return
     this.#free.push(buffer)
-    this.#freeBytes += buffer.length
+  }
+
+  /** To be called in quiet moments: the second in a row without a `take` in between frees what nobody uses. */
+  rest(): void {
+    if (!this.#used) this.#free.length = 0
+    this.#used = false
   }
 }

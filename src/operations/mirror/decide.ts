@@ -102,17 +102,30 @@ export type BatchPlan =
   /** It holds nothing a reader may see: its offsets are filled. */
   | { readonly kind: 'blank' }
 
+const SKIP: BatchPlan = { kind: 'skip' }
+const BLANK: BatchPlan = { kind: 'blank' }
+const REBUILD: BatchPlan = { kind: 'rebuild' }
+const VERBATIM: BatchPlan = { kind: 'verbatim', clearTransactional: false }
+const VERBATIM_CLEARED: BatchPlan = { kind: 'verbatim', clearTransactional: true }
+
 /**
  * @param next the offset the target's log ends at once everything before this batch is copied
  * @param aborted whether its transaction was aborted
  */
-export function planBatch(header: BatchHeader, next: number, aborted: boolean): BatchPlan {
-  if (header.lastOffset < next) return { kind: 'skip' }
-  if (header.control || aborted || header.count === 0) return { kind: 'blank' }
+export function planBatch(
+  header: Pick<
+    BatchHeader,
+    'baseOffset' | 'lastOffset' | 'count' | 'control' | 'transactional' | 'logAppendTime'
+  >,
+  next: number,
+  aborted: boolean,
+): BatchPlan {
+  if (header.lastOffset < next) return SKIP
+  if (header.control || aborted || header.count === 0) return BLANK
   const whole = header.count === header.lastOffset - header.baseOffset + 1
   // A broker takes compacted batches for invalid (87), and would change the times of a log-append-time batch unseen.
-  if (!whole || header.baseOffset < next || header.logAppendTime) return { kind: 'rebuild' }
-  return { kind: 'verbatim', clearTransactional: header.transactional }
+  if (!whole || header.baseOffset < next || header.logAppendTime) return REBUILD
+  return header.transactional ? VERBATIM_CLEARED : VERBATIM
 }
 
 /** Which transactional batches of one fetch answer were aborted (KIP-98), as the answer's list tells. */

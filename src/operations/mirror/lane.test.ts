@@ -97,8 +97,8 @@ function carryOut(lane: Lane): Written {
       lane.filled(head.to)
       continue
     }
-    const { op, sequence } = lane.take()
-    sequences.push(sequence)
+    const op = lane.take()
+    sequences.push(op.sequence)
     assert.equal(op.offset, log.length)
     const header = readBatchHeader(op.batch)
     assert.ok(hasValidCrc(op.batch, header))
@@ -158,7 +158,7 @@ test('at most so many batches are on their way, none while draining, and droppin
   const bytes = Buffer.concat(Array.from({ length: 10 }, (_, i) => batch(i, ['x'])))
   at.read({ ...fetched(bytes), hold }, 0)
   assert.equal(at.queuedBytes, bytes.length)
-  for (let i = 0; i < MAX_IN_FLIGHT; i++) at.take().op.release()
+  for (let i = 0; i < MAX_IN_FLIGHT; i++) at.take().release()
   assert.equal(at.sendable, false)
   at.inFlight = 0
   assert.equal(at.sendable, true)
@@ -174,7 +174,7 @@ test('the first batch goes alone: until it is acknowledged, another could land i
   const first = at.take()
   assert.equal(at.sendable, false)
   at.inFlight--
-  at.appended(first.op, 0)
+  at.appended(first, 0)
   at.take()
   assert.equal(at.sendable, true)
   at.inFlight = 0

@@ -1,5 +1,5 @@
 /** One partition on its way: what was read and not yet written, in order. Nothing here waits or sends. */
-import { ATTRIBUTES_AT, type BatchHeader, batchesIn, sealCrc } from '../../foundation/wire/batch.ts'
+import { ATTRIBUTES_AT, BASE_TIMESTAMP_AT, BatchCursor, sealCrc } from '../../foundation/wire/batch.ts'
 import type { FetchedBatches } from '../../foundation/wire/contract.ts'
 import { markerOf, recordsIn } from '../../foundation/wire/records.ts'
 import type { HaltReason, LinkPartitionStatus } from './contract.ts'
@@ -11,16 +11,22 @@ export const MAX_IN_FLIGHT = 4
 const TRANSACTIONAL_BIT = 0x10
 const SEQUENCE_MASK = 0x7fff_ffff
 
-export type Op =
-  | {
-      readonly kind: 'append'
-      readonly offset: number
-      readonly count: number
-      readonly batch: Buffer
-      readonly oldest: number
-      readonly release: () => void
-    }
-  | { readonly kind: 'fill'; readonly from: number; to: number }
+/** A batch on its way; what the appender has to be told of it, so that nothing more is made for it. */
+export interface Append {
+  readonly kind: 'append'
+  readonly lane: Lane
+  readonly topic: string
+  readonly partition: number
+  readonly offset: number
+  /** Given when it is taken. */
+  sequence: number
+  readonly count: number
+  readonly batch: Buffer
+  /** To be called once the batch's bytes are no longer needed. */
+  readonly release: () => void
+}
+
+export type Op = Append | { readonly kind: 'fill'; readonly from: number; to: number }
 
 export type LaneState = LinkPartitionStatus['state']
 
@@ -109,14 +115,14 @@ export class Lane {
   }
 
   /** The next batch with the sequence it is to have; only when `head` is an append and the lane is `sendable`. */
-  take(): { op: Extract<Op, { kind: 'append' }>; sequence: number } {
+  take(): Append {
     const op = this.#ops.shift()
     if (op?.kind !== 'append') throw new Error('the head of the lane is no batch')
-    const sequence = this.#sequence
-    this.#sequence = (sequence + op.count) & SEQUENCE_MASK
+    op.sequence = this.#sequence
+    this.#sequence = (op.sequence + op.count) & SEQUENCE_MASK
     this.inFlight++
     this.queuedBytes -= op.batch.length
-    return { op, sequence }
+    return op
   }
 
   /** The gap at the head is filled. */
@@ -127,7 +133,7 @@ export class Lane {
     this.targetEnd = to
   }
 
-  appended(op: Extract<Op, { kind: 'append' }>, now: number): void {
+  appended(op: Append, now: number): void {
     this.failures = 0
     this.#known = true
     this.targetEnd = op.offset + op.count
@@ -141,32 +147,51 @@ export class Lane {
     this.sourceStart = event.logStartOffset
     this.sourceEnd = Math.max(event.lastStableOffset, 0)
     const aborted = new AbortedTransactions(event.aborted)
-    for (const header of batchesIn(event.bytes)) this.#readBatch(event, header, aborted)
+    // One hold for all of the event's batches: it ends with the last of them.
+    const hold = countedHold(event)
+    try {
+      const batch = new BatchCursor(event.bytes)
+      while (batch.next()) this.#readBatch(event.bytes, batch, aborted, hold)
+    } finally {
+      hold.release()
+    }
     this.settle(now)
   }
 
-  #readBatch(event: FetchedBatches, header: BatchHeader, aborted: AbortedTransactions): void {
+  #readBatch(bytes: Buffer, header: BatchCursor, aborted: AbortedTransactions, hold: CountedHold): void {
     const isAborted = !header.control && aborted.includes(header)
-    if (header.control && isTransactionEnd(event.bytes, header)) aborted.ended(header.producerId)
+    if (header.control && isTransactionEnd(bytes, header)) aborted.ended(header.producerId)
     const plan = planBatch(header, this.next, isAborted)
     if (plan.kind === 'skip') return
     if (plan.kind === 'verbatim') {
-      const batch = event.bytes.subarray(header.at, header.at + header.size)
+      const batch = bytes.subarray(header.at, header.at + header.size)
       if (plan.clearTransactional) clearTransactional(batch)
       const count = header.lastOffset - header.baseOffset + 1
-      this.#append(header.baseOffset, count, batch, header.baseTimestamp, event.hold())
+      hold.add()
+      this.#append(header.baseOffset, count, batch, hold.release)
     } else if (plan.kind === 'rebuild') {
       this.rebuiltBatches++
-      for (const { baseOffset, count, batch } of rebuildRuns(event.bytes, header, this.next)) {
-        this.#append(baseOffset, count, batch, header.baseTimestamp, () => undefined)
-      }
+      for (const { baseOffset, count, batch } of rebuildRuns(bytes, header.header(), this.next))
+        this.#append(baseOffset, count, batch, nothing)
     }
     this.#fillTo(header.lastOffset + 1)
   }
 
-  #append(offset: number, count: number, batch: Buffer, oldest: number, release: () => void): void {
+  #append(offset: number, count: number, batch: Buffer, release: () => void): void {
     this.#fillTo(offset)
-    this.#ops.push({ kind: 'append', offset, count, batch, oldest, release })
+    const { topic, partition } = this
+    const op: Append = {
+      kind: 'append',
+      lane: this,
+      topic,
+      partition,
+      offset,
+      sequence: 0,
+      count,
+      batch,
+      release,
+    }
+    this.#ops.push(op)
     this.next = offset + count
     this.queuedBytes += batch.length
   }
@@ -210,13 +235,34 @@ export class Lane {
   #lagMs(lagRecords: number | null, now: number): number | null {
     if (lagRecords === null) return null
     if (lagRecords === 0) return 0
-    const oldest = this.#ops.find(op => op.kind === 'append')?.oldest ?? this.#behindSince ?? now
+    const first = this.#ops.find(op => op.kind === 'append')
+    const oldest =
+      first === undefined ? (this.#behindSince ?? now) : Number(first.batch.readBigInt64BE(BASE_TIMESTAMP_AT))
     return Math.max(0, now - oldest)
   }
 }
 
-function isTransactionEnd(bytes: Buffer, header: BatchHeader): boolean {
-  for (const record of recordsIn(bytes, header)) return markerOf(record.key) !== 'other'
+interface CountedHold {
+  add(): void
+  readonly release: () => void
+}
+
+/** Holds an event's bytes until `release` was called once for each `add`, and once more. */
+function countedHold(event: FetchedBatches): CountedHold {
+  const letGo = event.hold()
+  let open = 1
+  return {
+    add: () => void open++,
+    release: () => {
+      if (--open === 0) letGo()
+    },
+  }
+}
+
+function nothing(): void {}
+
+function isTransactionEnd(bytes: Buffer, batch: BatchCursor): boolean {
+  for (const record of recordsIn(bytes, batch.header())) return markerOf(record.key) !== 'other'
   return false
 }
 

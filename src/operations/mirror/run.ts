@@ -19,7 +19,7 @@ import { type BeginContext, type Begun, beginOnce, DEFAULT_MAX_GAP, NOT_HELD } f
 import type { HaltReason, LinkAdmin, LinkSpec, LinkStatus, LinkStore } from './contract.ts'
 import { gapTooLarge } from './decide.ts'
 import { LINK_BATCH_REFUSED } from './errors.ts'
-import { Lane, type Op } from './lane.ts'
+import { type Append, Lane, type Op } from './lane.ts'
 import { fillWithMarkers, isDeposed } from './markers.ts'
 import { type KeptState, takeOver } from './state.ts'
 import { alignSettings, type ReadyTopic, readyTopics } from './topics.ts'
@@ -54,6 +54,8 @@ const PENDING_TOPICS_MS = 200
 const MAX_QUICK_ROUNDS = 25
 const SETTINGS_EVERY = 15
 const BEGINNERS = 8
+/** In one answer of the source: more of them would only leave the processor's cache before they are sent on. */
+const MAX_FETCH_BYTES = 4 * 1024 * 1024
 /** Read from the source and not yet acknowledged by the target. */
 const MAX_WAITING_BYTES = 16 * 1024 * 1024
 const MAX_CALLS = 4
@@ -109,7 +111,13 @@ class LinkWorker {
     this.#copies = target.positionedAppender({ producerId: state.ids.producerId })
     const fillers = target.positionedAppender({ producerId: state.ids.fillerId })
     this.#context = { ...options, state, fillers, signal }
-    this.#stream = source.fetch({ from: [], isolation: 'read_committed', recycle: true, signal })
+    this.#stream = source.fetch({
+      from: [],
+      isolation: 'read_committed',
+      maxBytes: MAX_FETCH_BYTES,
+      recycle: true,
+      signal,
+    })
   }
 
   async run(): Promise<void> {
@@ -373,8 +381,8 @@ class LinkWorker {
     }
   }
 
-  #gather(): Taken[] {
-    const call: Taken[] = []
+  #gather(): Append[] {
+    const call: Append[] = []
     let bytes = 0
     for (const lane of this.#ready) {
       if (bytes >= MAX_CALL_BYTES) break
@@ -384,23 +392,20 @@ class LinkWorker {
         if (lane.inFlight === 0) void this.#fill(lane)
         continue
       }
-      const taken = lane.take()
-      call.push({ lane, ...taken })
-      bytes += taken.op.batch.length
+      const op = lane.take()
+      call.push(op)
+      bytes += op.batch.length
     }
     for (const { lane } of call) if (lane.sendable) this.#ready.add(lane)
     return call
   }
 
-  async #send(call: readonly Taken[]): Promise<void> {
+  async #send(call: readonly Append[]): Promise<void> {
     this.#calls++
     try {
-      const entries = call.map(({ lane, op, sequence }) => {
-        const { topic, partition } = lane
-        return { topic, partition, offset: op.offset, sequence, batch: op.batch }
-      })
-      const results = await this.#copies.append(entries, this.#signal)
-      for (const [index, taken] of call.entries()) this.#answered(taken, results[index]!)
+      const results = await this.#copies.append(call, this.#signal)
+      const now = Date.now()
+      for (const [index, op] of call.entries()) this.#answered(op, results[index]!, now)
     } catch (error) {
       if (!this.#signal.aborted) this.#fail(error)
     } finally {
@@ -409,13 +414,14 @@ class LinkWorker {
     }
   }
 
-  #answered({ lane, op }: Taken, result: PositionedResult): void {
+  #answered(op: Append, result: PositionedResult, now: number): void {
+    const { lane } = op
     lane.inFlight--
     op.release()
     this.#free(op.batch.length)
     switch (result.kind) {
       case 'appended':
-        if (!lane.draining) lane.appended(op, Date.now())
+        if (!lane.draining) lane.appended(op, now)
         break
       case 'not-at-end':
         this.#drain(lane, `offset ${op.offset} is not where the target's log ends`)
@@ -535,12 +541,6 @@ class LinkWorker {
     this.#fault ??= error
     this.#ending.abort(error)
   }
-}
-
-interface Taken {
-  readonly lane: Lane
-  readonly op: Extract<Op, { kind: 'append' }>
-  readonly sequence: number
 }
 
 /** Whether somebody has to change something before it can succeed. */

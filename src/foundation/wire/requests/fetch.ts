@@ -55,6 +55,8 @@ export interface FetchResponse {
   readonly errorCode: number
   readonly sessionId: number
   readonly partitions: readonly FetchedPartition[]
+  /** The memory in which all records lie. */
+  readonly frame: Buffer
 }
 
 const EMPTY = Buffer.alloc(0)
@@ -96,7 +98,7 @@ export const fetch: Message<FetchRequest, FetchResponse> = {
     })
     reader.taggedFields()
     reader.expectEnd('Fetch')
-    return { errorCode, sessionId, partitions }
+    return { errorCode, sessionId, partitions, frame: reader.buffer }
   },
 }
 

@@ -26,6 +26,8 @@ export interface ProducedPartition {
 }
 
 const ACKS_ALL = -1
+const TOPIC_OVERHEAD = 16
+const PARTITION_OVERHEAD = 16
 
 /** acks=all, outside any transaction. */
 export const produce: Message<ProduceRequest, readonly ProducedPartition[]> = {
@@ -34,8 +36,8 @@ export const produce: Message<ProduceRequest, readonly ProducedPartition[]> = {
   minVersion: 9,
   maxVersion: 11,
   encode({ timeoutMs, topics }) {
-    const parts: Buffer[] = []
-    let writer = new ByteWriter(128)
+    const writer = new ByteWriter(capacityFor(topics))
+    const batches: { readonly batch: Buffer; readonly before: number }[] = []
     writer
       .compactNullableString(null)
       .int16(ACKS_ALL)
@@ -45,14 +47,12 @@ export const produce: Message<ProduceRequest, readonly ProducedPartition[]> = {
       writer.compactString(topic).uvarint(partitions.length + 1)
       for (const { partition, batch } of partitions) {
         writer.int32(partition).uvarint(batch.length + 1)
-        parts.push(writer.finish(), batch)
-        writer = new ByteWriter(64)
+        batches.push({ batch, before: writer.length })
         writer.noTaggedFields()
       }
       writer.noTaggedFields()
     }
-    parts.push(writer.noTaggedFields().finish())
-    return parts
+    return woven(writer.noTaggedFields().finish(), batches)
   },
   parse(reader) {
     const produced: ProducedPartition[] = []
@@ -66,6 +66,28 @@ export const produce: Message<ProduceRequest, readonly ProducedPartition[]> = {
     reader.expectEnd('Produce')
     return produced
   },
+}
+
+function capacityFor(topics: readonly ProduceTopic[]): number {
+  let capacity = 64
+  for (const { topic, partitions } of topics)
+    capacity += TOPIC_OVERHEAD + topic.length + PARTITION_OVERHEAD * partitions.length
+  return capacity
+}
+
+/** The body in parts: what was written, and between it the batches, which are passed on as they are. */
+function woven(
+  written: Buffer,
+  batches: readonly { readonly batch: Buffer; readonly before: number }[],
+): Buffer[] {
+  const parts: Buffer[] = []
+  let from = 0
+  for (const { batch, before } of batches) {
+    parts.push(written.subarray(from, before), batch)
+    from = before
+  }
+  parts.push(written.subarray(from))
+  return parts
 }
 
 function parsePartition(reader: ByteReader, topic: string): ProducedPartition {
