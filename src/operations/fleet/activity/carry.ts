@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import { describeError } from '../../../foundation/errors/errors.ts'
 import type { Activity } from './contract.ts'
 import { copyEntries } from './copy.ts'
@@ -7,7 +6,6 @@ import type { Waiting } from './outbox.ts'
 import { type ActivityJournal, type Known, look, takeIn } from './state.ts'
 
 const AGAIN_MS = 1_000
-const CHANGED_LOOK_MS = 50
 const SUBMIT_MS = 10_000
 /** A copy of what has not changed says every so often that it has not. */
 const COPY_EVERY_MS = 60_000
@@ -112,12 +110,17 @@ async function copy(known: Known, journal: ActivityJournal): Promise<void> {
   }
 }
 
-/** Until other files wait, or for a while. */
-async function pause(known: Known, changes: number, until: AbortSignal): Promise<void> {
-  for (
-    let waited = 0;
-    waited < AGAIN_MS && known.changes === changes && !until.aborted;
-    waited += CHANGED_LOOK_MS
-  )
-    await delay(CHANGED_LOOK_MS, undefined, { signal: until }).catch(() => undefined)
+/** Until other files wait than when it was looked last, or for a while. */
+function pause(known: Known, changes: number, until: AbortSignal): Promise<void> {
+  if (known.changes !== changes || until.aborted) return Promise.resolve()
+  return new Promise(resolve => {
+    const timer = setTimeout(goOn, AGAIN_MS)
+    function goOn(): void {
+      clearTimeout(timer)
+      until.removeEventListener('abort', goOn)
+      resolve()
+    }
+    until.addEventListener('abort', goOn, { once: true })
+    known.wake = goOn
+  })
 }

@@ -32,6 +32,7 @@ export async function runActivity(options: ActivityOptions): Promise<RunningActi
     view: createView(),
     waiting: [],
     changes: 0,
+    wake: () => {},
     entries,
     copied: { entries, asOf: copy.asOf },
     asOf: copy.asOf,

@@ -40,6 +40,8 @@ export interface Known {
   waiting: readonly Waiting[]
   /** Raised whenever other files wait than before. */
   changes: number
+  /** Called then. */
+  wake: () => void
   /** What the journal held when it was last read, oldest first. */
   entries: readonly Activity[]
   /** The same, as the copy on the disk has it, and as of when. */
@@ -68,6 +70,7 @@ export async function look(known: Known): Promise<void> {
   if (waiting.length === before.length && waiting.every((each, index) => each === before[index])) return
   known.waiting = waiting
   known.changes++
+  known.wake()
   show(known)
 }
 
