@@ -70,10 +70,7 @@ export const pidFile = (runDir: string, name: string): string => join(runDir, `$
  * @throws AjnaError PROCESS_NOT_STARTED
  */
 export async function start(spec: ProcessSpec): Promise<RunningProcess> {
-  await mkdir(dirname(spec.consoleFile), { recursive: true })
-  await rotateConsole(spec.consoleFile)
-  await using console = await open(spec.consoleFile, 'a')
-  await console.appendFile(consoleHeading(new Date(), [spec.command, ...spec.args]))
+  await using console = await openConsole(spec)
   const child = spawnDetached(spec, console)
   const exited = exitOf(child)
   await spawned(child, spec)
@@ -85,9 +82,33 @@ export async function start(spec: ProcessSpec): Promise<RunningProcess> {
     argv: [spec.command, ...spec.args],
     since: new Date().toISOString(),
   }
-  await writePidFile(spec.runDir, record)
+  try {
+    await writePidFile(spec.runDir, record)
+  } catch (cause) {
+    // A full disk, most often. One that nobody can find by its name is not left behind.
+    await running(record, false, exited).stop({ deadlineMs: 0 })
+    throw notStarted(spec, cause)
+  }
   return running(record, false, exited)
 }
+
+async function openConsole(spec: ProcessSpec): Promise<FileHandle> {
+  try {
+    await mkdir(dirname(spec.consoleFile), { recursive: true })
+    await rotateConsole(spec.consoleFile)
+    const console = await open(spec.consoleFile, 'a')
+    await console.appendFile(consoleHeading(new Date(), [spec.command, ...spec.args])).catch(async error => {
+      await console.close()
+      throw error
+    })
+    return console
+  } catch (cause) {
+    throw notStarted(spec, cause)
+  }
+}
+
+const notStarted = (spec: ProcessSpec, cause: unknown): AjnaError =>
+  new AjnaError(PROCESS_NOT_STARTED, `cannot start ${spec.name} (${spec.command})`, { cause })
 
 function spawnDetached(spec: ProcessSpec, console: FileHandle): ChildProcess {
   const child = spawn(spec.command, spec.args, {
@@ -107,9 +128,7 @@ function exitOf(child: ChildProcess): Promise<ProcessExit> {
 function spawned(child: ChildProcess, spec: ProcessSpec): Promise<void> {
   return new Promise((resolve, reject) => {
     child.once('spawn', resolve)
-    child.once('error', cause =>
-      reject(new AjnaError(PROCESS_NOT_STARTED, `cannot start ${spec.name} (${spec.command})`, { cause })),
-    )
+    child.once('error', cause => reject(notStarted(spec, cause)))
   })
 }
 
@@ -137,7 +156,8 @@ export async function adopt(runDir: string, name: string): Promise<RunningProces
     .split('\0')
     .slice(0, -1)
   const found: ProcessRecord = { ...unrecorded, name, argv, since: new Date().toISOString() }
-  await writePidFile(runDir, found)
+  // On a full disk it stays unrecorded, and is found in the same way next time.
+  await writePidFile(runDir, found).catch(() => undefined)
   return running(found, true, endOf(found))
 }
 
