@@ -132,11 +132,24 @@ function spawned(child: ChildProcess, spec: ProcessSpec): Promise<void> {
   })
 }
 
+/** Writes this process's own pid file, so that {@link adopt} finds it whoever started it. */
+export async function recordSelf(runDir: string, name: string): Promise<void> {
+  const identity = (await identify(process.pid))!
+  await writePidFile(runDir, { ...identity, name, argv: process.argv, since: new Date().toISOString() })
+}
+
 async function writePidFile(runDir: string, record: ProcessRecord): Promise<void> {
   const file = pidFile(runDir, record.name)
   await mkdir(runDir, { recursive: true })
-  await writeFile(`${file}.new`, `${JSON.stringify(record)}\n`)
-  await rename(`${file}.new`, file)
+  // Of its own name: a process may record itself while its starter records it.
+  const making = `${file}.${process.pid}.new`
+  try {
+    await writeFile(making, `${JSON.stringify(record)}\n`)
+    await rename(making, file)
+  } catch (error) {
+    await rm(making, { force: true })
+    throw error
+  }
 }
 
 /**
