@@ -1,4 +1,15 @@
-import { closeSync, fstatSync, mkdirSync, openSync, renameSync, rmSync, statSync, writeSync } from 'node:fs'
+import {
+  closeSync,
+  fstatSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs'
 import { dirname } from 'node:path'
 
 export const logLimitBytes = 8 * 1024 * 1024
@@ -17,13 +28,12 @@ export interface LogFile {
 export function logFile(path: string, limit = logLimitBytes): LogFile {
   let file: number | undefined
   let size = 0
-  let torn = false
   let dropped = 0
   let why = ''
 
   function open(): number {
     mkdirSync(dirname(path), { recursive: true })
-    const opened = openSync(path, 'a')
+    const opened = openSync(path, 'a+')
     size = fstatSync(opened).size
     return opened
   }
@@ -41,16 +51,18 @@ export function logFile(path: string, limit = logLimitBytes): LogFile {
     return open()
   }
 
-  /** @throws what the disk says; what was written of the text by then is a torn line */
+  /** @throws what the disk says; nothing of the text is left in the file then */
   function append(text: string): void {
     file ??= open()
     if (size >= limit) file = rotate(file)
-    const bytes = Buffer.from(torn ? `\n${text}` : text)
-    for (let written = 0; written < bytes.length; ) {
-      const taken = writeSync(file, bytes, written)
-      written += taken
-      size += taken
-      torn = bytes[written - 1] !== 10
+    const bytes = Buffer.from(text)
+    let written = 0
+    try {
+      while (written < bytes.length) written += writeSync(file, bytes, written)
+      size += written
+    } catch (error) {
+      if (written > 0) takeBack(file, bytes.subarray(0, written))
+      throw error
     }
   }
 
@@ -66,6 +78,14 @@ export function logFile(path: string, limit = logLimitBytes): LogFile {
       }
     },
   }
+}
+
+/** Cuts off a line that was only written in part, unless another process has written behind it. */
+function takeBack(file: number, part: Buffer): void {
+  const start = fstatSync(file).size - part.length
+  const found = Buffer.alloc(part.length)
+  readSync(file, found, 0, part.length, start)
+  if (found.equals(part)) ftruncateSync(file, start)
 }
 
 function droppedLine(lines: number, why: string): string {

@@ -3,10 +3,9 @@ import { dirname } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { readIfThere, setAside, writeWhole } from '../../foundation/files/whole.ts'
 import type { Logger } from '../../foundation/log/log.ts'
-import { batchesIn } from '../../foundation/wire/batch.ts'
 import type { Wire } from '../../foundation/wire/contract.ts'
 import { type FollowEvent, follow } from '../../foundation/wire/follow.ts'
-import { recordCursor } from '../../foundation/wire/records.ts'
+import { readableRecords, type UnreadableBatch } from '../../foundation/wire/records.ts'
 import {
   auditRecord,
   type BucketVerdict,
@@ -134,6 +133,11 @@ export async function watchCompleteness(options: CompletenessOptions): Promise<C
     const before = positions.get(key(topic, partition)) ?? event.firstOffset
     const counted =
       purpose === 'audit' ? takeAudit(event.bytes, before) : takeTier(purpose, event.bytes, before)
+    for (const { from, to, error } of counted.unreadable)
+      options.log.error(
+        { topic, partition, from, to, cluster, purpose, err: error },
+        'records cannot be read; they are counted as of no stream',
+      )
     positions.set(key(topic, partition), event.nextOffset)
     note(purpose, cluster, topic, counted, event.highWatermark - event.nextOffset)
   }
@@ -147,16 +151,12 @@ export async function watchCompleteness(options: CompletenessOptions): Promise<C
   }
 
   function takeAudit(bytes: Buffer, from: number): BatchCount {
-    const count = { records: 0, withoutPosition: 0 }
-    for (const header of batchesIn(bytes)) {
-      if (header.control || header.lastOffset < from) continue
-      for (const cursor = recordCursor(bytes, header); cursor.next(); ) {
-        if (cursor.offset < from) continue
-        const parsed = auditRecord.safeParse(parseJson(cursor.value))
-        count.records++
-        if (parsed.success) applyAudit(ledger, parsed.data, options.now())
-        else count.withoutPosition++
-      }
+    const count = { records: 0, withoutPosition: 0, unreadable: [] as UnreadableBatch[] }
+    for (const { value } of readableRecords(bytes, batch => count.unreadable.push(batch), from)) {
+      const parsed = auditRecord.safeParse(parseJson(value))
+      count.records++
+      if (parsed.success) applyAudit(ledger, parsed.data, options.now())
+      else count.withoutPosition++
     }
     return count
   }
