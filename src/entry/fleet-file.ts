@@ -41,7 +41,7 @@ const fleetFile = z.looseObject({
   fleet: z.looseObject({ name: z.string(), clusters: z.array(z.looseObject({ name: z.string() })) }),
   placed: z.array(z.looseObject({ name: z.string(), nodes: z.array(z.looseObject({})) })),
   host: z.string(),
-  ports: z.object({ console: z.int(), agent: z.int(), archive: z.int(), mirror: z.int() }),
+  ports: z.looseObject({ console: z.int(), agent: z.int(), archive: z.int(), mirror: z.int() }),
 })
 
 export const writeFleetFile = (home: Home, file: FleetFile): Promise<void> =>
@@ -59,7 +59,9 @@ export async function findFleetFile(home: Home): Promise<FleetFile | undefined> 
   const text = await readIfThere(home.fleet)
   if (text === undefined) return undefined
   try {
-    return fleetFile.parse(JSON.parse(text)) as unknown as FleetFile
+    const file: unknown = JSON.parse(text)
+    fleetFile.parse(file)
+    return file as FleetFile
   } catch (cause) {
     throw new AjnaError(HOME_DAMAGED, `${home.fleet} does not hold a fleet`, { cause })
   }
