@@ -1,5 +1,7 @@
-import { readFile, rename, writeFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
+import { z } from 'zod'
 import { AjnaError, errorKind } from '../foundation/errors/errors.ts'
+import { readIfThere, writeWhole } from '../foundation/files/whole.ts'
 import type { TlsIdentity } from '../foundation/wire/contract.ts'
 import type { PlacedCluster, ResolvedFleet } from '../operations/fleet/contract.ts'
 import type { Home } from './home.ts'
@@ -8,6 +10,11 @@ export const HOME_NOT_SET_UP = errorKind(
   'HOME_NOT_SET_UP',
   'The state directory holds no accepted fleet yet.',
   'Start the fleet with `./ajna up`, or name its state directory with AJNA_HOME.',
+)
+export const HOME_DAMAGED = errorKind(
+  'HOME_DAMAGED',
+  'The file that holds the accepted fleet is damaged.',
+  'Restore fleet.json from a backup; or move it away and type `./ajna up -f FILE` with the fleet’s declaration: ports, certificates and the clusters’ data are found again.',
 )
 
 /** Loopback HTTP ports of this machine's roles. */
@@ -29,24 +36,34 @@ export interface FleetFile {
   readonly acceptedAt: string
 }
 
-export async function writeFleetFile(home: Home, file: FleetFile): Promise<void> {
-  await writeFile(`${home.fleet}.new`, `${JSON.stringify(file, null, 1)}\n`)
-  await rename(`${home.fleet}.new`, home.fleet)
-}
+/** What must be there for the rest to be believed: the file is written by this program alone, in one piece. */
+const fleetFile = z.looseObject({
+  fleet: z.looseObject({ name: z.string(), clusters: z.array(z.looseObject({ name: z.string() })) }),
+  placed: z.array(z.looseObject({ name: z.string(), nodes: z.array(z.looseObject({})) })),
+  host: z.string(),
+  ports: z.looseObject({ console: z.int(), agent: z.int(), archive: z.int(), mirror: z.int() }),
+})
 
-/** @throws AjnaError HOME_NOT_SET_UP */
+export const writeFleetFile = (home: Home, file: FleetFile): Promise<void> =>
+  writeWhole(home.fleet, `${JSON.stringify(file, null, 1)}\n`)
+
+/** @throws AjnaError HOME_NOT_SET_UP, HOME_DAMAGED */
 export async function readFleetFile(home: Home): Promise<FleetFile> {
   const file = await findFleetFile(home)
   if (file === undefined) throw new AjnaError(HOME_NOT_SET_UP, `there is no ${home.fleet}`)
   return file
 }
 
+/** @throws AjnaError HOME_DAMAGED */
 export async function findFleetFile(home: Home): Promise<FleetFile | undefined> {
+  const text = await readIfThere(home.fleet)
+  if (text === undefined) return undefined
   try {
-    return JSON.parse(await readFile(home.fleet, 'utf8')) as FleetFile
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw error
+    const file: unknown = JSON.parse(text)
+    fleetFile.parse(file)
+    return file as FleetFile
+  } catch (cause) {
+    throw new AjnaError(HOME_DAMAGED, `${home.fleet} does not hold a fleet`, { cause })
   }
 }
 

@@ -16,9 +16,26 @@ export interface Home {
   /** What the activity journal held when it was last read. */
   readonly activityCopy: string
   readonly upLock: string
+  /** Held while a detached `up` is being started. */
+  readonly detachLock: string
   hostPlan(host: string): string
   role(name: string): string
 }
+
+/** What lies in a state directory beside the roles' own directories: what a reset deletes, and nothing else. */
+export const stateNames: readonly string[] = [
+  'clusters',
+  'fleet.json',
+  'hosts',
+  'logs',
+  'objects',
+  'pki',
+  'ports.json',
+  'run',
+]
+
+/** Any of these makes a directory a state directory. */
+export const homeMarks: readonly string[] = ['fleet.json', 'ports.json', 'pki']
 
 export function homeAt(root: string): Home {
   const at = (...parts: string[]): string => resolve(root, ...parts)
@@ -35,11 +52,12 @@ export function homeAt(root: string): Home {
     outbox: at('outbox'),
     activityCopy: at('control', 'activity.json'),
     upLock: at('run', 'up.lock'),
+    detachLock: at('run', 'detach.lock'),
     hostPlan: host => at('hosts', host, 'plan.json'),
     role: name => at(name),
   }
 }
 
-/** @param environment AJNA_HOME names the state directory; default `.ajna` below the working directory */
+/** @param environment AJNA_HOME names the state directory; default, also when it is empty: `.ajna` below the working directory */
 export const homeOf = (environment: NodeJS.ProcessEnv = process.env): Home =>
-  homeAt(environment['AJNA_HOME'] ?? '.ajna')
+  homeAt(environment['AJNA_HOME'] || '.ajna')

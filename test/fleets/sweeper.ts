@@ -9,8 +9,8 @@ export interface SweptFolder extends AsyncDisposable {
 }
 
 /**
- * Kills what has the folder's path in its command line, until nothing has, then deletes the folder. It begins when its
- * standard input ends, which is when the test process closes it or dies, however it dies.
+ * Kills what has the folder's path in its command line, until nothing has, then unmounts what is mounted in the folder and
+ * deletes it. It begins when its standard input ends, which is when the test process closes it or dies, however it dies.
  */
 const sweep = `
 cat >/dev/null
@@ -28,6 +28,9 @@ while :; do
   [ -z "$found" ] && break
   sleep 0.05
 done
+while read -r device at rest; do
+  case "$at" in "$1"/*) umount -l "$at" ;; esac
+done </proc/mounts
 rm -rf -- "$1"
 `
 

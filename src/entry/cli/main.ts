@@ -150,4 +150,6 @@ async function main(): Promise<void> {
 
 // A reader that has seen enough (`| head`) closes the pipe: that ends the program, and is no error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1))
+// Nobody may be there to read messages any more (a closed terminal): what is being stopped is stopped all the same.
+process.stderr.on('error', () => undefined)
 await main()

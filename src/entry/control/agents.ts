@@ -20,22 +20,35 @@ export interface AgentWatch {
   order(process: string, act: ProcessAct, reason: string, signal: AbortSignal): Promise<void>
 }
 
-export function watchAgent(options: {
+export interface AgentAddress {
+  /** Loopback. */
   readonly port: number
   readonly token: string
-  readonly signal: AbortSignal
-}): AgentWatch {
-  const base = `http://127.0.0.1:${options.port}`
-  const headers = { authorization: `Bearer ${options.token}`, 'content-type': 'application/json' }
-  let latest: AgentStatus | undefined
+}
 
-  async function ask(): Promise<AgentStatus> {
-    const signal = AbortSignal.any([options.signal, AbortSignal.timeout(ASK_DEADLINE_MS)])
-    const response = await fetch(`${base}/api/status`, { headers, signal }).catch((cause: unknown) => {
+const baseOf = ({ port }: AgentAddress): string => `http://127.0.0.1:${port}`
+const headersOf = ({ token }: AgentAddress): Record<string, string> => ({
+  authorization: `Bearer ${token}`,
+  'content-type': 'application/json',
+})
+
+/** @throws AjnaError AGENT_UNREACHABLE */
+export async function askAgent(address: AgentAddress, signal: AbortSignal): Promise<AgentStatus> {
+  const until = AbortSignal.any([signal, AbortSignal.timeout(ASK_DEADLINE_MS)])
+  const base = baseOf(address)
+  const response = await fetch(`${base}/api/status`, { headers: headersOf(address), signal: until }).catch(
+    (cause: unknown) => {
       throw new AjnaError(AGENT_UNREACHABLE, `nothing answers at ${base}`, { cause })
-    })
-    return agentStatus.parse(await response.json())
-  }
+    },
+  )
+  return agentStatus.parse(await response.json())
+}
+
+export function watchAgent(options: AgentAddress & { readonly signal: AbortSignal }): AgentWatch {
+  const base = baseOf(options)
+  const headers = headersOf(options)
+  let latest: AgentStatus | undefined
+  const ask = (): Promise<AgentStatus> => askAgent(options, options.signal)
 
   void (async () => {
     while (!options.signal.aborted) {

@@ -2,10 +2,9 @@ import { isAjnaError } from '../../foundation/errors/errors.ts'
 import type { Logger } from '../../foundation/log/log.ts'
 import { AVRO_MALFORMED, AVRO_SCHEMA_UNKNOWN } from '../../foundation/positions/errors.ts'
 import { type StreamDescriptor, streamDescriptor } from '../../foundation/positions/streams.ts'
-import { batchesIn } from '../../foundation/wire/batch.ts'
 import type { Wire } from '../../foundation/wire/contract.ts'
 import { follow } from '../../foundation/wire/follow.ts'
-import { recordCursor } from '../../foundation/wire/records.ts'
+import { readableRecords, type UnreadableBatch } from '../../foundation/wire/records.ts'
 
 /** Host and path of each stream, by its id, as the streams' topics describe them. */
 export function followStreams(
@@ -18,13 +17,13 @@ export function followStreams(
     const topics = (name: string): boolean => name.startsWith('ajna.streams.')
     for await (const event of follow(wire, { topics, from: () => 'earliest', signal, log })) {
       if (event.kind !== 'batches') continue
-      for (const header of batchesIn(event.bytes)) {
-        if (header.control) continue
-        for (const cursor = recordCursor(event.bytes, header); cursor.next(); ) {
-          const described = cursor.value === null ? undefined : descriptorIn(cursor.value)
-          if (described !== undefined)
-            streams.set(described.stream, { host: described.host, path: described.path })
-        }
+      const { topic, partition } = event
+      const passOver = ({ from, to, error }: UnreadableBatch): void =>
+        log.error({ topic, partition, from, to, err: error }, 'descriptions cannot be read; passed over')
+      for (const { value } of readableRecords(event.bytes, passOver)) {
+        const described = value === null ? undefined : descriptorIn(value)
+        if (described !== undefined)
+          streams.set(described.stream, { host: described.host, path: described.path })
       }
     }
   })().catch(error => log.error({ err: error }, 'stream descriptions cannot be followed'))

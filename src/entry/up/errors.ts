@@ -15,11 +15,6 @@ export const UP_DISK_FULL = errorKind(
   'There is too little free disk space to start a fleet.',
   'Free some space, or put the state directory on another volume with AJNA_HOME.',
 )
-export const UP_CLUSTERS_NOT_READY = errorKind(
-  'UP_CLUSTERS_NOT_READY',
-  'Brokers were started and did not become ready.',
-  'Read the reason given per broker; the whole story is in clusters/<name>/<node>/logs/server.log.',
-)
 export const UP_ROLE_FAILED = errorKind(
   'UP_ROLE_FAILED',
   'A role does not stay up, or does not do its work.',

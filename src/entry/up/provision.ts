@@ -1,12 +1,14 @@
 import { randomBytes } from 'node:crypto'
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { mkdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { readIfThere, writeWhole } from '../../foundation/files/whole.ts'
 import { ensureKafka, type KafkaDist } from '../../foundation/kafka-dist/kafka-dist.ts'
 import type { Logger } from '../../foundation/log/log.ts'
 import type { ProcessSpec } from '../../foundation/process/run.ts'
 import { type Authority, ensureAuthority } from '../../foundation/tls/authority.ts'
 import { ensureCertificate } from '../../foundation/tls/renew.ts'
 import { prepareNode } from '../../operations/fleet/brokers/driver.ts'
+import { clusterOf } from '../../operations/fleet/brokers/format.ts'
 import {
   brokerPrincipal,
   type PlacedCluster,
@@ -14,7 +16,7 @@ import {
   type ResolvedFleet,
   type ResolvedLocalCluster,
 } from '../../operations/fleet/contract.ts'
-import { type HostPlan, hostPlan, type PlannedProcess } from '../../operations/hosts/contract.ts'
+import { hostPlan, type PlannedProcess } from '../../operations/hosts/contract.ts'
 import { type FleetFile, findFleetFile, type RolePorts } from '../fleet-file.ts'
 import type { Home } from '../home.ts'
 
@@ -30,8 +32,8 @@ export interface ProvisionTask {
 
 const NODE_PORTS = ['client', 'internal', 'controller', 'jmx'] as const
 const ROLE_PORTS = ['console', 'agent', 'archive', 'mirror'] as const
-/** Brokers get time to hand over their leaders; one without a quorum any more never gets that far. */
-const BROKER_STOP_MS = 8_000
+/** For handing over its leaders and closing its logs when its agent restarts it. */
+const BROKER_STOP_MS = 20_000
 
 /**
  * Gives a declaration its place on this machine: ports, directories, cluster ids, certificates, brokers' configuration.
@@ -48,7 +50,7 @@ export async function provision(task: ProvisionTask): Promise<FleetFile> {
     ),
   ])
   const superUsers = fleet.principals.filter(({ superUser }) => superUser).map(({ name }) => name)
-  const placed = locals.map(cluster => place(cluster, home, ports, superUsers, before))
+  const placed = await Promise.all(locals.map(cluster => place(cluster, home, ports, superUsers, before)))
   const file: FleetFile = {
     fleet,
     placed,
@@ -63,39 +65,46 @@ export async function provision(task: ProvisionTask): Promise<FleetFile> {
 
 const portName = (cluster: string, node: number, port: string): string => `${cluster}/${node}/${port}`
 
-function place(
+async function place(
   cluster: ResolvedLocalCluster,
   home: Home,
   ports: ReadonlyMap<string, number>,
   superUsers: readonly string[],
   before: FleetFile | undefined,
-): PlacedCluster {
+): Promise<PlacedCluster> {
   const known = before?.placed.find(({ name }) => name === cluster.name)
+  const nodes = cluster.nodes.map((node): PlacedNode => {
+    const nodeHome = join(home.clusters, cluster.name, String(node.id))
+    const port = (name: (typeof NODE_PORTS)[number]): number =>
+      ports.get(portName(cluster.name, node.id, name))!
+    return {
+      id: node.id,
+      rack: node.rack,
+      ports: {
+        client: port('client'),
+        internal: port('internal'),
+        controller: port('controller'),
+        jmx: port('jmx'),
+      },
+      home: nodeHome,
+      dataDirs: [join(nodeHome, 'data-0')],
+      heapMb: cluster.heapMb,
+    }
+  })
   return {
     name: cluster.name,
     site: cluster.site,
     version: cluster.version,
-    clusterId: known?.clusterId ?? randomBytes(16).toString('base64url'),
+    clusterId: known?.clusterId ?? (await clusterIdOnDisk(nodes)) ?? randomBytes(16).toString('base64url'),
     security: { protocol: 'mtls', pki: home.pki, superUsers },
-    nodes: cluster.nodes.map((node): PlacedNode => {
-      const nodeHome = join(home.clusters, cluster.name, String(node.id))
-      const port = (name: (typeof NODE_PORTS)[number]): number =>
-        ports.get(portName(cluster.name, node.id, name))!
-      return {
-        id: node.id,
-        rack: node.rack,
-        ports: {
-          client: port('client'),
-          internal: port('internal'),
-          controller: port('controller'),
-          jmx: port('jmx'),
-        },
-        home: nodeHome,
-        dataDirs: [join(nodeHome, 'data-0')],
-        heapMb: cluster.heapMb,
-      }
-    }),
+    nodes,
   }
+}
+
+/** Where the accepted fleet was lost, the data still says which cluster it is of. */
+async function clusterIdOnDisk(nodes: readonly PlacedNode[]): Promise<string | undefined> {
+  const found = await Promise.all(nodes.flatMap(({ dataDirs }) => dataDirs.map(clusterOf)))
+  return found.find(id => id !== undefined)
 }
 
 async function issueCertificates(authority: Authority, { fleet, placed }: FleetFile): Promise<void> {
@@ -155,22 +164,20 @@ function plannedBroker(cluster: PlacedCluster, node: PlacedNode, spec: ProcessSp
 }
 
 /** Replaces the host's plan by a newer one. */
-export async function writeHostPlan(
-  home: Home,
-  host: string,
-  processes: readonly PlannedProcess[],
-): Promise<void> {
+async function writeHostPlan(home: Home, host: string, processes: readonly PlannedProcess[]): Promise<void> {
   const path = home.hostPlan(host)
   await mkdir(dirname(path), { recursive: true })
-  const version = ((await readHostPlan(path))?.version ?? 0) + 1
-  await writeFile(`${path}.new`, JSON.stringify({ host, version, processes }, null, 1))
-  await rename(`${path}.new`, path)
+  const version = (await lastPlanVersion(path)) + 1
+  await writeWhole(path, JSON.stringify({ host, version, processes }, null, 1))
 }
 
-export async function readHostPlan(path: string): Promise<HostPlan | undefined> {
-  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return undefined
-    throw error
-  })
-  return text === undefined ? undefined : hostPlan.parse(JSON.parse(text))
+/** Of a plan that cannot be read any more, a number that no plan before it can have reached. */
+async function lastPlanVersion(path: string): Promise<number> {
+  const text = await readIfThere(path)
+  if (text === undefined) return 0
+  try {
+    return hostPlan.parse(JSON.parse(text)).version
+  } catch {
+    return Date.now()
+  }
 }

@@ -1,16 +1,18 @@
+import { readdir } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
-import { AjnaError } from '../../foundation/errors/errors.ts'
+import { AjnaError, describeError } from '../../foundation/errors/errors.ts'
 import type { Logger } from '../../foundation/log/log.ts'
 import { adopt } from '../../foundation/process/run.ts'
 import { type SupervisionEvent, type Supervisor, supervise } from '../../foundation/process/supervise.ts'
 import { createProcessEntries } from '../../operations/fleet/activity/process-entries.ts'
 import { openTelling } from '../../operations/fleet/activity/tell.ts'
+import { stopBroker } from '../../operations/fleet/brokers/stop.ts'
+import { brokerPrincipal } from '../../operations/fleet/contract.ts'
 import { type FleetFile, findFleetFile } from '../fleet-file.ts'
 import type { Home } from '../home.ts'
 import { outboxOf } from '../outbox.ts'
 import { UP_ROLE_FAILED } from './errors.ts'
-import { writeHostPlan } from './provision.ts'
 import { type RoleName, roleDigest, roleNames, roleProcess, rolesOf } from './roles.ts'
 
 /** Keeps the machine's roles running, and changes them as the accepted fleet changes. */
@@ -21,13 +23,12 @@ export interface RoleSupervisor {
   throwIfGivenUp(): void
   /** Follows `fleet.json`: starts, replaces and stops roles until the signal aborts. */
   follow(signal: AbortSignal): Promise<void>
-  /** Stops roles, last started first; the agent is told to stop its processes before it is stopped itself. */
+  /** Ends the supervision, and everything of the fleet that runs, in order: {@link stopEverything}. */
   stop(progress: (what: string) => void): Promise<void>
 }
 
 const FOLLOW_MS = 1_000
 const ROLE_STOP_MS = 10_000
-const BROKERS_STOP_MS = 60_000
 
 export async function createRoleSupervisor(home: Home, log: Logger): Promise<RoleSupervisor> {
   const running = new Map<RoleName, { readonly supervisor: Supervisor; readonly digest: string }>()
@@ -53,6 +54,8 @@ export async function createRoleSupervisor(home: Home, log: Logger): Promise<Rol
     })
     running.set(role, { supervisor, digest })
   }
+
+  let unfollowed: string | undefined
 
   async function adjust(file: FleetFile): Promise<void> {
     const wanted = new Set(rolesOf(file))
@@ -83,53 +86,62 @@ export async function createRoleSupervisor(home: Home, log: Logger): Promise<Rol
         try {
           const file = await findFleetFile(home)
           if (file !== undefined) await adjust(file)
+          unfollowed = undefined
         } catch (error) {
-          log.error({ err: error }, 'the fleet file cannot be followed')
+          const problem = describeError(error)
+          if (problem !== unfollowed) log.error({ err: error }, 'the fleet file cannot be followed')
+          unfollowed = problem
         }
       }
     },
     async stop(progress) {
-      for (const role of roleNames.toReversed()) {
-        if (role === 'agent') await stopBrokers(home, progress)
-        const known = running.get(role)
-        if (known === undefined) continue
-        progress(`stopping ${role}`)
-        await known.supervisor.stop()
-        running.delete(role)
-      }
+      const supervised = new Map([...running].map(([role, { supervisor }]) => [role, supervisor]))
+      await stopEverything(home, progress, supervised)
+      running.clear()
     },
   }
 }
 
-/** Has the agent stop every broker, one after another, by an empty plan; what it could not stop is stopped here. */
-export async function stopBrokers(home: Home, progress: (what: string) => void): Promise<void> {
-  const file = await findFleetFile(home)
-  if (file === undefined) return
-  const names = file.placed.flatMap(cluster => cluster.nodes.map(node => `kafka-${cluster.name}-${node.id}`))
-  progress('stopping brokers')
-  await writeHostPlan(home, file.host, [])
-  const deadline = Date.now() + BROKERS_STOP_MS
-  const agent = await adopt(home.run, 'agent')
-  let left = await stillRunning(home, names)
-  while (agent !== undefined && left.length > 0 && Date.now() < deadline) {
-    await delay(200)
-    left = await stillRunning(home, left)
+/**
+ * Stops whatever of the fleet runs, whoever started it, in order: first the roles that only read; then the agent, which
+ * ships what it has read while there are brokers to take it; brokers last.
+ */
+export async function stopEverything(
+  home: Home,
+  progress: (what: string) => void,
+  supervised: ReadonlyMap<RoleName, Supervisor> = new Map(),
+): Promise<void> {
+  async function stopRoles(roles: readonly RoleName[]): Promise<void> {
+    const found = await Promise.all(
+      roles.map(async role => supervised.get(role) ?? (await adopt(home.run, role))),
+    )
+    const left = found.filter(each => each !== undefined)
+    if (left.length === 0) return
+    progress(`stopping ${roles.filter((_, at) => found[at] !== undefined).join(', ')}`)
+    await Promise.all(left.map(each => each.stop({ deadlineMs: ROLE_STOP_MS })))
   }
-  for (const name of left) await (await adopt(home.run, name))?.stop({ deadlineMs: ROLE_STOP_MS })
+  await stopRoles(roleNames.filter(role => role !== 'agent'))
+  await stopRoles(['agent'])
+  await stopBrokers(home, progress)
 }
 
-async function stillRunning(home: Home, names: readonly string[]): Promise<string[]> {
-  const found = await Promise.all(names.map(name => adopt(home.run, name)))
-  return names.filter((_, index) => found[index] !== undefined)
+async function stopBrokers(home: Home, progress: (what: string) => void): Promise<void> {
+  const dataDirs = await brokersOf(home)
+  const found = await Promise.all([...dataDirs.keys()].map(name => adopt(home.run, name)))
+  const left = found.filter(broker => broker !== undefined)
+  if (left.length === 0) return
+  progress(`stopping ${left.length} brokers`)
+  await Promise.all(left.map(broker => stopBroker(broker, dataDirs.get(broker.record.name) ?? [])))
 }
 
-/** Stops whatever of the fleet still runs without a supervisor, in order. */
-export async function stopEverything(home: Home, progress: (what: string) => void): Promise<void> {
-  for (const role of roleNames.toReversed()) {
-    if (role === 'agent') await stopBrokers(home, progress)
-    const left = await adopt(home.run, role)
-    if (left === undefined) continue
-    progress(`stopping ${role}`)
-    await left.stop({ deadlineMs: ROLE_STOP_MS })
-  }
+/** Brokers by the name of their process, with their data directories where the fleet file (which may be damaged) says them. */
+async function brokersOf(home: Home): Promise<ReadonlyMap<string, readonly string[]>> {
+  const file = await findFleetFile(home).catch(() => undefined)
+  const recorded = (await readdir(home.run).catch(() => [])).flatMap(
+    name => /^(kafka-.+)\.json$/.exec(name)?.[1] ?? [],
+  )
+  const placed = (file?.placed ?? []).flatMap(({ name, nodes }) =>
+    nodes.map(node => [brokerPrincipal(name, node.id), node.dataDirs] as const),
+  )
+  return new Map([...recorded.map(name => [name, []] as const), ...placed])
 }

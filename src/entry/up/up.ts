@@ -1,15 +1,18 @@
-import { mkdir, statfs } from 'node:fs/promises'
+import { mkdir } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { AjnaError, isAjnaError } from '../../foundation/errors/errors.ts'
-import { openSession } from '../../foundation/http/session.ts'
+import { openSession, type Session } from '../../foundation/http/session.ts'
 import type { Logger } from '../../foundation/log/log.ts'
-import { lockFile } from '../../foundation/process/lock.ts'
-import { adopt } from '../../foundation/process/run.ts'
+import { freeBytes } from '../../foundation/process/disk.ts'
+import { isLocked, lockFile } from '../../foundation/process/lock.ts'
+import { adopt, recordSelf } from '../../foundation/process/run.ts'
 import { checkPortsFree, type PortAllocations } from '../../operations/fleet/brokers/ports.ts'
 import { createApiClient, dataOf } from '../api/client.ts'
 import { accept, applyDeclared, clusterReady, declaredFleet } from '../fleet.ts'
 import { type FleetFile, findFleetFile } from '../fleet-file.ts'
 import type { Home } from '../home.ts'
+import { watchStartingBrokers } from './brokers.ts'
 import { UP_DISK_FULL, UP_ROLE_FAILED, UP_RUNNING } from './errors.ts'
 import { type RoleName, rolesOf } from './roles.ts'
 import type { Steps } from './steps.ts'
@@ -33,19 +36,22 @@ export interface UpTask {
 
 /**
  * Starts everything, stays until the signal aborts, stops everything in order. What an earlier `up` left running is
- * adopted, what it left half done is done again.
+ * adopted, what it left half done is done again. What is found wrong before anything is started leaves what runs alone.
  *
- * @throws AjnaError UP_RUNNING, UP_DISK_FULL, UP_ROLE_FAILED, PORT_TAKEN, and what the steps throw
+ * @throws AjnaError UP_RUNNING, UP_DISK_FULL, UP_ROLE_FAILED, CLUSTER_NOT_UP, PORT_TAKEN, and what the steps throw
  */
 export async function up(task: UpTask): Promise<void> {
   const { home, steps, log, signal } = task
+  await throwIfUp(home)
+  await checkDisk(home)
   await mkdir(home.run, { recursive: true })
   await using lock = await lockFile(home.upLock, { wait: false })
-  if (lock === undefined) throw new AjnaError(UP_RUNNING, `a fleet is up in ${home.root}`)
-  await checkDisk(home)
+  if (lock === undefined) throw alreadyUp(home)
+  await recordSelf(home.run, UP_PROCESS)
+  const prepared = await prepare(task)
   const roles = await createRoleSupervisor(home, log)
   try {
-    const console = await startAll(task, roles)
+    const console = await startAll(task, prepared, roles)
     task.onUp(console)
     await roles.follow(signal)
   } catch (error) {
@@ -55,39 +61,71 @@ export async function up(task: UpTask): Promise<void> {
   }
 }
 
-async function checkDisk(home: Home): Promise<void> {
-  const { bavail, bsize } = await statfs(home.root)
-  const free = bavail * bsize
+/** The name of the supervisor's own process. */
+export const UP_PROCESS = 'up'
+
+const alreadyUp = ({ root }: Home): AjnaError => new AjnaError(UP_RUNNING, `a fleet is up in ${root}`)
+
+/** @throws AjnaError UP_RUNNING */
+export async function throwIfUp(home: Home): Promise<void> {
+  if (await isLocked(home.upLock)) throw alreadyUp(home)
+}
+
+/** @throws AjnaError UP_DISK_FULL */
+export async function checkDisk(home: Home): Promise<void> {
+  const free = await freeBytesBelow(home.root)
   if (free < MIN_FREE_BYTES)
     throw new AjnaError(
       UP_DISK_FULL,
-      `${home.root} has ${(free / 1024 ** 2).toFixed(0)} MiB free, 1024 are needed`,
+      `${home.root} has ${(free / 1024 ** 2).toFixed(0)} MiB free, ${MIN_FREE_BYTES / 1024 ** 2} are needed`,
     )
 }
 
-/** @returns the console's address, with what signs the browser in */
-async function startAll(task: UpTask, roles: RoleSupervisor): Promise<string> {
-  const { home, steps, log, signal } = task
-  const progress = (what: string): void => steps.note(what)
-  const fleet = await declaredFleet(home, task.file)
+/** Of the disk that the directory is on, or will be once it is made. */
+async function freeBytesBelow(directory: string): Promise<number> {
+  return (await freeBytes(directory)) ?? freeBytesBelow(dirname(directory))
+}
+
+interface Prepared {
+  readonly before: FleetFile | undefined
+  readonly file: FleetFile
+  readonly session: Session
+}
+
+/** Everything that can be found wrong before a process is started. */
+async function prepare({ home, file, steps, log }: UpTask): Promise<Prepared> {
+  const fleet = await declaredFleet(home, file)
   const before = await findFleetFile(home)
-  const file = await steps.step(
+  const accepted = await steps.step(
     `accepted fleet ${fleet.name}: certificates, ports, brokers' configuration`,
-    () => accept({ home, fleet, progress, log }),
+    () => accept({ home, fleet, progress: what => steps.note(what), log }),
   )
-  await checkPortsFree(await neededPorts(home, file))
-  const session = await openSession(home.token)
+  await checkPortsFree(await neededPorts(home, accepted))
+  return { before, file: accepted, session: await openSession(home.token) }
+}
+
+/** @returns the console's address, with what signs the browser in */
+async function startAll(
+  task: UpTask,
+  { before, file, session }: Prepared,
+  roles: RoleSupervisor,
+): Promise<string> {
+  const { steps, signal } = task
+  const watch = { file, token: session.token, since: Date.now(), note: steps.note }
   roles.start('agent', file)
   await whileRolesLast(roles, signal, until =>
-    Promise.all(
-      file.placed.map(cluster =>
-        steps.step(`cluster ${cluster.name}: ${cluster.nodes.length} brokers ready`, () =>
-          clusterReady(cluster, until),
+    Promise.race([
+      watchStartingBrokers(watch, until),
+      Promise.all(
+        file.placed.map(cluster =>
+          steps.step(`cluster ${cluster.name}: ${cluster.nodes.length} brokers ready`, () =>
+            clusterReady(cluster, until),
+          ),
         ),
       ),
-    ),
+    ]),
   )
-  await steps.step('topics, rights and quotas as declared', () => makeAsDeclared(task, fleet, before))
+  await steps.step('topics, rights and quotas as declared', () => makeAsDeclared(task, file.fleet, before))
   for (const role of rolesOf(file)) if (role !== 'agent') roles.start(role, file)
   const base = `http://127.0.0.1:${file.ports.console}`
   await steps.step('console answers', () =>

@@ -54,6 +54,16 @@ const cases: readonly [promise: string, crashes: readonly Crash[], expected: obj
     { act: 'restart', afterMs: 1_000 },
   ],
   [
+    'never gives up on what a full disk keeps from running, and says so',
+    [0, 1, 2, 3, 4, 5].map(at => ({ ...short(at), hindrance: 'the disk is full' })),
+    { act: 'restart', afterMs: 1_000, reason: 'the disk is full' },
+  ],
+  [
+    'does not count against a process what happened while the disk was full',
+    [{ ...short(0), hindrance: 'the disk is full' }, ...[1, 2, 3, 4].map(short)],
+    { act: 'restart', afterMs: 1_000 },
+  ],
+  [
     'counts a crash on the edge of the window',
     [0, 1, 2, 3, 60_000].map(short),
     { act: 'give-up', crashes: 5 },

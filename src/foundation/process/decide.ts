@@ -3,6 +3,8 @@ export interface Crash {
   readonly at: number
   /** From its start to its end; 0 when it could not be started. */
   readonly ranMs: number
+  /** What outside of it kept it from running and will pass, a full disk: that does not count against the process. */
+  readonly hindrance?: string
 }
 
 export interface RestartPolicy {
@@ -36,14 +38,18 @@ export function decideRestart(crashes: readonly Crash[], policy: RestartPolicy):
     return { act: 'restart', afterMs: policy.firstDelayMs, reason: `it had run for ${seconds(last.ranMs)}` }
 
   const shortLives = trailingShortLives(crashes, policy.stableMs)
-  const recent = shortLives.filter(crash => last.at - crash.at <= policy.windowMs)
+  const doublings = Math.min(shortLives.length - 1, 30)
+  const afterMs = Math.min(policy.firstDelayMs * 2 ** doublings, policy.maxDelayMs)
+  if (last.hindrance !== undefined) return { act: 'restart', afterMs, reason: last.hindrance }
+
+  const recent = shortLives.filter(
+    crash => crash.hindrance === undefined && last.at - crash.at <= policy.windowMs,
+  )
   if (recent.length >= policy.maxCrashes) {
     const withinMs = last.at - recent[0]!.at
     const reason = `crashed ${recent.length} times in ${seconds(withinMs)}`
     return { act: 'give-up', crashes: recent.length, withinMs, reason }
   }
-  const doublings = Math.min(shortLives.length - 1, 30)
-  const afterMs = Math.min(policy.firstDelayMs * 2 ** doublings, policy.maxDelayMs)
   return { act: 'restart', afterMs, reason: `short life ${shortLives.length} in a row` }
 }
 

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { isAjnaError } from '../errors/errors.ts'
 import { LOCK_UNAVAILABLE } from './errors.ts'
-import { lockFile } from './lock.ts'
+import { isLocked, lockFile } from './lock.ts'
 import { temporaryFolder } from './testing.ts'
 
 test('one holder at a time, and the next one after its release', async t => {
@@ -31,6 +32,21 @@ test('a holder that is killed loses the lock at once', async t => {
   holder.kill('SIGKILL')
   await using lock = await lockFile(path, { wait: true })
   assert.ok(lock)
+})
+
+test('looking whether a lock is held neither makes it nor is in the way of who wants it', async t => {
+  const path = join(await temporaryFolder(t), 'lock')
+  assert.equal(await isLocked(path), false)
+  assert.equal(existsSync(path), false)
+  {
+    await using _lock = await lockFile(path, { wait: true })
+    assert.deepEqual(await Promise.all([isLocked(path), isLocked(path)]), [true, true])
+  }
+  assert.equal(await isLocked(path), false)
+  const looking = Promise.all(Array.from({ length: 10 }, () => isLocked(path)))
+  await using taken = await lockFile(path, { wait: false })
+  assert.ok(taken)
+  await looking
 })
 
 test('a lock file that cannot be made is an error of its own', async () => {

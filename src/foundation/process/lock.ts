@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir } from 'node:fs/promises'
+import { mkdir, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { AjnaError } from '../errors/errors.ts'
 import { LOCK_UNAVAILABLE } from './errors.ts'
@@ -8,6 +8,8 @@ import { LOCK_UNAVAILABLE } from './errors.ts'
 export interface FileLock extends AsyncDisposable {
   release(): Promise<void>
 }
+
+const conflictCode = 75
 
 /**
  * Takes an exclusive lock on `path` (created when absent), or answers undefined when someone else has it and `wait` is
@@ -20,7 +22,8 @@ export async function lockFile(path: string, options: { wait: true }): Promise<F
 export async function lockFile(path: string, options: { wait: boolean }): Promise<FileLock | undefined>
 export async function lockFile(path: string, options: { wait: boolean }): Promise<FileLock | undefined> {
   await mkdir(dirname(path), { recursive: true })
-  const mode = options.wait ? [] : ['--nonblock', '--conflict-exit-code', '75']
+  // A second's patience: somebody may just be looking (isLocked).
+  const mode = options.wait ? [] : ['--timeout', '1', '--conflict-exit-code', `${conflictCode}`]
   const holder = spawn(
     'flock',
     ['--exclusive', ...mode, path, 'sh', '-c', 'echo held; exec cat >/dev/null'],
@@ -40,7 +43,7 @@ export async function lockFile(path: string, options: { wait: boolean }): Promis
   })
   const held = once(holder.stdout, 'data').then(() => 'held' as const)
   const outcome = await Promise.race([ended, held])
-  if (outcome === 75) return undefined
+  if (outcome === conflictCode) return undefined
   if (outcome !== 'held') throw new AjnaError(LOCK_UNAVAILABLE, `cannot lock ${path}: ${complaint.trim()}`)
   holder.unref()
   const release = async (): Promise<void> => {
@@ -49,4 +52,21 @@ export async function lockFile(path: string, options: { wait: boolean }): Promis
     await ended
   }
   return { release, [Symbol.asyncDispose]: release }
+}
+
+/** Whether someone holds the lock on `path`. Creates nothing, and other lookers do not mind. */
+export async function isLocked(path: string): Promise<boolean> {
+  if ((await stat(path).catch(() => undefined)) === undefined) return false
+  const look = spawn(
+    'flock',
+    ['--shared', '--nonblock', '--conflict-exit-code', `${conflictCode}`, path, 'true'],
+    { stdio: 'ignore' },
+  )
+  const code = await new Promise<number | null>((resolve, reject) => {
+    look.once('error', reject)
+    look.once('close', resolve)
+  }).catch((cause: unknown) => {
+    throw new AjnaError(LOCK_UNAVAILABLE, `cannot look at the lock ${path}`, { cause })
+  })
+  return code === conflictCode
 }

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { type FileHandle, mkdir, open, readFile, rename, writeFile } from 'node:fs/promises'
+import { type FileHandle, mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { AjnaError } from '../errors/errors.ts'
@@ -72,10 +72,7 @@ export const pidFile = (runDir: string, name: string): string => join(runDir, `$
  * @throws AjnaError PROCESS_NOT_STARTED
  */
 export async function start(spec: ProcessSpec): Promise<RunningProcess> {
-  await mkdir(dirname(spec.consoleFile), { recursive: true })
-  await rotateConsole(spec.consoleFile)
-  await using console = await open(spec.consoleFile, 'a')
-  await console.appendFile(consoleHeading(new Date(), [spec.command, ...spec.args]))
+  await using console = await openConsole(spec)
   const child = spawnDetached(spec, console)
   const exited = exitOf(child)
   await spawned(child, spec)
@@ -87,9 +84,33 @@ export async function start(spec: ProcessSpec): Promise<RunningProcess> {
     argv: [spec.command, ...spec.args],
     since: new Date().toISOString(),
   }
-  await writePidFile(spec.runDir, record)
+  try {
+    await writePidFile(spec.runDir, record)
+  } catch (cause) {
+    // A full disk, most often. One that nobody can find by its name is not left behind.
+    await running(spec.runDir, record, false, exited).stop({ deadlineMs: 0 })
+    throw notStarted(spec, cause)
+  }
   return running(spec.runDir, record, false, exited)
 }
+
+async function openConsole(spec: ProcessSpec): Promise<FileHandle> {
+  try {
+    await mkdir(dirname(spec.consoleFile), { recursive: true })
+    await rotateConsole(spec.consoleFile)
+    const console = await open(spec.consoleFile, 'a')
+    await console.appendFile(consoleHeading(new Date(), [spec.command, ...spec.args])).catch(async error => {
+      await console.close()
+      throw error
+    })
+    return console
+  } catch (cause) {
+    throw notStarted(spec, cause)
+  }
+}
+
+const notStarted = (spec: ProcessSpec, cause: unknown): AjnaError =>
+  new AjnaError(PROCESS_NOT_STARTED, `cannot start ${spec.name} (${spec.command})`, { cause })
 
 function spawnDetached(spec: ProcessSpec, console: FileHandle): ChildProcess {
   const child = spawn(spec.command, spec.args, {
@@ -109,17 +130,28 @@ function exitOf(child: ChildProcess): Promise<ProcessExit> {
 function spawned(child: ChildProcess, spec: ProcessSpec): Promise<void> {
   return new Promise((resolve, reject) => {
     child.once('spawn', resolve)
-    child.once('error', cause =>
-      reject(new AjnaError(PROCESS_NOT_STARTED, `cannot start ${spec.name} (${spec.command})`, { cause })),
-    )
+    child.once('error', cause => reject(notStarted(spec, cause)))
   })
+}
+
+/** Writes this process's own pid file, so that {@link adopt} finds it whoever started it. */
+export async function recordSelf(runDir: string, name: string): Promise<void> {
+  const identity = (await identify(process.pid))!
+  await writePidFile(runDir, { ...identity, name, argv: process.argv, since: new Date().toISOString() })
 }
 
 async function writePidFile(runDir: string, record: ProcessRecord): Promise<void> {
   const file = pidFile(runDir, record.name)
   await mkdir(runDir, { recursive: true })
-  await writeFile(`${file}.new`, `${JSON.stringify(record)}\n`)
-  await rename(`${file}.new`, file)
+  // Of its own name: a process may record itself while its starter records it.
+  const making = `${file}.${process.pid}.new`
+  try {
+    await writeFile(making, `${JSON.stringify(record)}\n`)
+    await rename(making, file)
+  } catch (error) {
+    await rm(making, { force: true })
+    throw error
+  }
 }
 
 /**
@@ -136,7 +168,8 @@ export async function adopt(runDir: string, name: string): Promise<RunningProces
     .split('\0')
     .slice(0, -1)
   const found: ProcessRecord = { ...unrecorded, name, argv, since: new Date().toISOString() }
-  await writePidFile(runDir, found)
+  // On a full disk it stays unrecorded, and is found in the same way next time.
+  await writePidFile(runDir, found).catch(() => undefined)
   return running(runDir, found, true, endOf(found))
 }
 

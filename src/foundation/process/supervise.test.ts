@@ -260,3 +260,15 @@ test('asks for the spec before each start, so that what changed takes effect', a
   await next('started')
   assert.equal(starts, 2)
 })
+
+test('what a full disk keeps from running is tried for as long as it is full, and counted afterwards', async t => {
+  const { run, next, events } = await stage(t, 'exit 1')
+  let hindrance: string | undefined = 'the disk is full'
+  const supervisor = run({ hindrance: async () => hindrance })
+  for (let life = 1; life <= 3 * impatient.maxCrashes; life++)
+    assert.equal((await next('restarting')).reason, 'the disk is full')
+  assert.ok(events.every(({ kind }) => kind !== 'gave-up'))
+  hindrance = undefined
+  await next('gave-up')
+  assert.equal(supervisor.state(), 'gave-up')
+})

@@ -10,6 +10,7 @@ import {
   relevantCrashes,
   stepHealth,
 } from './decide.ts'
+import { fullDisk } from './disk.ts'
 import {
   adopt,
   endedUntold,
@@ -91,6 +92,11 @@ export interface SupervisionOptions {
   readonly readyWithinMs?: number
   /** Why it ended, in its own words. */
   readonly explain?: (ended: ProcessRecord) => Promise<string | undefined>
+  /**
+   * What keeps the process from running although it is not its fault, and will pass: then it is never given up. Asked after
+   * each end. Default: a full disk.
+   */
+  readonly hindrance?: (spec: ProcessSpec) => Promise<string | undefined>
   /** How it is stopped unless `stop` says otherwise. */
   readonly stop?: StopOptions
 }
@@ -135,6 +141,8 @@ interface Supervision {
   /** Answers whether it was taken. */
   readonly emit: (event: EventBody) => Promise<boolean>
   state: SupervisionState
+  /** As it was last to be started. */
+  wanted: ProcessSpec | undefined
   current: RunningProcess | undefined
   /** Aborted to end a wait. */
   wake: AbortController
@@ -169,6 +177,7 @@ export function supervise(
         () => false,
       ),
     state: 'starting',
+    wanted: undefined,
     current: undefined,
     wake: new AbortController(),
   }
@@ -194,13 +203,18 @@ async function keepRunning(supervision: Supervision): Promise<void> {
     for (let attempt = 1; !supervision.ending.aborted; attempt++) {
       const ranMs = await oneLife(supervision, attempt)
       if (supervision.ending.aborted) return
-      crashes = relevantCrashes([...crashes, { at: Date.now(), ranMs }], policy)
+      crashes = relevantCrashes([...crashes, await crashOf(supervision, ranMs)], policy)
       const goOn = await pause(supervision, crashes, policy)
       if (goOn === 'asked') crashes = []
     }
   } finally {
     supervision.state = 'ended'
   }
+}
+
+async function crashOf({ wanted, options }: Supervision, ranMs: number): Promise<Crash> {
+  const hindrance = wanted === undefined ? undefined : await (options.hindrance ?? fullDisk)(wanted)
+  return { at: Date.now(), ranMs, ...(hindrance === undefined ? {} : { hindrance }) }
 }
 
 /** From start to end; answers how long it lasted, 0 when it did not begin. */
@@ -225,8 +239,9 @@ async function oneLife(supervision: Supervision, attempt: number): Promise<numbe
 
 /** Adopts what runs already (unless it is not what is wanted now), else starts. */
 async function begin(supervision: Supervision): Promise<{ spec: ProcessSpec; running: RunningProcess }> {
-  const { name, spec: ask, emit, options } = supervision
-  const spec = await ask()
+  const { name, emit, options } = supervision
+  const spec = await supervision.spec()
+  supervision.wanted = spec
   const found = await adopt(spec.runDir, name)
   if (found === undefined) {
     await tellUntoldEnd(supervision, spec)

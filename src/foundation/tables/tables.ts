@@ -1,5 +1,5 @@
 import { type DuckDBConnection, DuckDBInstance, type DuckDBValue } from '@duckdb/node-api'
-import { AjnaError } from '../errors/errors.ts'
+import { AjnaError, describeError } from '../errors/errors.ts'
 import { TablesFailed } from './errors.ts'
 import { type Json, toJson } from './json.ts'
 
@@ -87,5 +87,5 @@ const rethrow =
   (error: unknown): never => {
     if (error instanceof AjnaError) throw error
     const statement = sql.trim().replaceAll(/\s+/g, ' ').slice(0, 200)
-    throw new AjnaError(TablesFailed, `${statement}`, { cause: error })
+    throw new AjnaError(TablesFailed, describeError(error).split('\n')[0]!, { details: { statement } })
   }

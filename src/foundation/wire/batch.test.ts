@@ -6,6 +6,7 @@ import {
   batchesIn,
   type HeaderChanges,
   hasValidCrc,
+  RECORDS_AT,
   readBatchHeader,
   rewriteHeader,
   verifyCrc,
@@ -14,7 +15,7 @@ import { BatchBuilder, type RecordInput } from './build.ts'
 import { CODECS } from './codecs.ts'
 import { crc32c } from './crc32c.ts'
 import { BATCH_CORRUPT, BATCH_MAGIC_UNSUPPORTED, BATCH_TOO_LARGE, WIRE_TRUNCATED } from './errors.ts'
-import { type KafkaRecord, markerOf, recordsIn } from './records.ts'
+import { type KafkaRecord, markerOf, readableRecords, recordsIn } from './records.ts'
 
 const bytes = (maxLength: number): fc.Arbitrary<Buffer> =>
   fc.uint8Array({ maxLength }).map(raw => Buffer.from(raw))
@@ -269,4 +270,33 @@ test('transaction markers say how the transaction ended', () => {
   assert.equal(markerOf(Buffer.from('00000002', 'hex')), 'other')
   assert.equal(markerOf(null), 'other')
   assert.equal(markerOf(Buffer.alloc(2)), 'other')
+})
+
+test('a batch that cannot be read is told and passed over; markers and what was read before are too', () => {
+  const good = (baseOffset: number, ...values: string[]): Buffer => {
+    const builder = new BatchBuilder()
+    for (const value of values) builder.add({ timestamp: 1, value: Buffer.from(value) })
+    const bytes = builder.finish()
+    rewriteHeader(bytes, 0, { baseOffset })
+    return bytes
+  }
+  const builder = new BatchBuilder({ codec: 'gzip' })
+  builder.add({ timestamp: 1, value: Buffer.from('lost') })
+  const poison = builder.finish()
+  poison.fill(0xff, RECORDS_AT)
+  rewriteHeader(poison, 0, { baseOffset: 2 })
+  const told: [number, number, string][] = []
+  const read = readableRecords(
+    Buffer.concat([good(0, 'a', 'b'), poison, good(3, 'c')]),
+    ({ from, to, error }) => told.push([from, to, error.code]),
+    1,
+  )
+  assert.deepEqual(
+    Array.from(read, ({ offset, value }) => [offset, value?.toString()]),
+    [
+      [1, 'b'],
+      [3, 'c'],
+    ],
+  )
+  assert.deepEqual(told, [[2, 3, 'BATCH_CORRUPT']])
 })

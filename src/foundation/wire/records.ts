@@ -3,7 +3,7 @@
  * it unpacked to) and live as long as that memory does.
  */
 import { AjnaError, isAjnaError } from '../errors/errors.ts'
-import { type BatchHeader, RECORDS_AT } from './batch.ts'
+import { type BatchHeader, batchesIn, RECORDS_AT } from './batch.ts'
 import { ByteReader } from './bytes.ts'
 import { codecOf, DEFAULT_MAX_UNPACKED_BYTES, decompress } from './codecs.ts'
 import { BATCH_CORRUPT, WIRE_MALFORMED, WIRE_TRUNCATED } from './errors.ts'
@@ -192,6 +192,38 @@ export function* recordsIn(
 ): Generator<KafkaRecord, void, undefined> {
   const cursor = recordCursor(buffer, header, maxUnpackedBytes)
   while (cursor.next()) yield cursor.record()
+}
+
+/** A batch that a broker took and that cannot be unpacked or parsed, or not within the bound. */
+export interface UnreadableBatch {
+  /** Offsets [from, to). */
+  readonly from: number
+  readonly to: number
+  readonly error: AjnaError
+}
+
+/**
+ * The data records of fetched batches, one after another in one cursor a batch: what it holds lasts until the next. Topics
+ * have other writers too: a batch that cannot be read is told and passed over, so that it hides nothing that follows.
+ *
+ * @param from offsets below it are passed over
+ * @throws AjnaError BATCH_MAGIC_UNSUPPORTED, BATCH_CORRUPT: what was fetched is no sequence of batches
+ */
+export function* readableRecords(
+  batches: Buffer,
+  unreadable: (batch: UnreadableBatch) => void,
+  from = 0,
+): Generator<RecordCursor, void, undefined> {
+  for (const header of batchesIn(batches)) {
+    if (header.control || header.lastOffset < from) continue
+    try {
+      for (const cursor = recordCursor(batches, header); cursor.next(); )
+        if (cursor.offset >= from) yield cursor
+    } catch (error) {
+      if (!isAjnaError(error)) throw error
+      unreadable({ from: header.baseOffset, to: header.lastOffset + 1, error })
+    }
+  }
 }
 
 export type Marker = 'abort' | 'commit' | 'other'

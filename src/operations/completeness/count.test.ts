@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { encodePosition, POSITION_HEADER } from '../../foundation/positions/position.ts'
-import { rewriteHeader } from '../../foundation/wire/batch.ts'
+import { RECORDS_AT, rewriteHeader } from '../../foundation/wire/batch.ts'
 import { BatchBuilder } from '../../foundation/wire/build.ts'
 import { countPositions } from './count.ts'
 
@@ -55,6 +55,7 @@ test('records that continue each other are told as one range, also across batche
   assert.deepEqual(counted(bytes), {
     records: 5,
     withoutPosition: 0,
+    unreadable: [],
     held: [
       [a, 0, 20],
       [b, 0, 7],
@@ -82,6 +83,20 @@ test('offsets counted before are passed over; records without a position are cou
   assert.deepEqual(counted(batch(7, [[a, 0, 10], undefined, [a, 10, 10]]), 8), {
     records: 3,
     withoutPosition: 1,
+    unreadable: [],
     held: [[a, 10, 20]],
   })
+})
+
+test('a batch that cannot be unpacked is said, and hides nothing that follows it', () => {
+  const builder = new BatchBuilder({ codec: 'zstd' })
+  builder.add({ timestamp: 1, value: Buffer.from('x'.repeat(1_000)) })
+  const poison = builder.finish()
+  poison.fill(0xff, RECORDS_AT)
+  const { unreadable, ...rest } = counted(Buffer.concat([poison, batch(1, [[a, 0, 10]])]))
+  assert.deepEqual(rest, { records: 2, withoutPosition: 1, held: [[a, 0, 10]] })
+  assert.deepEqual(
+    unreadable.map(({ from, to, error }) => [from, to, error.code]),
+    [[0, 1, 'BATCH_CORRUPT']],
+  )
 })

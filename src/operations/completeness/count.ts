@@ -1,13 +1,15 @@
 import { isAjnaError } from '../../foundation/errors/errors.ts'
 import { visitPositions } from '../../foundation/positions/count.ts'
-import { POSITION_MALFORMED } from '../../foundation/positions/errors.ts'
 import { type StreamId, streamIdOf } from '../../foundation/positions/position.ts'
 import { batchesIn } from '../../foundation/wire/batch.ts'
+import type { UnreadableBatch } from '../../foundation/wire/records.ts'
 
 export interface BatchCount {
   readonly records: number
   /** Data records whose header carries no position, or none that parses: not shipped by an agent. */
   readonly withoutPosition: number
+  /** Their records are among those without a position. */
+  readonly unreadable: readonly UnreadableBatch[]
 }
 
 /**
@@ -23,6 +25,7 @@ export function countPositions(
   let [high, low, start, end] = [0, 0, 0, 0]
   let records = 0
   let withoutPosition = 0
+  const unreadable: UnreadableBatch[] = []
   const tell = (): void => {
     if (end > start) held(streamIdOf(high, low), start, end)
     start = end
@@ -46,10 +49,11 @@ export function countPositions(
         },
       )
     } catch (error) {
-      if (!isAjnaError(error, POSITION_MALFORMED)) throw error
+      if (!isAjnaError(error)) throw error
+      unreadable.push({ from: header.baseOffset, to: header.lastOffset + 1, error })
       withoutPosition += header.count
     }
   }
   tell()
-  return { records, withoutPosition }
+  return { records, withoutPosition, unreadable }
 }

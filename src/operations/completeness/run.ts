@@ -1,12 +1,11 @@
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { AjnaError } from '../../foundation/errors/errors.ts'
+import { readIfThere, setAside, writeWhole } from '../../foundation/files/whole.ts'
 import type { Logger } from '../../foundation/log/log.ts'
-import { batchesIn } from '../../foundation/wire/batch.ts'
 import type { Wire } from '../../foundation/wire/contract.ts'
 import { type FollowEvent, follow } from '../../foundation/wire/follow.ts'
-import { recordCursor } from '../../foundation/wire/records.ts'
+import { readableRecords, type UnreadableBatch } from '../../foundation/wire/records.ts'
 import {
   auditRecord,
   type BucketVerdict,
@@ -16,7 +15,6 @@ import {
   type Tier,
 } from './contract.ts'
 import { type BatchCount, countPositions } from './count.ts'
-import { COMPLETENESS_STATE_UNREADABLE } from './errors.ts'
 import {
   applyAudit,
   applyHeld,
@@ -24,6 +22,7 @@ import {
   forgetBefore,
   fromSnapshot,
   type HostWatch,
+  type Ledger,
   type LedgerSnapshot,
   replaceHeld,
   toSnapshot,
@@ -78,9 +77,7 @@ interface SavedState {
  * restart (kill -9 included) counts nothing twice and leaves nothing out.
  */
 export async function watchCompleteness(options: CompletenessOptions): Promise<Completeness> {
-  const saved = await load(options.file)
-  const ledger = saved === undefined ? emptyLedger() : fromSnapshot(saved.ledger)
-  const positions = new Map(Object.entries(saved?.positions ?? {}))
+  const { ledger, positions } = await load(options.file, options.log)
   const counters = new Map<string, CounterStatus>()
   let archiveAt: number | undefined
 
@@ -136,6 +133,11 @@ export async function watchCompleteness(options: CompletenessOptions): Promise<C
     const before = positions.get(key(topic, partition)) ?? event.firstOffset
     const counted =
       purpose === 'audit' ? takeAudit(event.bytes, before) : takeTier(purpose, event.bytes, before)
+    for (const { from, to, error } of counted.unreadable)
+      options.log.error(
+        { topic, partition, from, to, cluster, purpose, err: error },
+        'records cannot be read; they are counted as of no stream',
+      )
     positions.set(key(topic, partition), event.nextOffset)
     note(purpose, cluster, topic, counted, event.highWatermark - event.nextOffset)
   }
@@ -149,16 +151,12 @@ export async function watchCompleteness(options: CompletenessOptions): Promise<C
   }
 
   function takeAudit(bytes: Buffer, from: number): BatchCount {
-    const count = { records: 0, withoutPosition: 0 }
-    for (const header of batchesIn(bytes)) {
-      if (header.control || header.lastOffset < from) continue
-      for (const cursor = recordCursor(bytes, header); cursor.next(); ) {
-        if (cursor.offset < from) continue
-        const parsed = auditRecord.safeParse(parseJson(cursor.value))
-        count.records++
-        if (parsed.success) applyAudit(ledger, parsed.data, options.now())
-        else count.withoutPosition++
-      }
+    const count = { records: 0, withoutPosition: 0, unreadable: [] as UnreadableBatch[] }
+    for (const { value } of readableRecords(bytes, batch => count.unreadable.push(batch), from)) {
+      const parsed = auditRecord.safeParse(parseJson(value))
+      count.records++
+      if (parsed.success) applyAudit(ledger, parsed.data, options.now())
+      else count.withoutPosition++
     }
     return count
   }
@@ -204,8 +202,7 @@ export async function watchCompleteness(options: CompletenessOptions): Promise<C
       positions: Object.fromEntries(positions),
     }
     await mkdir(dirname(options.file), { recursive: true })
-    await writeFile(`${options.file}.new`, JSON.stringify(state), { flush: true })
-    await rename(`${options.file}.new`, options.file)
+    await writeWhole(options.file, JSON.stringify(state))
   }
 
   async function save(): Promise<void> {
@@ -246,17 +243,21 @@ function parseJson(value: Buffer | null): unknown {
   }
 }
 
-async function load(file: string): Promise<SavedState | undefined> {
-  const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return undefined
-    throw error
-  })
-  if (text === undefined) return undefined
+async function load(
+  file: string,
+  log: Logger,
+): Promise<{ readonly ledger: Ledger; readonly positions: Map<string, number> }> {
+  const text = await readIfThere(file)
+  if (text === undefined) return { ledger: emptyLedger(), positions: new Map() }
   try {
     const state = JSON.parse(text) as SavedState
     if (state.version !== 1) throw new Error(`its version is ${state.version}`)
-    return state
-  } catch (cause) {
-    throw new AjnaError(COMPLETENESS_STATE_UNREADABLE, `${file} cannot be read`, { cause })
+    return { ledger: fromSnapshot(state.ledger), positions: new Map(Object.entries(state.positions)) }
+  } catch (error) {
+    log.error(
+      { err: error, aside: await setAside(file) },
+      'the completeness ledger is damaged: it is counted anew, as far back as the topics are kept',
+    )
+    return { ledger: emptyLedger(), positions: new Map() }
   }
 }

@@ -1,9 +1,8 @@
 import { setMaxListeners } from 'node:events'
 import type { Logger } from '../../foundation/log/log.ts'
-import { batchesIn } from '../../foundation/wire/batch.ts'
-import type { Wire } from '../../foundation/wire/contract.ts'
+import type { FetchedBatches, Wire } from '../../foundation/wire/contract.ts'
 import { follow } from '../../foundation/wire/follow.ts'
-import { recordCursor } from '../../foundation/wire/records.ts'
+import { readableRecords, type UnreadableBatch } from '../../foundation/wire/records.ts'
 import { decodeSample } from '../hosts/contract.ts'
 import { createDelays, type Delays } from './delays.ts'
 import { createSeriesStore, type SamplePoint, type SeriesStore } from './series.ts'
@@ -12,7 +11,7 @@ export interface Observer {
   readonly store: SeriesStore
   /** From the moment a sample was measured to the moment it could be queried, ms; live samples only. */
   readonly delays: Delays
-  /** Records of the metrics topics that are not samples. */
+  /** Records of the metrics topics that are not samples, and batches there that cannot be read. */
   readonly unknown: number
   subscribe(listener: (samples: readonly SamplePoint[]) => void): () => void
   /** Ends when the signal aborts. */
@@ -43,19 +42,20 @@ export function observe(options: ObserverOptions): Observer {
     const from = { timestamp: began - options.backfillMs }
     for await (const event of follow(options.wire, { ...options, from: () => from, maxWaitMs: 100 })) {
       if (event.kind === 'gap') options.log.warn(event, 'metrics were removed before they were read')
-      if (event.kind === 'batches') take(event.bytes)
+      if (event.kind === 'batches') take(event)
     }
   }
 
-  function take(bytes: Buffer): void {
+  function take({ topic, partition, bytes }: FetchedBatches): void {
     const fresh: SamplePoint[] = []
-    for (const header of batchesIn(bytes)) {
-      if (header.control) continue
-      for (const cursor = recordCursor(bytes, header); cursor.next(); ) {
-        const sample = cursor.value === null ? undefined : decodeSample(cursor.value)
-        if (sample === undefined) unknown++
-        else fresh.push(sample)
-      }
+    const passOver = ({ from, to, error }: UnreadableBatch): void => {
+      unknown++
+      options.log.error({ topic, partition, from, to, err: error }, 'metrics cannot be read; passed over')
+    }
+    for (const cursor of readableRecords(bytes, passOver)) {
+      const sample = cursor.value === null ? undefined : decodeSample(cursor.value)
+      if (sample === undefined) unknown++
+      else fresh.push(sample)
     }
     const now = options.now()
     for (const sample of fresh) {

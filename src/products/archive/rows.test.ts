@@ -60,6 +60,15 @@ test('passes over what lies below the offset asked for', () => {
   assert.deepEqual(Array.from(rows.offset.subarray(0, rows.rows)), [107, 108, 109])
 })
 
+test('an agent’s barrier is no line', () => {
+  const barrier = { timestamp: 1, value: null, headers: [{ key: 'b', value: Buffer.from('agent') }] }
+  const tombstone = { timestamp: 1, value: null, headers: [{ key: 'x', value: null }] }
+  const line = lineRecord(testStream('h'), { text: 'line', eventTime: 1, shipped: 1 })
+  const rows = new RowBuffer()
+  appendRecords(rows, batch([barrier, line, tombstone], 0), 0, new StreamRegistry())
+  assert.deepEqual(Array.from(rows.offset.subarray(0, rows.rows)), [1, 2])
+})
+
 test('keeps records whose position is absent, broken, or impossible, as such', () => {
   const header = (value: Buffer | null) => [{ key: 'p', value }]
   const good = lineRecord(testStream('h'), { text: 'good', eventTime: 5, shipped: 5 })

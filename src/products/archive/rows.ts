@@ -7,6 +7,7 @@ import { type BatchHeader, batchesIn } from '../../foundation/wire/batch.ts'
 import { ByteReader } from '../../foundation/wire/bytes.ts'
 import { WIRE_MALFORMED, WIRE_TRUNCATED } from '../../foundation/wire/errors.ts'
 import { type RecordCursor, recordCursor } from '../../foundation/wire/records.ts'
+import { BARRIER_HEADER } from '../../operations/hosts/contract.ts'
 import type { MissingRange } from './manifest.ts'
 import type { StreamRegistry } from './streams.ts'
 
@@ -84,8 +85,8 @@ export const rowColumnsSql: string = [
 
 /**
  * Appends the data records at or after offset `from` to the buffer, whose rows are views of `batches` (and of what they
- * unpack to): that memory must stay as it is. Markers are passed over. Answers the offsets of batches that cannot be read:
- * of those, nothing is appended.
+ * unpack to): that memory must stay as it is. Markers and agents' barriers are passed over. Answers the offsets of batches
+ * that cannot be read: of those, nothing is appended.
  */
 export function appendRecords(
   rows: RowBuffer,
@@ -122,7 +123,7 @@ function appendBatch(
   const cursor = recordCursor(batches, header)
   const reader = new ByteReader(cursor.body)
   while (cursor.next()) {
-    if (cursor.offset < from) continue
+    if (cursor.offset < from || isBarrier(cursor)) continue
     if (rows.rows === rows.stream.length) rows.grow()
     const at = rows.rows++
     const shipped = isPlausibleTime(cursor.timestamp) ? cursor.timestamp : 0
@@ -142,6 +143,10 @@ function appendBatch(
     }
   }
 }
+
+/** What an agent writes when it begins is no record of anything that happened: no line, and none of the archive's rows. */
+const isBarrier = (cursor: RecordCursor): boolean =>
+  cursor.value === null && cursor.headerCount === 1 && cursor.headers()[0]!.key === BARRIER_HEADER
 
 /** False when the record carries no position that can be read. Headers are looked at where they lie. */
 function readPosition(

@@ -1,7 +1,6 @@
 import { streamIdOf } from '../../foundation/positions/position.ts'
 import { type StreamDescriptor, streamDescriptor } from '../../foundation/positions/streams.ts'
-import { batchesIn } from '../../foundation/wire/batch.ts'
-import { recordCursor } from '../../foundation/wire/records.ts'
+import { readableRecords, type UnreadableBatch } from '../../foundation/wire/records.ts'
 
 /** A stream that a record or a description spoke of. Its number is what rows carry. */
 export interface KnownStream {
@@ -47,17 +46,17 @@ export class StreamRegistry {
     this.version++
   }
 
-  /** Descriptions out of the records of a streams topic. Answers how many records were none. */
+  /** Descriptions out of the records of a streams topic. Answers how many records were none, or could not be read. */
   describeAll(batches: Buffer): number {
     let strange = 0
-    for (const header of batchesIn(batches)) {
-      if (header.control) continue
-      for (const cursor = recordCursor(batches, header); cursor.next(); ) {
-        try {
-          this.describe(streamDescriptor.decode(cursor.value ?? Buffer.alloc(0)))
-        } catch {
-          strange++ // of a newer version, or not Ajna's: its streams' records are archived as unknown, and counted
-        }
+    const passOver = ({ from, to }: UnreadableBatch): void => {
+      strange += to - from
+    }
+    for (const { value } of readableRecords(batches, passOver)) {
+      try {
+        this.describe(streamDescriptor.decode(value ?? Buffer.alloc(0)))
+      } catch {
+        strange++ // of a newer version, or not Ajna's: its streams' records are archived as unknown, and counted
       }
     }
     return strange

@@ -1,23 +1,22 @@
-import { readFile, rm } from 'node:fs/promises'
+import { readdir, readFile, rm, rmdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import { AjnaError } from '../../../foundation/errors/errors.ts'
 import { createLogger } from '../../../foundation/log/log.ts'
-import { lockFile } from '../../../foundation/process/lock.ts'
+import { isLocked, lockFile } from '../../../foundation/process/lock.ts'
 import { adopt, start } from '../../../foundation/process/run.ts'
 import { renderTable } from '../../../foundation/text/table.ts'
 import { createProcessLooker, type ProcessFacts } from '../../control/processes.ts'
 import { findFleetFile, readFleetFile } from '../../fleet-file.ts'
-import { type Home, homeOf } from '../../home.ts'
+import { type Home, homeMarks, homeOf, stateNames } from '../../home.ts'
 import { RESET_REFUSED, UP_NOT_RUNNING, UP_RUNNING } from '../../up/errors.ts'
-import { rolesOf } from '../../up/roles.ts'
+import { roleNames, rolesOf } from '../../up/roles.ts'
 import { createSteps } from '../../up/steps.ts'
 import { stopEverything } from '../../up/supervisor.ts'
-import { up as runUp } from '../../up/up.ts'
+import { checkDisk, up as runUp, throwIfUp, UP_PROCESS } from '../../up/up.ts'
 import { print, printJson, say } from '../output.ts'
 
-const DETACHED = 'up'
 const READY_MARK = 'The fleet is up.'
 const DETACH_MS = 300_000
 const DOWN_MS = 150_000
@@ -30,8 +29,8 @@ export async function up(options: { readonly file?: string; readonly detach?: bo
     if (!ending.signal.aborted) say('\nstopping in order; this takes a few seconds')
     ending.abort()
   }
-  process.on('SIGINT', stopping)
-  process.on('SIGTERM', stopping)
+  // SIGHUP: the terminal was closed.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, stopping)
   const steps = createSteps(say)
   await runUp({
     home,
@@ -49,13 +48,15 @@ export async function up(options: { readonly file?: string; readonly detach?: bo
 
 /** Starts `ajna up` in a session of its own and shows what it says until it is up or has failed. */
 async function detach(home: Home, file: string | undefined): Promise<void> {
-  await using lock = await lockFile(home.upLock, { wait: false })
-  if (lock === undefined) throw new AjnaError(UP_RUNNING, `a fleet is up in ${home.root}`)
-  await lock.release()
+  await throwIfUp(home)
+  await checkDisk(home)
+  // Of two at once the second would take away what the first one shows.
+  await using starting = await lockFile(home.detachLock, { wait: false })
+  if (starting === undefined) throw new AjnaError(UP_RUNNING, `a fleet is being started in ${home.root}`)
   const consoleFile = join(home.logs, 'up.console')
   await rm(consoleFile, { force: true })
   const child = await start({
-    name: DETACHED,
+    name: UP_PROCESS,
     command: process.execPath,
     args: [...process.execArgv, process.argv[1]!, 'up', ...(file === undefined ? [] : ['-f', file])],
     env: { AJNA_HOME: home.root },
@@ -90,7 +91,7 @@ export async function status(options: { readonly json?: boolean }): Promise<void
   await look()
   await delay(300)
   const processes = await look()
-  const supervised = await isUp(home)
+  const supervised = await isLocked(home.upLock)
   const expected = [
     ...file.placed.flatMap(cluster => cluster.nodes.map(node => `kafka-${cluster.name}-${node.id}`)),
     ...rolesOf(file),
@@ -145,40 +146,56 @@ function renderProcesses(processes: readonly ProcessFacts[]): string {
   )
 }
 
-async function isUp(home: Home): Promise<boolean> {
-  const lock = await lockFile(home.upLock, { wait: false })
-  await lock?.release()
-  return lock === undefined
-}
-
 export async function down(): Promise<void> {
   const home = homeOf()
-  await readFleetFile(home)
   const steps = createSteps(say)
-  if (await isUp(home)) {
-    const supervisor = await upProcess(home)
+  if (await isLocked(home.upLock)) {
+    const supervisor = await adopt(home.run, UP_PROCESS)
     if (supervisor === undefined)
-      throw new AjnaError(UP_NOT_RUNNING, 'a foreground `ajna up` holds the fleet', {
+      throw new AjnaError(UP_NOT_RUNNING, `the \`ajna up\` of ${home.root} cannot be found`, {
         remedy: 'Press Ctrl-C in the terminal where `ajna up` runs.',
       })
     await steps.step('stopped', () => supervisor.stop({ deadlineMs: DOWN_MS }))
     return
   }
-  await steps.step('stopped what an `ajna up` that was killed had left', () =>
-    stopEverything(home, what => steps.note(what)),
-  )
+  let stopped = 0
+  await stopEverything(home, what => {
+    stopped++
+    steps.note(what)
+  })
+  if (stopped > 0) return say('stopped what an `ajna up` that was killed had left')
+  // Nothing ran: is there a fleet at all?
+  await readFleetFile(home)
+  say('nothing ran')
 }
-
-const upProcess = (home: Home) => adopt(home.run, DETACHED)
 
 export async function reset(options: { readonly yes?: boolean }): Promise<void> {
   const home = homeOf()
-  const file = await findFleetFile(home)
-  if (await isUp(home)) throw new AjnaError(UP_RUNNING, `a fleet is up in ${home.root}`)
-  if (options.yes !== true) await askFor(file?.fleet.name ?? 'reset', home)
+  await throwIfUp(home)
+  const found = await readdir(home.root).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined
+    throw error
+  })
+  if (found === undefined) return say(`there is no ${home.root}`)
+  const ours = new Set([...stateNames, ...roleNames])
+  if (!found.some(name => homeMarks.includes(name)))
+    throw new AjnaError(RESET_REFUSED, `${home.root} is not a state directory of ajna's`, {
+      remedy: 'Name the state directory with AJNA_HOME; what else it holds is never deleted.',
+    })
+  // Damaged, it has no name any more.
+  const fleet = await findFleetFile(home).catch(() => undefined)
+  if (options.yes !== true) await askFor(fleet?.fleet.name ?? 'reset', home)
   await stopEverything(home, say)
-  await rm(home.root, { recursive: true, force: true })
-  say(`deleted ${home.root}`)
+  for (const name of found)
+    if (ours.has(name.replace(/(\.[0-9a-f]{8})?\.(new|damaged)$/, '')))
+      await rm(join(home.root, name), { recursive: true, force: true })
+  const left = await readdir(home.root)
+  if (left.length === 0) await rmdir(home.root).catch(() => undefined)
+  say(
+    left.length === 0
+      ? `deleted ${home.root}`
+      : `deleted the state in ${home.root}; left: ${left.join(', ')}`,
+  )
 }
 
 async function askFor(word: string, home: Home): Promise<void> {

@@ -1,7 +1,9 @@
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { z } from 'zod'
 import { AjnaError } from '../../../foundation/errors/errors.ts'
+import { readIfThere, setAside, writeWhole } from '../../../foundation/files/whole.ts'
 import type { Logger } from '../../../foundation/log/log.ts'
 import { xxh32 } from '../../../foundation/positions/xxh32.ts'
 import { BatchBuilder } from '../../../foundation/wire/build.ts'
@@ -36,7 +38,7 @@ const RETRY_MS = 1_000
  */
 export async function runAuditor(options: AuditorOptions): Promise<void> {
   const { signal, now, log } = options
-  const saved = await load(options.file)
+  const saved = await load(options.file, log)
   await using watch = createWatch({ ...options, ...(saved === undefined ? {} : { saved }) })
   await using voice = createVoice(options)
   let testifiedAt = 0
@@ -156,17 +158,38 @@ function split(record: AuditRecord): AuditRecord[] {
   return parts
 }
 
-async function load(file: string): Promise<SavedStream[] | undefined> {
-  const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return undefined
-    throw error
-  })
-  // Written whole in one rename: anything else is damage from outside, and reading all files again is the safe answer.
-  return text === undefined ? undefined : (JSON.parse(text) as SavedStream[])
+const savedStreams = z.array(
+  z.object({
+    stream: z.string(),
+    key: z.string(),
+    path: z.string(),
+    tenant: z.string(),
+    firstLineHash: z.number(),
+    ordinal: z.number(),
+    firstSeen: z.number(),
+    position: z.number(),
+    eventTime: z.number().nullable(),
+    crc: z.number(),
+    ended: z.boolean(),
+  }),
+)
+
+async function load(file: string, log: Logger): Promise<SavedStream[] | undefined> {
+  const text = await readIfThere(file)
+  if (text === undefined) return undefined
+  try {
+    return savedStreams.parse(JSON.parse(text))
+  } catch (error) {
+    // Written whole in one rename: this is damage from outside, and reading all files again is the safe answer.
+    log.error(
+      { err: error, aside: await setAside(file) },
+      'the positions are damaged: all files are read again',
+    )
+    return undefined
+  }
 }
 
 async function save(file: string, streams: readonly SavedStream[]): Promise<void> {
   await mkdir(dirname(file), { recursive: true })
-  await writeFile(`${file}.new`, JSON.stringify(streams), { flush: true })
-  await rename(`${file}.new`, file)
+  await writeWhole(file, JSON.stringify(streams))
 }

@@ -51,6 +51,18 @@ ${at} ERROR Shutdown broker because all log dirs in /data have failed (LogManage
     true,
   ],
   [
+    'a damaged file: which one',
+    `${at} ERROR Encountered fatal fault: caught exception (ProcessTerminatingFaultHandler)
+java.io.UncheckedIOException: Error while reading the Quorum status from the file /data/quorum-state
+\tat org.apache.kafka.raft.FileQuorumStateStore.readStateFromFile(FileQuorumStateStore.java:124)
+Caused by: com.fasterxml.jackson.core.io.JsonEOFException: Unexpected end-of-input within/between Object entries
+\t... 12 more
+`,
+    [],
+    'Error while reading the Quorum status from the file /data/quorum-state: JsonEOFException: Unexpected end-of-input within/between Object entries',
+    true,
+  ],
+  [
     'no exception at all: the last error entry',
     `${at} ERROR Shutdown broker because all log dirs in /data have failed (LogManager)\n`,
     [],

@@ -60,6 +60,10 @@ const remedies: readonly [sign: RegExp, remedy: string][] = [
     "Renew the broker's certificate; its files are in the certificate store.",
   ],
   [
+    /JsonEOF|JsonParse|CorruptRecord|corrupt/i,
+    'That file is damaged: restore it from a backup; or, when its partitions have live replicas elsewhere, move the data directory away: the broker copies them back.',
+  ],
+  [
     /Permission denied|AccessDenied|Read-only file system/,
     "Make the node's directories writable for the user that runs the agent.",
   ],
@@ -83,7 +87,8 @@ function loggedReason(lines: readonly string[], since: string): string | undefin
 
 /**
  * What a stack trace comes down to: its innermost cause, unless the one around it quotes that and says more, as in
- * "failed to bind to 127.0.0.1:9092: Address already in use" around "Address already in use".
+ * "failed to bind to 127.0.0.1:9092: Address already in use" around "Address already in use"; with the file that the one
+ * around it names.
  */
 function exceptionReason(lines: readonly string[]): string | undefined {
   const chain = lines
@@ -97,7 +102,13 @@ function exceptionReason(lines: readonly string[]): string | undefined {
   let innermost = chain.at(-1)
   const around = chain.at(-2)
   if (innermost === undefined) return undefined
-  if (around !== undefined && innermost.message !== '' && around.message.includes(innermost.message))
-    innermost = around
-  return innermost.message === '' ? innermost.name : `${innermost.name}: ${innermost.message}`
+  if (around === undefined) return textOf(innermost)
+  if (innermost.message !== '' && around.message.includes(innermost.message)) innermost = around
+  else if (NAMES_A_FILE.test(around.message) && !NAMES_A_FILE.test(innermost.message))
+    return `${around.message}: ${textOf(innermost)}`
+  return textOf(innermost)
 }
+
+const NAMES_A_FILE = /(^|\s)\/[^\s/]+\//
+const textOf = ({ name, message }: { readonly name: string; readonly message: string }): string =>
+  message === '' ? name : `${name}: ${message}`

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto'
-import { copyFile, mkdir, open, readdir, readFile } from 'node:fs/promises'
+import { copyFile, mkdir, open, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { AjnaError } from '../../../foundation/errors/errors.ts'
+import { readIfThere, writeWhole } from '../../../foundation/files/whole.ts'
 import { BROKER_DATA_DIR_DAMAGED, BROKER_DATA_DIR_FOREIGN } from './errors.ts'
-import { writeWhole } from './files.ts'
 
 /** What a directory's content makes of it. */
 export type DirState =
@@ -36,6 +36,12 @@ function parseMeta(text: string): { clusterId: string; nodeId: number } | undefi
   const clusterId = /^cluster\.id=(\S+)$/m.exec(text)?.[1]
   const nodeId = /^node\.id=(\d+)$/m.exec(text)?.[1]
   return clusterId === undefined || nodeId === undefined ? undefined : { clusterId, nodeId: Number(nodeId) }
+}
+
+/** The cluster whose data a directory holds; undefined when it holds none, or does not say whose. */
+export async function clusterOf(dir: string): Promise<string | undefined> {
+  const meta = await readIfThere(join(dir, metaFile))
+  return meta === undefined ? undefined : parseMeta(meta)?.clusterId
 }
 
 export function decideFormat(
@@ -87,7 +93,7 @@ export async function formatDirs(task: FormatTask): Promise<readonly string[]> {
   const formatted: string[] = []
   for (const dir of task.dirs) {
     await mkdir(dir, { recursive: true })
-    const meta = await readFile(join(dir, metaFile), 'utf8').catch(absent)
+    const meta = await readIfThere(join(dir, metaFile))
     const decision = decideFormat(dir, dirState(await readdir(dir), meta), task.clusterId, task.nodeId)
     if (decision.act === 'refuse')
       throw new AjnaError(
@@ -124,9 +130,4 @@ export function randomDirectoryId(): string {
     const id = bytes.toString('base64url')
     if (!id.startsWith('-')) return id
   }
-}
-
-function absent(error: NodeJS.ErrnoException): undefined {
-  if (error.code === 'ENOENT') return undefined
-  throw error
 }

@@ -2,8 +2,8 @@ import { readFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { z } from 'zod'
 import { AjnaError } from '../../../foundation/errors/errors.ts'
+import { writeWhole } from '../../../foundation/files/whole.ts'
 import { PORT_TAKEN, PORTS_EXHAUSTED, PORTS_FILE_INVALID } from './errors.ts'
-import { writeWhole } from './files.ts'
 import { holderOfPort } from './port-holder.ts'
 
 export const defaultPortBase = 21_000

@@ -14,7 +14,8 @@ import { halve, onlyMissing } from './written.ts'
 /** Batches in memory that wait for a place in front or in the spool. */
 const MAX_ARRIVED_BYTES = 2 * 1024 * 1024
 const RETRY_MIN_MS = 200
-const RETRY_MAX_MS = 5_000
+/** Brokers that start are found soon after they answer; asking where nobody listens costs nothing. */
+const RETRY_MAX_MS = 1_000
 /** How often a spool that refused is asked again. */
 const SPOOL_RETRY_MS = 500
 const IDLE_MS = 1_000

@@ -1,3 +1,4 @@
+import { isAjnaError } from '../../../foundation/errors/errors.ts'
 import { type Interval, IntervalSet } from '../../../foundation/positions/intervals.ts'
 import {
   decodePosition,
@@ -7,7 +8,7 @@ import {
   type StreamId,
 } from '../../../foundation/positions/position.ts'
 import { xxh32 } from '../../../foundation/positions/xxh32.ts'
-import { batchesIn, readBatchHeader } from '../../../foundation/wire/batch.ts'
+import { type BatchHeader, batchesIn, readBatchHeader } from '../../../foundation/wire/batch.ts'
 import { BatchBuilder } from '../../../foundation/wire/build.ts'
 import { type RecordCursor, recordCursor } from '../../../foundation/wire/records.ts'
 import { type Cover, MAX_BATCH_BYTES, type ReadyBatch } from './batch.ts'
@@ -21,20 +22,31 @@ export interface Written {
 
 export type WrittenByStream = Map<StreamId, Written>
 
-/** Notes the positions of all records in fetched batches, or of those that certain producers wrote. */
+/**
+ * Notes the positions of all records in fetched batches, or of those that certain producers wrote. A batch that cannot be
+ * read is somebody else's.
+ */
 export function noteWritten(bytes: Buffer, written: WrittenByStream, writers?: ReadonlySet<bigint>): void {
   for (const header of batchesIn(bytes)) {
     if (header.control || writers?.has(header.producerId) === false) continue
-    for (const cursor = recordCursor(bytes, header); cursor.next(); ) {
-      const position = positionOf(cursor)
-      if (position === undefined) continue
-      const event = cursor.timestamp + position.eventDelta
-      let known = written.get(position.stream)
-      if (known === undefined) written.set(position.stream, (known = { ranges: IntervalSet.of(), event }))
-      const end = position.start + position.length
-      if (end >= known.ranges.end) known.event = event
-      known.ranges.add(position.start, end)
+    try {
+      noteBatch(bytes, header, written)
+    } catch (error) {
+      if (!isAjnaError(error)) throw error
     }
+  }
+}
+
+function noteBatch(bytes: Buffer, header: BatchHeader, written: WrittenByStream): void {
+  for (const cursor = recordCursor(bytes, header); cursor.next(); ) {
+    const position = positionOf(cursor)
+    if (position === undefined) continue
+    const event = cursor.timestamp + position.eventDelta
+    let known = written.get(position.stream)
+    if (known === undefined) written.set(position.stream, (known = { ranges: IntervalSet.of(), event }))
+    const end = position.start + position.length
+    if (end >= known.ranges.end) known.event = event
+    known.ranges.add(position.start, end)
   }
 }
 
