@@ -1,25 +1,20 @@
 /**
- * A link at work. Each partition begins with a look at both logs, then batches flow: read committed from the source,
- * planned (`lane.ts`), appended by position. Whenever the target's answer leaves a doubt the partition drains and looks
- * again, so that a crash, a twin or a lost answer all take the same way.
+ * A link at work. Each partition begins with a look at both logs, then batches flow (`copy.ts`): read committed from the
+ * source, planned (`lane.ts`), appended by position. Whenever the target's answer leaves a doubt the partition drains and
+ * looks again, so that a crash, a twin or a lost answer all take the same way.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { AjnaError, describeError } from '../../foundation/errors/errors.ts'
 import type { Logger } from '../../foundation/log/log.ts'
 import { classify } from '../../foundation/wire/api-errors.ts'
 import { backoffMs } from '../../foundation/wire/backoff.ts'
-import type {
-  FetchEvent,
-  FetchStream,
-  PositionedAppender,
-  PositionedResult,
-  Wire,
-} from '../../foundation/wire/contract.ts'
+import type { Wire } from '../../foundation/wire/contract.ts'
 import { type BeginContext, type Begun, beginOnce, DEFAULT_MAX_GAP, NOT_HELD } from './begin.ts'
 import type { HaltReason, LinkAdmin, LinkSpec, LinkStatus, LinkStore } from './contract.ts'
+import { CopyPath } from './copy.ts'
 import { gapTooLarge } from './decide.ts'
 import { LINK_BATCH_REFUSED } from './errors.ts'
-import { type Append, Lane, type Op } from './lane.ts'
+import { Lane, type Op } from './lane.ts'
 import { fillWithMarkers, isDeposed } from './markers.ts'
 import { type KeptState, takeOver } from './state.ts'
 import { alignSettings, type ReadyTopic, readyTopics } from './topics.ts'
@@ -54,12 +49,6 @@ const PENDING_TOPICS_MS = 200
 const MAX_QUICK_ROUNDS = 25
 const SETTINGS_EVERY = 15
 const BEGINNERS = 8
-/** In one answer of the source: more of them would only leave the processor's cache before they are sent on. */
-const MAX_FETCH_BYTES = 4 * 1024 * 1024
-/** Read from the source and not yet acknowledged by the target. */
-const MAX_WAITING_BYTES = 16 * 1024 * 1024
-const MAX_CALLS = 4
-const MAX_CALL_BYTES = 4 * 1024 * 1024
 const BLOCKED_RETRY_MS = 5_000
 
 /** Begins the work of a link, or of one more worker of it. */
@@ -86,18 +75,11 @@ class LinkWorker {
   readonly #ending = new AbortController()
   readonly #signal: AbortSignal
   readonly #lanes = new Map<string, Lane>()
-  readonly #stream: FetchStream
-  readonly #copies: PositionedAppender
-  /** Lanes with something to send. */
-  readonly #ready = new Set<Lane>()
+  readonly #path: CopyPath
   readonly #startedAt = Date.now()
   #phase: LinkStatus['state'] = 'starting'
   #reason = ''
   #fault: unknown
-  #waitingBytes = 0
-  #room: (() => void) | undefined
-  #calls = 0
-  #kicked = false
   #beginning = 0
   readonly #waitingToBegin: (() => void)[] = []
 
@@ -108,21 +90,31 @@ class LinkWorker {
     const { source, target } = options
     const signal = AbortSignal.any([options.signal, this.#ending.signal])
     this.#signal = signal
-    this.#copies = target.positionedAppender({ producerId: state.ids.producerId })
     const fillers = target.positionedAppender({ producerId: state.ids.fillerId })
     this.#context = { ...options, state, fillers, signal }
-    this.#stream = source.fetch({
-      from: [],
-      isolation: 'read_committed',
-      maxBytes: MAX_FETCH_BYTES,
-      recycle: true,
+    this.#path = new CopyPath({
+      source,
+      target,
+      producerId: state.ids.producerId,
+      lanes: this.#lanes,
+      events: {
+        doubt: (lane, reason, phase) => this.#drain(lane, reason, phase),
+        halt: (lane, halted, reason) => this.#halt(lane, halted, reason),
+        recreated: (topic, oldId, newId) => {
+          for (const lane of this.#lanes.values())
+            if (lane.topic === topic) this.#haltRecreated(lane, oldId, newId)
+        },
+        gap: lane => void this.#fill(lane),
+        drained: lane => void this.#begin(lane),
+        fail: error => this.#fail(error),
+      },
       signal,
     })
   }
 
   async run(): Promise<void> {
     try {
-      await Promise.race([this.#keepTopics(), this.#readSource()])
+      await Promise.race([this.#keepTopics(), this.#path.run()])
     } catch (error) {
       if (!this.#signal.aborted) {
         this.#reason = describeError(error)
@@ -131,8 +123,7 @@ class LinkWorker {
     } finally {
       if (this.#phase !== 'deposed') this.#phase = 'stopped'
       this.#ending.abort(new Error('the link was stopped'))
-      await this.#stream[Symbol.asyncDispose]()
-      for (const lane of this.#lanes.values()) this.#drop(lane)
+      await this.#path[Symbol.asyncDispose]()
       await this.#state.settled()
     }
     if (this.#fault !== undefined) throw this.#fault
@@ -252,8 +243,7 @@ class LinkWorker {
         this.#halt(lane, begun.halted, begun.reason)
         return true
       case 'copy':
-        lane.begin(begun.from, begun.sequence, Date.now())
-        this.#stream.reposition(lane.topic, lane.partition, begun.from)
+        this.#path.open(lane, begun.from, begun.sequence)
         return true
       default:
         return begun satisfies never
@@ -277,181 +267,7 @@ class LinkWorker {
     this.#beginning++
   }
 
-  /* ---- reading ---- */
-
-  async #readSource(): Promise<void> {
-    for await (const event of this.#stream) {
-      this.#handle(event)
-      if (this.#waitingBytes > MAX_WAITING_BYTES) await this.#hasRoom()
-    }
-  }
-
-  async #hasRoom(): Promise<void> {
-    while (this.#waitingBytes > MAX_WAITING_BYTES && !this.#signal.aborted) {
-      const { promise, resolve } = Promise.withResolvers<void>()
-      this.#room = resolve
-      this.#kick()
-      await promise
-    }
-  }
-
-  #handle(event: FetchEvent): void {
-    switch (event.kind) {
-      case 'caught-up':
-        return
-      case 'recreated':
-        for (const lane of this.#lanes.values())
-          if (lane.topic === event.topic) this.#haltRecreated(lane, event.oldId, event.newId)
-        return
-      default: {
-        const lane = this.#lanes.get(`${event.topic}/${event.partition}`)
-        if (lane?.open === true && !lane.draining) this.#handleOf(lane, event)
-      }
-    }
-  }
-
-  #handleOf(lane: Lane, event: Exclude<FetchEvent, { kind: 'caught-up' | 'recreated' }>): void {
-    switch (event.kind) {
-      case 'batches':
-        this.#read(lane, event)
-        return
-      case 'out-of-range':
-        // Both logs are looked at again: what it means is decided there.
-        this.#drain(
-          lane,
-          `offset ${event.position} is outside the source's log, ${event.logStartOffset} to ${event.highWatermark}`,
-        )
-        return
-      case 'truncated':
-        this.#halt(
-          lane,
-          'source-truncated',
-          `the source's log was cut to ${event.endOffset}; ${event.position} offsets were copied already`,
-        )
-        return
-      case 'gone':
-        this.#halt(lane, 'source-gone', 'the source has the topic no more')
-        return
-      case 'corrupt':
-        this.#halt(lane, 'source-corrupt', `offset ${event.offset}: ${describeError(event.error)}`)
-        return
-      case 'refused':
-        this.#drain(lane, describeError(event.error))
-        return
-      default:
-        event satisfies never
-    }
-  }
-
-  #read(lane: Lane, event: Extract<FetchEvent, { kind: 'batches' }>): void {
-    const before = lane.queuedBytes
-    let fault: unknown
-    try {
-      lane.read(event, Date.now())
-    } catch (error) {
-      fault = error
-    }
-    this.#waitingBytes += lane.queuedBytes - before
-    if (fault === undefined) this.#offer(lane)
-    else this.#halt(lane, 'source-corrupt', describeError(fault))
-  }
-
-  /* ---- writing ---- */
-
-  #offer(lane: Lane): void {
-    if (!lane.sendable) return
-    this.#ready.add(lane)
-    this.#kick()
-  }
-
-  #kick(): void {
-    if (this.#kicked) return
-    this.#kicked = true
-    setImmediate(() => {
-      this.#kicked = false
-      if (!this.#signal.aborted) this.#pump()
-    })
-  }
-
-  #pump(): void {
-    while (this.#calls < MAX_CALLS) {
-      const call = this.#gather()
-      if (call.length === 0) return
-      void this.#send(call)
-    }
-  }
-
-  #gather(): Append[] {
-    const call: Append[] = []
-    let bytes = 0
-    for (const lane of this.#ready) {
-      if (bytes >= MAX_CALL_BYTES) break
-      this.#ready.delete(lane)
-      if (!lane.sendable) continue
-      if (lane.head!.kind === 'fill') {
-        if (lane.inFlight === 0) void this.#fill(lane)
-        continue
-      }
-      const op = lane.take()
-      call.push(op)
-      bytes += op.batch.length
-    }
-    for (const { lane } of call) if (lane.sendable) this.#ready.add(lane)
-    return call
-  }
-
-  async #send(call: readonly Append[]): Promise<void> {
-    this.#calls++
-    try {
-      const results = await this.#copies.append(call, this.#signal)
-      const now = Date.now()
-      for (const [index, op] of call.entries()) this.#answered(op, results[index]!, now)
-    } catch (error) {
-      if (!this.#signal.aborted) this.#fail(error)
-    } finally {
-      this.#calls--
-      if (this.#ready.size > 0) this.#kick()
-    }
-  }
-
-  #answered(op: Append, result: PositionedResult, now: number): void {
-    const { lane } = op
-    lane.inFlight--
-    op.release()
-    this.#free(op.batch.length)
-    switch (result.kind) {
-      case 'appended':
-        if (!lane.draining) lane.appended(op, now)
-        break
-      case 'not-at-end':
-        this.#drain(lane, `offset ${op.offset} is not where the target's log ends`)
-        break
-      case 'unavailable':
-        lane.failures++
-        this.#drain(lane, result.reason)
-        break
-      case 'displaced':
-        this.#halt(
-          lane,
-          'offsets-displaced',
-          `the batch for offset ${op.offset} was written at ${result.baseOffset}: something else writes to the copy`,
-        )
-        break
-      case 'rejected':
-        lane.failures++
-        this.#drain(lane, `the target refuses the batch at offset ${op.offset}: ${result.name}`, 'blocked')
-        break
-      default:
-        result satisfies never
-    }
-    this.#goOn(lane)
-  }
-
-  /** After something ended: sends on, or, when drained, begins anew. */
-  #goOn(lane: Lane): void {
-    if (!lane.draining) this.#offer(lane)
-    else if (lane.inFlight === 0 && !lane.filling && lane.open) void this.#begin(lane)
-  }
+  /* ---- gaps ---- */
 
   async #fill(lane: Lane): Promise<void> {
     const gap = lane.head as Extract<Op, { kind: 'fill' }>
@@ -485,7 +301,7 @@ class LinkWorker {
     }
     if (this.#signal.aborted) return
     lane.settle(Date.now())
-    this.#goOn(lane)
+    this.#path.goOn(lane)
   }
 
   #depose(): void {
@@ -499,14 +315,12 @@ class LinkWorker {
 
   /** Sends nothing more of a lane; once nothing is in flight, it begins anew. */
   #drain(lane: Lane, reason: string, state: 'waiting' | 'blocked' = 'waiting'): void {
-    const first = !lane.draining
+    if (lane.draining) return
     lane.draining = true
-    this.#drop(lane)
-    if (!first) return
+    this.#path.close(lane)
     this.#log.info({ topic: lane.topic, partition: lane.partition, reason }, 'looking at both logs again')
-    this.#stream.remove(lane.topic, lane.partition)
     lane.become(state, reason, Date.now())
-    this.#goOn(lane)
+    this.#path.goOn(lane)
   }
 
   #halt(lane: Lane, halted: HaltReason, reason: string): void {
@@ -515,23 +329,10 @@ class LinkWorker {
       { topic: lane.topic, partition: lane.partition, halted, reason },
       'the partition is halted',
     )
-    this.#stream.remove(lane.topic, lane.partition)
     lane.open = false
     lane.draining = true
-    this.#drop(lane)
+    this.#path.close(lane)
     lane.become('halted', reason, Date.now(), halted)
-  }
-
-  #drop(lane: Lane): void {
-    this.#ready.delete(lane)
-    const bytes = lane.queuedBytes
-    lane.drop()
-    this.#free(bytes)
-  }
-
-  #free(bytes: number): void {
-    this.#waitingBytes -= bytes
-    this.#room?.()
   }
 
   /** A fault of this program: the whole worker ends, and is started anew. */
