@@ -11,7 +11,10 @@ import type {
   Wire,
 } from '../../foundation/wire/contract.ts'
 import type { HaltReason } from './contract.ts'
+import type { RecordFilter } from './headers.ts'
 import type { Append, Lane } from './lane.ts'
+import { createParking, type Parking } from './parking.ts'
+import type { Throttle } from './throttle.ts'
 
 /** In one answer of the source: more of them would only leave the processor's cache before they are sent on. */
 const MAX_FETCH_BYTES = 4 * 1024 * 1024
@@ -19,6 +22,8 @@ const MAX_FETCH_BYTES = 4 * 1024 * 1024
 const MAX_WAITING_BYTES = 16 * 1024 * 1024
 const MAX_CALLS = 4
 const MAX_CALL_BYTES = 4 * 1024 * 1024
+/** Lanes that a limit holds back are looked at no oftener. */
+const MIN_HELD_MS = 5
 
 /** What the data path reports; each may call back into it. */
 export interface CopyEvents {
@@ -42,6 +47,9 @@ export interface CopyPathOptions {
   readonly producerId: bigint
   /** The lane of a partition, by topic/partition. */
   readonly lanes: ReadonlyMap<string, Lane>
+  readonly throttle: Throttle
+  /** Of the records that are copied; asked for at each fetch. */
+  readonly filter: () => RecordFilter | undefined
   readonly events: CopyEvents
   readonly signal: AbortSignal
 }
@@ -54,13 +62,24 @@ export class CopyPath {
   readonly #copies: PositionedAppender
   /** Lanes with something to send. */
   readonly #ready = new Set<Lane>()
+  readonly #throttle: Throttle
+  readonly #filter: () => RecordFilter | undefined
+  /** Lanes with something to send that a limit holds back, in turn. */
+  readonly #held = new Set<Lane>()
+  #holding: NodeJS.Timeout | undefined
+  readonly #parking: Parking<Lane>
   #waitingBytes = 0
   #room: (() => void) | undefined
   #calls = 0
   #kicked = false
 
-  constructor({ source, target, producerId, lanes, events, signal }: CopyPathOptions) {
+  constructor({ source, target, producerId, lanes, throttle, filter, events, signal }: CopyPathOptions) {
     this.#events = events
+    this.#throttle = throttle
+    this.#filter = filter
+    this.#parking = createParking(throttle.limits, lane =>
+      this.#stream.reposition(lane.topic, lane.partition, lane.next),
+    )
     this.#signal = signal
     this.#lanes = lanes
     this.#copies = target.positionedAppender({ producerId })
@@ -82,6 +101,7 @@ export class CopyPath {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    clearTimeout(this.#holding)
     await this.#stream[Symbol.asyncDispose]()
     for (const lane of this.#lanes.values()) this.#drop(lane)
   }
@@ -94,8 +114,15 @@ export class CopyPath {
 
   /** Nothing more of a lane is read or sent; what is in flight is still answered. */
   close(lane: Lane): void {
+    this.#parking.forget(lane)
     this.#stream.remove(lane.topic, lane.partition)
     this.#drop(lane)
+  }
+
+  /** Limits were changed: what they held back may be free now. */
+  limitsChanged(): void {
+    this.#release()
+    this.#parking.review(Date.now())
   }
 
   /** After something ended: sends on, or says that the lane is drained. */
@@ -163,14 +190,18 @@ export class CopyPath {
   }
 
   #read(lane: Lane, event: Extract<FetchEvent, { kind: 'batches' }>): void {
+    if (!this.#parking.admits(lane, Date.now())) {
+      this.#stream.remove(lane.topic, lane.partition)
+      return
+    }
     const before = lane.queuedBytes
     let fault: unknown
     try {
-      lane.read(event, Date.now())
+      lane.read(event, Date.now(), this.#filter())
     } catch (error) {
       fault = error
     }
-    this.#waitingBytes += lane.queuedBytes - before
+    this.#wait(lane, lane.queuedBytes - before)
     if (fault === undefined) this.#offer(lane)
     else this.#events.halt(lane, 'source-corrupt', describeError(fault))
   }
@@ -202,6 +233,7 @@ export class CopyPath {
 
   #gather(): Append[] {
     const call: Append[] = []
+    const now = Date.now()
     let bytes = 0
     for (const lane of this.#ready) {
       if (bytes >= MAX_CALL_BYTES) break
@@ -211,12 +243,32 @@ export class CopyPath {
         if (lane.inFlight === 0) this.#events.gap(lane)
         continue
       }
+      const waitMs = this.#throttle.waitMs(lane.topic, now)
+      if (waitMs > 0) {
+        this.#hold(lane, waitMs)
+        continue
+      }
       const op = lane.take()
       call.push(op)
       bytes += op.batch.length
+      this.#throttle.spend(lane.topic, op.batch.length, now)
     }
     for (const { lane } of call) if (lane.sendable) this.#ready.add(lane)
     return call
+  }
+
+  /** Until a limit allows more; the other lanes go on. */
+  #hold(lane: Lane, waitMs: number): void {
+    this.#held.add(lane)
+    this.#holding ??= setTimeout(() => this.#release(), Math.max(waitMs, MIN_HELD_MS))
+  }
+
+  #release(): void {
+    clearTimeout(this.#holding)
+    this.#holding = undefined
+    for (const lane of this.#held) this.#ready.add(lane)
+    this.#held.clear()
+    if (this.#ready.size > 0) this.#kick()
   }
 
   async #send(call: readonly Append[]): Promise<void> {
@@ -237,7 +289,7 @@ export class CopyPath {
     const { lane } = op
     lane.inFlight--
     op.release()
-    this.#free(op.batch.length)
+    this.#free(lane, op.batch.length)
     switch (result.kind) {
       case 'appended':
         if (!lane.draining) lane.appended(op, now)
@@ -274,13 +326,20 @@ export class CopyPath {
 
   #drop(lane: Lane): void {
     this.#ready.delete(lane)
+    this.#held.delete(lane)
     const bytes = lane.queuedBytes
     lane.drop()
-    this.#free(bytes)
+    this.#free(lane, bytes)
   }
 
-  #free(bytes: number): void {
+  #wait(lane: Lane, bytes: number): void {
+    this.#waitingBytes += bytes
+    this.#parking.note(lane, bytes, Date.now())
+  }
+
+  #free(lane: Lane, bytes: number): void {
     this.#waitingBytes -= bytes
     this.#room?.()
+    this.#parking.note(lane, -bytes, Date.now())
   }
 }

@@ -198,16 +198,3 @@ export function settingsToChange(
   }
   return changes
 }
-
-/** Whether a topic is the link's to copy: exact names, and patterns with `*`. Kafka's own topics are never. */
-export function topicMatcher(patterns: readonly string[]): (topic: string) => boolean {
-  const exact = new Set(patterns.filter(pattern => !pattern.includes('*')))
-  const loose = patterns.filter(pattern => pattern.includes('*')).map(toExpression)
-  return topic =>
-    exact.has(topic) || (!topic.startsWith('__') && loose.some(expression => expression.test(topic)))
-}
-
-function toExpression(pattern: string): RegExp {
-  const escaped = pattern.split('*').map(part => part.replace(/[\\^$.+?()[\]{}|]/g, '\\$&'))
-  return new RegExp(`^${escaped.join('.*')}$`)
-}
