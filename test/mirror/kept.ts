@@ -29,6 +29,7 @@ export async function keptInFile(path: string, target: Wire, signal: AbortSignal
     deletedCopyOf: topic => deleted.get(topic),
     missingOf: (topic, partition) =>
       state.missing.filter(each => each.topic === topic && each.partition === partition),
+    baseOf: () => undefined,
     async adopt(topics) {
       const fresh = [...topics].map(([name, sourceId]) => [name, { sourceId }] as const)
       await save({ topics: { ...state.topics, ...Object.fromEntries(fresh) } })

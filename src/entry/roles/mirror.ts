@@ -1,18 +1,13 @@
-import { rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { createHttpServer } from '../../foundation/http/server.ts'
 import { type FileLock, lockFile } from '../../foundation/process/lock.ts'
-import { MIRROR_PRINCIPAL, type ResolvedLink } from '../../operations/fleet/contract.ts'
-import { type LinkDefinition, linkDefinitionSchema } from '../../operations/mirror/definition.ts'
-import { readLinkFile } from '../../operations/mirror/file-store.ts'
-import type { Kept } from '../../operations/mirror/links/contract.ts'
+import { MIRROR_PRINCIPAL } from '../../operations/fleet/contract.ts'
 import type { LinksJournal } from '../../operations/mirror/links/kept.ts'
-import { entryOf } from '../../operations/mirror/links/machine.ts'
-import { putLink } from '../../operations/mirror/links/registry.ts'
 import { type MirrorWorker, startMirrorWorker } from '../../operations/mirror/links/worker.ts'
 import { mirrorAnswer, mirrorPath } from '../control/links.ts'
 import { readFleetFile } from '../fleet-file.ts'
+import { putFleetLinks } from '../fleet-links.ts'
 import type { Home } from '../home.ts'
 import { connectEnds, linksJournalCluster, openLinksJournal } from '../links.ts'
 import { readVersion } from '../version.ts'
@@ -66,7 +61,7 @@ async function work(
 ): Promise<void> {
   const { home, log, signal } = context
   await using journal = await openLinksJournal(home, MIRROR_PRINCIPAL, log, signal)
-  await putFleetLinks(context, journal)
+  const complete = await putFleetLinks(context, journal)
   const worker = await startMirrorWorker({
     journal,
     name,
@@ -79,7 +74,7 @@ async function work(
   log.info('taking part in the work on links')
   const ending = AbortSignal.any([signal, worker.stopped])
   try {
-    await followFleet(context, journal, ending)
+    await followFleet(context, journal, complete, ending)
     if (!signal.aborted) throw worker.stopped.reason
   } finally {
     await worker.leave()
@@ -99,69 +94,24 @@ async function takePlace(home: Home): Promise<{ readonly number: number } & Asyn
 
 /* ---- the fleet's own links ---- */
 
-async function followFleet(context: RoleContext, journal: LinksJournal, ending: AbortSignal): Promise<void> {
+async function followFleet(
+  context: RoleContext,
+  journal: LinksJournal,
+  complete: boolean,
+  ending: AbortSignal,
+): Promise<void> {
   const { home, log } = context
   let { acceptedAt } = context.file
-  let pending = false
   while (!ending.aborted) {
     await delay(FOLLOW_MS, undefined, { signal: ending }).catch(() => undefined)
     if (ending.aborted) return
     try {
       const file = await readFleetFile(home)
-      if (file.acceptedAt === acceptedAt && !pending) continue
-      pending = true
-      await putFleetLinks({ ...context, file }, journal)
-      pending = false
+      if (file.acceptedAt === acceptedAt && complete) continue
+      complete = await putFleetLinks({ home, file, log }, journal)
       acceptedAt = file.acceptedAt
     } catch (error) {
       log.error({ err: error }, 'the fleet’s links cannot be followed; trying again')
     }
   }
-}
-
-/** Makes the journal say what the fleet declares. What others have put there is left alone. */
-async function putFleetLinks({ home, file, log }: RoleContext, journal: LinksJournal): Promise<void> {
-  await journal.sync()
-  const declared = new Set(file.fleet.links.map(({ name }) => name))
-  for (const [name, { owner }] of Object.entries(journal.state().links)) {
-    if (owner !== 'fleet' || declared.has(name)) continue
-    log.info({ link: name }, 'no longer declared: the link ends, its copies stay')
-    await journal.submit({ kind: 'remove', name, owner })
-  }
-  for (const link of file.fleet.links) {
-    const before = entryOf(journal.state(), link.name)
-    const definition = definitionOf(link, before?.definition)
-    const path = join(home.role('mirror'), `${link.name}.json`)
-    const kept = before?.kept === null || before === undefined ? await keptInFile(path) : undefined
-    await putLink(journal, {
-      definition,
-      owner: 'fleet',
-      annotations: {},
-      expected: null,
-      kept: kept ?? null,
-    })
-    if (kept === undefined) continue
-    log.info({ link: link.name, path }, 'what the link kept in a file is in the journal from now on')
-    await rename(path, `${path}.taken-over`)
-  }
-}
-
-/** Whether it runs is not declared: it stays as somebody wanted it. */
-function definitionOf(link: ResolvedLink, before: LinkDefinition | undefined): LinkDefinition {
-  const { name, from, to, topics } = link
-  return linkDefinitionSchema.parse({
-    name,
-    source: { cluster: from },
-    target: { cluster: to },
-    topics: { include: topics },
-    desired: before?.desired ?? 'running',
-  })
-}
-
-async function keptInFile(path: string): Promise<Kept | undefined> {
-  const file = await readLinkFile(path)
-  if (file === undefined) return undefined
-  const { producerId, fillerId, markerId, topics, missing, coordinatorEpoch } = file
-  // Its last worker wrote markers under that epoch; tokens begin at 1.
-  return { producerId, fillerId, markerId, epochBase: coordinatorEpoch, topics, deleted: {}, missing }
 }

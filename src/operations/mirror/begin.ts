@@ -89,7 +89,7 @@ async function lookAtBoth(
   signal: AbortSignal,
 ): Promise<{ begin: Begin; sequence: number }> {
   const { topic, partition } = lane
-  const { source, policy } = context
+  const { source, policy, kept } = context
   const target = await lookAtTarget(targetOf(context, lane), signal)
   // The source last: what it had when the target was looked at, it has still, or retention took it.
   const queries = [
@@ -102,7 +102,8 @@ async function lookAtBoth(
   const recreated = recreation(context, lane, original?.id)
   if (recreated !== undefined) return { begin: recreated, sequence: 0 }
   Object.assign(lane, { sourceStart: facts.logStart, sourceEnd: facts.end, targetEnd: target.end })
-  return { begin: decideBegin(facts, target, policy()), sequence: target.nextSequence }
+  const base = kept.baseOf(topic, partition)
+  return { begin: decideBegin(facts, { ...target, base }, policy()), sequence: target.nextSequence }
 }
 
 /** Whether what was just looked at at the source is another topic than the one the link copies. */

@@ -26,6 +26,8 @@ export interface KeptLink {
   /** Id of the copy that was deleted when a topic of this name was forgotten: brokers may speak of it for a while. */
   deletedCopyOf(topic: string): string | undefined
   missingOf(topic: string, partition: number): readonly MissingRange[]
+  /** Where the target's log was found, or said, to be the source's: a log that ends just there may be anybody's. */
+  baseOf(topic: string, partition: number): number | undefined
   /**
    * Takes topics on, by name and id at the source. For whoever holds the link's lead.
    *

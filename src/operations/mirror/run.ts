@@ -39,7 +39,7 @@ export interface LinkOptions {
   readonly holds: (shard: number) => boolean
   readonly log: Logger
   readonly signal: AbortSignal
-  /** How often topics are looked at, ms; default 1,000. Where looking takes long, seldomer. */
+  /** How often topics are looked at, ms; default 500. Where there are very many, seldomer. */
   readonly topicsEveryMs?: number
 }
 
@@ -53,19 +53,25 @@ export interface Link extends AsyncDisposable {
   update(definition: LinkDefinition): void
   /** What the link keeps has changed: topics were taken on or forgotten. */
   keptChanged(): void
-  restart(only: 'all' | 'failed'): void
+  restart(which: Restart): void
   /** Resolves when the link was stopped; rejects if it cannot go on at all. */
   readonly done: Promise<void>
 }
 
-const TOPICS_EVERY_MS = 1_000
+export interface Restart {
+  readonly only: 'all' | 'failed'
+  /** Null: every one. */
+  readonly partitions: readonly { readonly topic: string; readonly partition: number }[] | null
+}
+
+const TOPICS_EVERY_MS = 500
 /** Where there are very many partitions, their topics are looked at seldomer: about 1 % of a core is for looking. */
 const LOOK_MS_PER_PARTITION = 0.1
 /** After a topic was created or widened: until the brokers know of it. */
 const PENDING_TOPICS_MS = 200
 const MAX_QUICK_LOOKS = 25
 /** Settings are aligned, and refused topics asked for again, at each so manieth look. */
-const SETTINGS_EVERY = 15
+const SETTINGS_EVERY = 30
 const BEGINNERS = 8
 
 /** Begins the work of a link in this process; what it works on is told by `gain`. */
@@ -80,7 +86,7 @@ export function startLink(options: LinkOptions): Link {
     lose: shard => worker.lose(shard),
     update: definition => worker.update(definition),
     keptChanged: () => worker.lookNow(),
-    restart: only => worker.restart(only),
+    restart: which => worker.restart(which),
     [Symbol.asyncDispose]: async () => {
       worker.stop()
       await done.catch(() => undefined)
@@ -227,9 +233,13 @@ class LinkWorker {
     this.lookNow()
   }
 
-  restart(only: 'all' | 'failed'): void {
-    const failed = ({ lane }: Cared): boolean => lane.halted !== null || lane.state === 'blocked'
-    for (const cared of this.#cared.values()) if (only === 'all' || failed(cared)) cared.restart()
+  restart({ only, partitions }: Restart): void {
+    const named = partitions && new Set(partitions.map(({ topic, partition }) => `${topic}/${partition}`))
+    for (const cared of this.#cared.values()) {
+      const { lane } = cared
+      const failed = lane.halted !== null || lane.state === 'blocked'
+      if ((only === 'all' || failed) && (named === null || named.has(lane.key))) cared.restart()
+    }
     this.#memory.refusals.clear()
     this.lookNow()
   }

@@ -150,8 +150,8 @@ async function viewOf(
   const changes = copy === undefined || (narrow && definition.onFewerPartitions === 'widen')
   if (!changes) return { ...view, partitions: partitions.length, halt: undefined }
   if (leads()) {
-    if (copy === undefined) await create(options, original!)
-    else await widen(sides, view.copy, copy.partitions.length, partitions.length, signal)
+    if (copy !== undefined) await widen(sides, view.copy, copy.partitions.length, partitions.length, signal)
+    else if (definition.onMissingTopic === 'create') await create(options, original!)
   }
   // What the copy has already is copied while it grows.
   return copy === undefined ? undefined : { ...view, partitions: view.copied, halt: undefined }

@@ -10,6 +10,9 @@ const producerId = z.string().regex(/^\d{1,19}$/)
 const text = z.string().max(1_000)
 
 const missing = z.object({ topic: z.string(), partition: offset, from: offset, to: offset })
+const base = z.object({ topic: z.string(), partition: offset, end: offset })
+export type Base = Readonly<z.infer<typeof base>>
+const partition = z.object({ topic: z.string(), partition: offset })
 
 /** What a link keeps for ever. */
 const kept = z.object({
@@ -25,6 +28,8 @@ const kept = z.object({
   deleted: z.record(z.string(), z.string()),
   /** Offsets [from, to) that the target will never have, because the source no longer had them. */
   missing: z.array(missing),
+  /** Where the target's log was found, or said, to be the source's, whoever wrote it. */
+  bases: z.array(base),
 })
 export type Kept = Readonly<z.infer<typeof kept>>
 
@@ -37,8 +42,10 @@ const link = z.object({
   version: z.int().positive(),
   owner,
   annotations,
-  /** Where in the log its partitions were last told to begin anew. */
-  restarts: z.object({ all: offset, failed: offset }),
+  /** Where in the log its partitions, or some of them, were last told to begin anew. */
+  restart: z
+    .object({ at: offset, only: z.enum(['all', 'failed']), partitions: z.array(partition).nullable() })
+    .nullable(),
   /** Null: no worker has begun it yet. */
   kept: kept.nullable(),
 })
@@ -72,7 +79,27 @@ const ownCommand = z.discriminatedUnion('kind', [
   }),
   z.object({ kind: z.literal('desire'), name, desired: linkDefinitionSchema.shape.desired.unwrap() }),
   z.object({ kind: z.literal('remove'), name, owner }),
-  z.object({ kind: z.literal('restart'), name, only: z.enum(['all', 'failed']) }),
+  z.object({
+    kind: z.literal('restart'),
+    name,
+    only: z.enum(['all', 'failed']),
+    /** Null: every partition. */
+    partitions: z.array(partition).max(10_000).nullable(),
+  }),
+  /**
+   * Where a stopped link goes on, whoever wrote what lies before. With other ids, what a worker from before might still
+   * send is a stranger's record.
+   */
+  z.object({
+    kind: z.literal('rebase'),
+    name,
+    ids: z.object({ producerId, fillerId: producerId, markerId: producerId }).nullable(),
+    bases: z.array(base),
+    /** Partitions whose base is void. */
+    unbased: z.array(partition),
+    /** Topics that are others at the source now. */
+    forget: z.array(z.string()),
+  }),
   /** A link's first worker has got its ids; of several the first counts. */
   z.object({
     kind: z.literal('begin'),

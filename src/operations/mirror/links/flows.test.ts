@@ -71,7 +71,15 @@ for (const [what, definition, others, fault] of definitions)
 
 /** Links with what they have taken on. */
 function writers(...links: readonly [LinkDefinition, ...string[]][]): Writers {
-  const ids = { producerId: '1', fillerId: '2', markerId: '3', epochBase: 0, deleted: {}, missing: [] }
+  const ids = {
+    producerId: '1',
+    fillerId: '2',
+    markerId: '3',
+    epochBase: 0,
+    deleted: {},
+    missing: [],
+    bases: [],
+  }
   const entries = links.map(([definition, ...topics]) => {
     const kept = { ...ids, topics: Object.fromEntries(topics.map(topic => [topic, { sourceId: 'x' }])) }
     const entry = {
@@ -79,7 +87,7 @@ function writers(...links: readonly [LinkDefinition, ...string[]][]): Writers {
       version: 1,
       owner: 'api' as const,
       annotations: {},
-      restarts: { all: 0, failed: 0 },
+      restart: null,
       kept,
     }
     return [definition.name, entry] as const
@@ -110,6 +118,11 @@ test('each copy has one writer', () => {
     adoptionFault(writers([a, 't']), link('b', 'z>y', ['*']), 't') ?? '',
     /link a writes t at y already/,
   )
+})
+
+test('a topic that a link no longer chooses is free for another', () => {
+  const narrowed = link('a', 'x>y', ['*'], { exclude: ['t'] })
+  assert.equal(adoptionFault(writers([narrowed, 't']), link('b', 'z>y', ['*']), 't'), undefined)
 })
 
 test('in one cluster what is called like a copy is none of the topics', () => {

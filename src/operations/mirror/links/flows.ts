@@ -23,16 +23,18 @@ export type Writers = ReadonlyMap<string, Writer>
 
 const key = (place: string, topic: string): string => `${place}\n${topic}`
 
-/** Every copy that a link has begun to write, by cluster and name. */
+/** Every copy that a link has begun to write and still has to, by cluster and name. */
 export function writersOf({ links }: Pick<LinksState, 'links'>): Writers {
   const writers = new Map<string, Writer>()
-  for (const [link, { definition, kept }] of Object.entries(links))
-    for (const topic of Object.keys(kept?.topics ?? {}))
+  for (const [link, { definition, kept }] of Object.entries(links)) {
+    const chosen = topicSelector(definition.topics)
+    for (const topic of Object.keys(kept?.topics ?? {}).filter(chosen))
       writers.set(key(placeOf(definition.target), copyName(definition.rename, topic)), {
         link,
         topic,
         from: placeOf(definition.source),
       })
+  }
   return writers
 }
 

@@ -5,10 +5,12 @@ import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { startCluster, type TestCluster } from '../../../../test/fleets/cluster.ts'
-import { createLinksTopic, joinGroup, openLinks } from '../../../../test/mirror/group.ts'
+import { connectPlainly, createLinksTopic, joinGroup, openLinks } from '../../../../test/mirror/group.ts'
 import { writeTransactions } from '../../../../test/mirror/transactions.ts'
 import { seededRandom } from '../../../../test/wire/random.ts'
+import { batchOf } from '../../../../test/wire/records.ts'
 import { createTopic } from '../../../../test/wire/topics.ts'
+import { silentLogger } from '../../../foundation/log/log.ts'
 import { BatchBuilder } from '../../../foundation/wire/build.ts'
 import { CODECS } from '../../../foundation/wire/codecs.ts'
 import type { Wire } from '../../../foundation/wire/contract.ts'
@@ -16,8 +18,10 @@ import { openWire } from '../../../foundation/wire/wire.ts'
 import type { LinkPartitionStatus } from '../contract.ts'
 import { type LinkDefinition, type LinkDefinitionInput, linkDefinitionSchema } from '../definition.ts'
 import { digestLog, firstDifference } from '../digest.ts'
+import { LINK_POSITION_REFUSED } from '../errors.ts'
+import { commandLink } from './control.ts'
 import type { LinksJournal } from './kept.ts'
-import { putLink } from './registry.ts'
+import { openLinkRegistry, putLink } from './registry.ts'
 
 const WORKER = fileURLToPath(new URL('../../../../test/mirror/group-worker.ts', import.meta.url))
 const PARTITIONS = 4
@@ -190,7 +194,7 @@ describe('several workers of one link', () => {
       workers.set(killed, startWorker(killed, target.bootstrap))
       await put(NAME, ['plain-*', 'transactional-*'], { rate: { link: 20_000_000, topic: 4_000_000 } })
       await until(`${killed} and ${frozen} take part again`, () => names.every(name => owners().has(name)))
-      await journal.submit({ kind: 'restart', name: NAME, only: 'all' })
+      await journal.submit({ kind: 'restart', name: NAME, only: 'all', partitions: null })
       const leaving = random.pick(names)
       await ended(workers.get(leaving)!, 'SIGTERM')
       assert.ok(!owners().has(leaving))
@@ -208,6 +212,67 @@ describe('several workers of one link', () => {
       stop.abort()
       await Promise.all([...workers.values()].map(worker => ended(worker, 'SIGKILL')))
       await transactions.catch(() => undefined)
+    }
+  })
+
+  test('a copy that somebody else began is gone on with where it ends, and a link is stopped for certain', async () => {
+    const [topic] = (await topicsOf('taken-over', 1)) as [string]
+    await createTopic(target.bootstrap, topic, { partitions: PARTITIONS })
+    await using theirs = await from.producer({}, signal)
+    await using another = await to.producer({}, signal)
+    for (let partition = 0; partition < PARTITIONS; partition++) {
+      for (const producer of [theirs, another]) await producer.append(topic, partition, batchOf('a', 'b'))
+      await theirs.append(topic, partition, batchOf('c'))
+    }
+    const name = 'taking-over'
+    await put(name, [topic], { desired: 'stopped' })
+    const worker = await joinGroup(target.bootstrap, 'taker')
+    try {
+      const options = {
+        journal,
+        connect: connectPlainly('group-it', silentLogger),
+        ask: async () => worker.status(),
+        now: Date.now,
+      }
+      const registry = openLinkRegistry({ ...options, log: silentLogger, signal })
+      const at = (sourceOffset: number) =>
+        Array.from({ length: PARTITIONS }, (_, partition) => ({ topic, partition, sourceOffset }))
+      await assert.rejects(registry.setPositions(name, at(3), signal), { code: LINK_POSITION_REFUSED.code })
+      await registry.setPositions(name, at(2), signal)
+      const link = commandLink(options, name)
+      await link.start(signal)
+      await until('the rest is copied', () => {
+        const partitions = worker.status().find(each => each.link === name)?.partitions ?? []
+        return partitions.length === PARTITIONS && partitions.every(({ targetEnd }) => targetEnd === 3)
+      })
+      assert.deepEqual(
+        await registry.positions(name, signal),
+        at(3).map(each => ({ ...each, targetOffset: 3 })),
+      )
+      assert.deepEqual(await link.stop(signal), { stopped: true, reason: '' })
+      assert.deepEqual([...(await link.copiedIds(signal)).keys()], [topic])
+      // A stranger goes on with the copy just as the source does, and the link after it, under other ids.
+      const { producerId } = journal.state().links[name]!.kept!
+      for (let partition = 0; partition < PARTITIONS; partition++)
+        for (const producer of [theirs, another]) await producer.append(topic, partition, batchOf('d'))
+      await link.rebase(
+        at(4).map(({ partition }) => ({ topic, partition, end: 4 })),
+        [],
+        signal,
+      )
+      assert.notEqual(journal.state().links[name]!.kept!.producerId, producerId)
+      await theirs.append(topic, 0, batchOf('e'))
+      await link.start(signal)
+      await until('the link goes on', () => {
+        const partitions = worker.status().find(each => each.link === name)?.partitions ?? []
+        return partitions.map(({ targetEnd }) => targetEnd).join() === '5,4,4,4'
+      })
+      assert.equal(
+        (await link.status(signal))?.partitions.some(({ halted }) => halted !== null),
+        false,
+      )
+    } finally {
+      await worker[Symbol.asyncDispose]()
     }
   })
 

@@ -41,6 +41,8 @@ export function keptOnJournal(journal: LinksJournal, name: string, ownership: Ow
     deletedCopyOf: topic => own(now()?.deleted, topic),
     missingOf: (topic, partition) =>
       (now()?.missing ?? []).filter(each => each.topic === topic && each.partition === partition),
+    baseOf: (topic, partition) =>
+      now()?.bases.find(each => each.topic === topic && each.partition === partition)?.end,
     async adopt(topics) {
       const faults = faultsOf(journal.state(), name, topics.keys())
       const free = [...topics].filter(([topic]) => !faults.has(topic))
@@ -64,9 +66,16 @@ export async function beginLink(
   target: Wire,
   signal: AbortSignal,
 ): Promise<void> {
-  const id = async (): Promise<string> => String(await target.allocateProducerId(signal))
-  const ids = { producerId: await id(), fillerId: await id(), markerId: await id() }
+  const ids = await freshIds(target, signal)
   await fencedSubmit(journal, name, ownership)(leadShardOf(name, ownership.shards), { kind: 'begin', ...ids })
+}
+
+export async function freshIds(
+  target: Wire,
+  signal: AbortSignal,
+): Promise<Pick<Kept, 'producerId' | 'fillerId' | 'markerId'>> {
+  const id = async (): Promise<string> => String(await target.allocateProducerId(signal))
+  return { producerId: await id(), fillerId: await id(), markerId: await id() }
 }
 
 function keptOf(journal: LinksJournal, name: string): Kept | undefined {

@@ -104,6 +104,7 @@ test('what a link keeps is changed by the owner of the right shard only', () => 
     topics: {},
     deleted: {},
     missing: [],
+    bases: [],
   })
   // The ids of whoever was first stay.
   const other = { ...begin, producerId: '9' } as LinksCommand
@@ -144,9 +145,57 @@ test('a link that is made again under its name goes on with what it kept, one wi
   assert.deepEqual(again.links['a']?.kept?.topics, { orders: { sourceId: 'x' } })
   assert.deepEqual(again.removed, [])
   assert.equal(said(...removed, put('a', { target: { cluster: 'other' } })).state.links['a']?.kept, null)
-  const kept = { ...ids, producerId: '7', epochBase: 12, topics: {}, deleted: {}, missing: [] }
+  const kept = { ...ids, producerId: '7', epochBase: 12, topics: {}, deleted: {}, missing: [], bases: [] }
   assert.equal(said(put('a', {}, { kept })).state.links['a']?.kept?.epochBase, 12)
   assert.equal(said(...removed, put('a', {}, { kept })).state.links['a']?.kept?.producerId, '1')
+})
+
+test('only a stopped link is told where to go on, and what is forgotten is forgotten whole', () => {
+  const started = [join('w1'), put('a'), begin, adopt({ orders: 'x', payments: 'p' })]
+  const rebase = (more: Partial<Extract<LinksCommand, { kind: 'rebase' }>>): LinksCommand => ({
+    kind: 'rebase',
+    name: 'a',
+    ids: null,
+    bases: [],
+    unbased: [],
+    forget: [],
+    ...more,
+  })
+  const base = (topic: string, partition: number, end: number) => ({ topic, partition, end })
+  const bases = [base('orders', 0, 5), base('payments', 0, 7)]
+  assert.match(said(...started, rebase({ bases })).reason!, /not stopped/)
+  const stopped: LinksCommand[] = [...started, { kind: 'desire', name: 'a', desired: 'stopped' }]
+  const first = said(...stopped, rebase({ bases })).state.links['a']!.kept
+  assert.deepEqual([first?.producerId, first?.bases], ['1', bases])
+  const later = rebase({
+    ids: { producerId: '7', fillerId: '8', markerId: '9' },
+    bases: [base('orders', 0, 6)],
+    unbased: [{ topic: 'payments', partition: 0 }],
+    forget: ['orders'],
+  })
+  const second = said(...stopped, rebase({ bases }), later).state.links['a']!.kept
+  assert.deepEqual(
+    [second?.producerId, second?.bases, Object.keys(second?.topics ?? {})],
+    ['7', [base('orders', 0, 6)], ['payments']],
+  )
+  const fresh = [put('b', { topics: { include: ['x'] }, desired: 'stopped' })]
+  assert.match(said(...fresh, { ...rebase({ bases }), name: 'b' } as LinksCommand).reason!, /given no ids/)
+})
+
+test('a link that chooses again what another has taken on meanwhile has to take it on anew, and may not', () => {
+  const all = { topics: { include: ['*'] } }
+  const other: LinksCommand[] = [
+    put('b', { source: { cluster: 'far' }, topics: { include: ['*'] } }),
+    { kind: 'begin', name: 'b', shard: leadShardOf('b', SHARDS), token: 1, ...ids },
+    { kind: 'adopt', name: 'b', shard: leadShardOf('b', SHARDS), token: 1, topics: { orders: 'o' } },
+  ]
+  const started = [join('w1'), put('a', all), begin, adopt({ orders: 'x', payments: 'p' })]
+  const left = put('a', { topics: { include: ['*'], exclude: ['orders'] } })
+  const again = said(...started, left, ...other, put('a', all))
+  assert.deepEqual(again.state.links['b']?.kept?.topics, { orders: { sourceId: 'o' } })
+  assert.deepEqual(again.state.links['a']?.kept?.topics, { payments: { sourceId: 'p' } })
+  const refused = said(...started, left, ...other, put('a', all), adopt({ orders: 'x' })).state
+  assert.deepEqual(Object.keys(refused.links['a']?.kept?.topics ?? {}), ['payments'])
 })
 
 test('a worker that is no member any more is not asked how its links stand', () => {

@@ -3,6 +3,7 @@ import type { Applied, CommandMeta, Machine } from '../../../foundation/journal/
 import { NO_SHARDS, type ShardsCommand } from '../../../foundation/shards/contract.ts'
 import { applyShards, mayWrite } from '../../../foundation/shards/machine.ts'
 import type { LinkDefinition, LinkEnd } from '../definition.ts'
+import { topicSelector } from '../select.ts'
 import { leadShardOf, shardOf } from '../shard.ts'
 import {
   type CommandOf,
@@ -73,7 +74,12 @@ function applyOwn(state: LinksState, command: OwnCommand, meta: CommandMeta): Ap
     case 'remove':
       return applyRemove(state, entry, command)
     case 'restart':
-      return withEntry(state, { ...entry, restarts: { ...entry.restarts, [command.only]: meta.offset } })
+      return withEntry(state, {
+        ...entry,
+        restart: { at: meta.offset, only: command.only, partitions: command.partitions },
+      })
+    case 'rebase':
+      return applyRebase(state, entry, command)
     case 'begin':
     case 'adopt':
     case 'forget':
@@ -149,20 +155,29 @@ function applyPut(state: LinksState, command: CommandOf<'put'>): Applied<LinksSt
   if (before === undefined) {
     const was = state.removed.findLast(removed => isSameLink(removed.definition, definition))
     const kept = was?.kept ?? command.kept
-    const entry = { definition, version: 1, owner, annotations, restarts: { all: 0, failed: 0 }, kept }
+    const entry = { definition, version: 1, owner, annotations, restart: null, kept }
     const removed = state.removed.filter(each => each !== was)
     return withEntry({ ...state, removed }, entry)
   }
   const changed = JSON.stringify(before.definition) !== JSON.stringify(definition)
   const version = before.version + (changed ? 1 : 0)
+  const kept = before.kept ?? command.kept
+  const entry = { ...before, definition, version, owner, annotations, kept }
   return withEntry(state, {
-    ...before,
-    definition,
-    version,
-    owner,
-    annotations,
-    kept: before.kept ?? command.kept,
+    ...entry,
+    kept: changed && kept !== null ? stillFree(state, definition, kept) : kept,
   })
+}
+
+/** What was taken on before, and is another link's to write by now, would have to be taken on anew. */
+function stillFree(state: LinksState, definition: LinkDefinition, kept: Kept): Kept {
+  const { [definition.name]: _, ...links } = state.links
+  const writers = writersOf({ links })
+  const chosen = topicSelector(definition.topics)
+  const topics = Object.entries(kept.topics).filter(
+    ([topic]) => !chosen(topic) || adoptionFault(writers, definition, topic) === undefined,
+  )
+  return { ...kept, topics: Object.fromEntries(topics) }
 }
 
 function isSameLink(a: LinkDefinition, b: LinkDefinition): boolean {
@@ -185,6 +200,36 @@ function applyRemove(
 
 /* ---- what links keep ---- */
 
+const NOTHING_KEPT: Omit<Kept, 'producerId' | 'fillerId' | 'markerId'> = {
+  epochBase: 0,
+  topics: {},
+  deleted: {},
+  missing: [],
+  bases: [],
+}
+
+function applyRebase(state: LinksState, entry: KeptEntry, command: CommandOf<'rebase'>): Applied<LinksState> {
+  const { name, ids, bases, unbased, forget } = command
+  if (entry.definition.desired !== 'stopped') return refused(`link ${name} is not stopped`)
+  if (entry.kept === null && ids === null) return refused(`link ${name} has not begun, and was given no ids`)
+  const before = { ...NOTHING_KEPT, producerId: '0', fillerId: '0', markerId: '0', ...entry.kept }
+  const forgotten = new Set(forget)
+  const moved = new Set([...bases, ...unbased].map(({ topic, partition }) => `${topic}/${partition}`))
+  const stay = before.bases.filter(
+    ({ topic, partition }) => !forgotten.has(topic) && !moved.has(`${topic}/${partition}`),
+  )
+  return withEntry(state, {
+    ...entry,
+    kept: {
+      ...before,
+      ...ids,
+      topics: Object.fromEntries(Object.entries(before.topics).filter(([topic]) => !forgotten.has(topic))),
+      missing: before.missing.filter(({ topic }) => !forgotten.has(topic)),
+      bases: [...stay, ...bases],
+    },
+  })
+}
+
 type Keeping = CommandOf<'begin'> | CommandOf<'adopt'> | CommandOf<'forget'> | CommandOf<'miss'>
 
 function applyKeeping(state: LinksState, entry: KeptEntry, command: Keeping): Applied<LinksState> {
@@ -203,7 +248,7 @@ function applyKeeping(state: LinksState, entry: KeptEntry, command: Keeping): Ap
     const ids = { producerId, fillerId, markerId }
     return withEntry(state, {
       ...entry,
-      kept: { ...ids, epochBase: 0, topics: {}, deleted: {}, missing: [] },
+      kept: { ...NOTHING_KEPT, ...ids },
     })
   }
   if (kept === null) return refused(`link ${name} has not begun`)
@@ -230,7 +275,13 @@ function keep(
       const { topic, copyId } = command
       const { [topic]: _, ...topics } = kept.topics
       const deleted = copyId === null ? kept.deleted : { ...kept.deleted, [topic]: copyId }
-      return { ...kept, topics, deleted, missing: kept.missing.filter(each => each.topic !== topic) }
+      return {
+        ...kept,
+        topics,
+        deleted,
+        missing: kept.missing.filter(each => each.topic !== topic),
+        bases: kept.bases.filter(each => each.topic !== topic),
+      }
     }
     case 'miss': {
       const { topic, partition, from, to } = command

@@ -6,9 +6,10 @@ import { openJournal } from '../../../foundation/journal/journal.ts'
 import { silentLogger } from '../../../foundation/log/log.ts'
 import type { LinkPartitionStatus, LinkStatus } from '../contract.ts'
 import { linkDefinitionSchema } from '../definition.ts'
-import { LINK_CHANGED, LINK_INVALID, LINK_OWNED, LINK_UNKNOWN } from '../errors.ts'
+import { LINK_CHANGED, LINK_INVALID, LINK_NOT_STOPPED, LINK_OWNED, LINK_UNKNOWN } from '../errors.ts'
 import { linksMachine } from './machine.ts'
 import { mergeStatuses } from './merge.ts'
+import { positionFault } from './positions.ts'
 import { openLinkRegistry, putLink } from './registry.ts'
 
 const ending = new AbortController()
@@ -82,6 +83,7 @@ test("what may not be is told with its reason: unknown links, loops, the fleet's
   })
   await assert.rejects(registry.put(definition('a', ['x'])), code(LINK_OWNED))
   await assert.rejects(registry.remove('a'), code(LINK_OWNED))
+  await assert.rejects(registry.setPositions('a', [], ending.signal), code(LINK_NOT_STOPPED))
   const back = { ...definition('b'), source: { cluster: 'hub' }, target: { cluster: 'edge' } }
   await assert.rejects(registry.put(back), code(LINK_INVALID))
   await journal.close()
@@ -150,4 +152,13 @@ test('workers are asked where they said they are, and forgotten when they are go
   await journal.submit({ kind: 'leave', instance: 'w1.1' })
   assert.equal(registry.status('a'), undefined)
   await journal.close()
+})
+
+test('a copy is taken over only where it ends: every record keeps its offset', () => {
+  const change = (sourceOffset: number | null) => ({ topic: 't', partition: 2, sourceOffset })
+  assert.equal(positionFault(change(5), 5), undefined)
+  assert.equal(positionFault(change(null), 5), undefined)
+  assert.equal(positionFault(change(0), undefined), undefined)
+  assert.match(positionFault(change(6), 5) ?? '', /t-2 cannot go on at 6: its copy ends at 5/)
+  assert.match(positionFault(change(6), undefined) ?? '', /there is no copy yet/)
 })

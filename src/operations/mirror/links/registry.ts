@@ -4,12 +4,12 @@ import { AjnaError, describeError } from '../../../foundation/errors/errors.ts'
 import type { Logger } from '../../../foundation/log/log.ts'
 import type { LinkStatus } from '../contract.ts'
 import { LINK_CHANGED, LINK_INVALID, LINK_OWNED, LINK_UNKNOWN } from '../errors.ts'
-import type { LinkEntry, LinkPosition, LinkRegistry } from '../registry.ts'
-import { copyName } from '../select.ts'
+import type { LinkEntry, LinkRegistry } from '../registry.ts'
 import type { CommandOf, Kept, KeptEntry, LinksCommand, LinksState } from './contract.ts'
 import type { LinksJournal } from './kept.ts'
 import { entryOf, type PutFault, putFault } from './machine.ts'
 import { mergeStatuses } from './merge.ts'
+import { positionsOf, setPositions } from './positions.ts'
 import type { ConnectEnd } from './worker.ts'
 
 export interface LinkRegistryOptions {
@@ -71,9 +71,10 @@ export function openLinkRegistry(options: LinkRegistryOptions): LinkRegistry {
       if (owner === 'fleet') throw new AjnaError(LINK_OWNED, `link ${name} is declared in the fleet's file`)
       await submit(journal, { kind: 'remove', name, owner: 'api' })
     },
-    async restart(name, { only }) {
+    async restart(name, { only, partitions }) {
       known(name)
-      await submit(journal, { kind: 'restart', name, only })
+      const named = partitions?.map(({ topic, partition }) => ({ topic, partition })) ?? null
+      await submit(journal, { kind: 'restart', name, only, partitions: named })
     },
     status(name) {
       const entry = entryOf(journal.state(), name)
@@ -84,6 +85,7 @@ export function openLinkRegistry(options: LinkRegistryOptions): LinkRegistry {
       return mergeStatuses(entry.definition, statuses, now())
     },
     positions: async (name, until) => positionsOf(options.connect, known(name), until),
+    setPositions: async (name, changes, until) => setPositions(options, known(name), changes, until),
     onChange(listener, until) {
       listeners.add(listener)
       until.addEventListener('abort', () => listeners.delete(listener), { once: true })
@@ -165,32 +167,5 @@ async function keepAsking(
     for (const worker of said.keys()) if (!Object.hasOwn(workers, worker)) said.delete(worker)
     await Promise.all(Object.entries(workers).map(([worker, { address }]) => askOne(worker, address)))
     await delay(ASK_EVERY_MS, undefined, { signal }).catch(() => undefined)
-  }
-}
-
-/** Under identity a copy ends where its source is read next. */
-async function positionsOf(
-  connect: ConnectEnd,
-  { definition, kept }: KeptEntry,
-  signal: AbortSignal,
-): Promise<LinkPosition[]> {
-  const topics = Object.keys(kept?.topics ?? {})
-  if (topics.length === 0) return []
-  const target = await connect(definition.target, definition)
-  try {
-    const byCopy = new Map(topics.map(topic => [copyName(definition.rename, topic), topic]))
-    const found = await target.wire.metadata([...byCopy.keys()], signal)
-    const queries = found.flatMap(({ name: topic, partitions }) =>
-      partitions.map(({ partition }) => ({ topic, partition, at: 'latest' as const })),
-    )
-    const ends = await target.wire.listOffsets(queries, signal)
-    return ends.map(({ topic, partition, offset }) => ({
-      topic: byCopy.get(topic)!,
-      partition,
-      sourceOffset: offset,
-      targetOffset: offset,
-    }))
-  } finally {
-    await target.close()
   }
 }

@@ -58,6 +58,7 @@ export interface MirrorWorker {
 /** An act that nothing fences for certain must have ended before another may begin: so long a request may take. */
 const ACT_MS = 4_000
 const RETRY_MS = 2_000
+const LEAVE_MS = 6_000
 const LOOK_MS = 100
 const TIMES: Partial<ShardTimes> = { settleMs: 3_000, movesAtOnce: 8 }
 
@@ -157,7 +158,10 @@ export async function startMirrorWorker(options: MirrorWorkerOptions): Promise<M
     stopped,
     async leave() {
       stopAnnouncing()
-      await leave()
+      // Where the journal cannot be written, the others wait for the lease to end.
+      await leave(AbortSignal.timeout(LEAVE_MS)).catch(error =>
+        log.warn({ reason: describeError(error) }, 'the group could not be told that this worker leaves'),
+      )
       await close()
     },
   }
@@ -280,8 +284,8 @@ function run(work: Work, first: KeptEntry): Running {
       if (JSON.stringify(endsOf(before)) !== JSON.stringify(endsOf(after))) return 'other-ends'
       if (before.definition !== after.definition) link?.update(after.definition)
       if (before.kept !== after.kept) link?.keptChanged()
-      for (const only of ['all', 'failed'] as const)
-        if (before.restarts[only] !== after.restarts[only]) link?.restart(only)
+      const { restart } = after
+      if (restart !== null && restart.at !== before.restart?.at) link?.restart(restart)
       return 'taken-up'
     },
     async stop() {
