@@ -39,8 +39,6 @@ export interface LinkOptions {
   readonly holds: (shard: number) => boolean
   readonly log: Logger
   readonly signal: AbortSignal
-  /** How often topics are looked at, ms; default 500. Where there are very many, seldomer. */
-  readonly topicsEveryMs?: number
 }
 
 export interface Link extends AsyncDisposable {
@@ -64,6 +62,7 @@ export interface Restart {
   readonly partitions: readonly { readonly topic: string; readonly partition: number }[] | null
 }
 
+/** How often topics are looked at. */
 const TOPICS_EVERY_MS = 500
 /** Where there are very many partitions, their topics are looked at seldomer: about 1 % of a core is for looking. */
 const LOOK_MS_PER_PARTITION = 0.1
@@ -252,7 +251,6 @@ class LinkWorker {
   /* ---- topics ---- */
 
   async #keepTopics(): Promise<void> {
-    const { topicsEveryMs = TOPICS_EVERY_MS } = this.#options
     let quickLooks = 0
     for (let round = 0; ; round++) {
       try {
@@ -266,7 +264,7 @@ class LinkWorker {
       const { pending, partitions } = this.#look
       quickLooks = pending ? quickLooks + 1 : 0
       const quick = pending && quickLooks <= MAX_QUICK_LOOKS
-      const pauseMs = quick ? Math.min(topicsEveryMs, PENDING_TOPICS_MS) : topicsEveryMs
+      const pauseMs = quick ? PENDING_TOPICS_MS : TOPICS_EVERY_MS
       await this.#pause(Math.max(pauseMs, partitions * LOOK_MS_PER_PARTITION))
     }
   }

@@ -227,6 +227,7 @@ describe('several workers of one link', () => {
     const name = 'taking-over'
     await put(name, [topic], { desired: 'stopped' })
     const worker = await joinGroup(target.bootstrap, 'taker')
+    const asking = new AbortController()
     try {
       const options = {
         journal,
@@ -234,7 +235,7 @@ describe('several workers of one link', () => {
         ask: async () => worker.status(),
         now: Date.now,
       }
-      const registry = openLinkRegistry({ ...options, log: silentLogger, signal })
+      const registry = openLinkRegistry({ ...options, log: silentLogger, signal: asking.signal })
       const at = (sourceOffset: number) =>
         Array.from({ length: PARTITIONS }, (_, partition) => ({ topic, partition, sourceOffset }))
       await assert.rejects(registry.setPositions(name, at(3), signal), { code: LINK_POSITION_REFUSED.code })
@@ -272,6 +273,7 @@ describe('several workers of one link', () => {
         false,
       )
     } finally {
+      asking.abort()
       await worker[Symbol.asyncDispose]()
     }
   })
