@@ -67,8 +67,8 @@ function linkState(
     const since = new Date(status.observedAt).toISOString()
     return { state: 'UNASSIGNED', trace: `no worker has said anything about this link since ${since}` }
   }
-  if (status.state === 'stopped' || status.state === 'deposed')
-    return { state: 'UNASSIGNED', trace: status.reason || `the link’s worker is ${status.state}` }
+  if (status.state === 'stopped')
+    return { state: 'UNASSIGNED', trace: status.reason || 'the link’s worker is stopped' }
   return { state: 'RUNNING', trace: '' }
 }
 
