@@ -55,7 +55,7 @@ export interface SimulationReport {
   readonly refusedWrites: number
   readonly expulsions: number
   readonly snapshots: number
-  /** After the storm, ms. */
+  /** After the storm and the last late copy of what was sent in it, ms. */
   readonly longestUnheldMs: number
 }
 
@@ -119,6 +119,8 @@ function createWorld(options: SimulationOptions) {
     /** Write id → whether its writer was told that it was accepted. */
     told: new Map<number, boolean>(),
     stalledUntil: 0,
+    /** When the last late copy of a record arrives: a dead member's beat among them renews its lease. */
+    copiesUntil: 0,
     births: 0,
     writes: 0,
     expulsions: 0,
@@ -282,7 +284,10 @@ function append(world: World, process: Process, batch: readonly SealedRecord[]):
   const late = () => world.between(APPEND_TIMEOUT_MS, LATEST_COPY_MS)
   const arrivals = fault < 0.05 ? [] : fault < 0.1 ? [late()] : [world.between(1, 20)]
   if (world.storm() && world.chance(0.05)) arrivals.push(late())
-  for (const ms of arrivals) world.after(ms, () => arrive(world, envelopes))
+  for (const ms of arrivals) {
+    if (ms >= APPEND_TIMEOUT_MS) world.copiesUntil = Math.max(world.copiesUntil, world.now + ms)
+    world.after(ms, () => arrive(world, envelopes))
+  }
   const stalled = world.stalledUntil > world.now + APPEND_TIMEOUT_MS
   const acknowledged = fault >= 0.15 && !stalled
   if (acknowledged)
@@ -404,7 +409,8 @@ function observeHolders(world: World): void {
     const running = world.processes.filter(process => process.alive && process.stopped === undefined)
     for (const process of running) checkHolders(world, process)
     for (let shard = 0; shard < terms.shards && !world.storm(); shard++) {
-      if (running.some(process => holdsNow(process, shard))) heldAt[shard] = world.now
+      if (world.now < world.copiesUntil || running.some(process => holdsNow(process, shard)))
+        heldAt[shard] = world.now
       world.longestUnheldMs = Math.max(world.longestUnheldMs, world.now - heldAt[shard]!)
     }
     world.after(100, watch)

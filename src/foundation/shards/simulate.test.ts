@@ -17,7 +17,8 @@ const options: Omit<SimulationOptions, 'seed'> = {
   times: { beatMs: 1_000, graceMs: 1_500, settleMs: 3_000, movesAtOnce: 2 },
   drift: 0.1,
   stormMs: 20_000,
-  calmMs: 12_000,
+  // Late copies arrive for up to 9 s of it.
+  calmMs: 18_000,
 }
 
 /** Slowest clock's lease, the grace, turns and looks, and what the last stall held back. */
