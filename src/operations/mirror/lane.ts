@@ -1,5 +1,11 @@
 /** One partition on its way: what was read and not yet written, in order. Nothing here waits or sends. */
-import { ATTRIBUTES_AT, BASE_TIMESTAMP_AT, BatchCursor, type BatchHeader, sealCrc } from '../../foundation/wire/batch.ts'
+import {
+  ATTRIBUTES_AT,
+  BASE_TIMESTAMP_AT,
+  BatchCursor,
+  type BatchHeader,
+  sealCrc,
+} from '../../foundation/wire/batch.ts'
 import type { FetchedBatches } from '../../foundation/wire/contract.ts'
 import { markerOf, recordsIn } from '../../foundation/wire/records.ts'
 import type { HaltReason, LinkPartitionStatus } from './contract.ts'

@@ -129,7 +129,7 @@ const sharedExamples: Record<string, Example> = {
     gives: {},
   },
   predicates: { given: 'p', with: filter, gives: dropped },
-  'ajna.offsets': { given: 'identity', gives: { offsets: 'identity' } },
+  'ajna.offsets': { given: 'mapped', gives: { offsets: 'mapped' } },
   'ajna.on.loss': { given: 'continue', gives: { onLoss: 'continue' } },
   'ajna.on.source.deleted': { given: 'delete', gives: { onSourceDeleted: 'delete' } },
   'ajna.on.fewer.partitions': { given: 'halt', gives: { onFewerPartitions: 'halt' } },

@@ -44,7 +44,7 @@ export function translateLinkConnector(reading: Reading, context: TranslationCon
   }
   const transformed = readTransforms(reading.config, reading.list('transforms'), reading.list('predicates'))
   problems.push(...transformed.problems)
-  const fields = linkFields(reading, gathered, { offsets: 'identity', onMissingTopic: 'create' })
+  const fields = linkFields(reading, gathered, { onMissingTopic: 'create' })
   return conclude(reading, gathered, {
     source,
     target,

@@ -19,8 +19,8 @@ export const linkKeys: readonly KeySpec[] = [
     'whose certificate is used there. Default: the link’s own.',
   ),
   understood(
-    ['ajna.offsets', 'STRING', null, 'MEDIUM'],
-    'identity: each record has the offset it has at the source, or its partition halts. mapped: where that cannot be, an exact mapping is kept. Default: mapped, for LinkConnector identity.',
+    ['ajna.offsets', 'STRING', 'identity', 'MEDIUM'],
+    'identity: each record has the offset it has at the source, or its partition halts. mapped: where that cannot be, an exact mapping is kept.',
     { check: oneOf('identity', 'mapped') },
   ),
   understood(

@@ -41,9 +41,8 @@ describe('Mirus', () => {
         topics: { include: ['test'] },
         rename: { suffix: '.mirror' },
       }),
-      // It checks that test.mirror is there, and never asked for equal offsets.
+      // It checks that test.mirror is there.
       onMissingTopic: 'wait',
-      offsets: 'mapped',
     })
     assert.deepEqual(config, quickStart)
   })

@@ -67,16 +67,13 @@ export function chooseEnd(
 export function linkFields(
   reading: Reading,
   gathered: Gathered,
-  defaults: {
-    readonly offsets: LinkDefinition['offsets']
-    readonly onMissingTopic: LinkDefinition['onMissingTopic']
-  },
+  defaults: { readonly onMissingTopic: LinkDefinition['onMissingTopic'] },
 ): Omit<DefinitionFields, 'topics'> {
   const word = <Word extends string>(key: string, otherwise: Word): Word =>
     (reading.text(key) as Word | null) ?? otherwise
   const amount = (key: string): number | null => reading.value(key) as number | null
   return {
-    offsets: word('ajna.offsets', defaults.offsets),
+    offsets: word('ajna.offsets', 'identity'),
     onMissingTopic: word('ajna.on.missing.topic', defaults.onMissingTopic),
     onLoss: word('ajna.on.loss', 'halt'),
     onSourceDeleted: word('ajna.on.source.deleted', 'halt'),
