@@ -3,15 +3,11 @@ import { execFile } from 'node:child_process'
 import { describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isDeepStrictEqual, promisify } from 'node:util'
-import { type SharedCluster, sharedCluster } from '../../../../test/fleets/cluster.ts'
-import { connectServer } from '../../../../test/mirror/connect-server.ts'
-import { connectPlainly, createLinksTopic, joinGroup, openLinks } from '../../../../test/mirror/group.ts'
+import { startCluster } from '../../../../test/fleets/cluster.ts'
+import { connectLinks } from '../../../../test/mirror/connect-links.ts'
 import { batchOf, readTopic } from '../../../../test/wire/records.ts'
 import { createTopic } from '../../../../test/wire/topics.ts'
-import { silentLogger } from '../../../foundation/log/log.ts'
 import { openWire } from '../../../foundation/wire/wire.ts'
-import type { LinkStatus } from '../contract.ts'
-import { openLinkRegistry } from '../links/registry.ts'
 
 const DEADLINE_MS = 180_000
 const run = promisify(execFile)
@@ -24,34 +20,11 @@ interface Status {
 describe('Kafka Connect’s API over links, with a worker and real brokers', () => {
   const signal = AbortSignal.timeout(DEADLINE_MS)
 
-  /** One worker, the registry of its journal, and Connect's API over it. */
-  async function serve(cluster: SharedCluster) {
-    const worker = await joinGroup(cluster.bootstrap, 'connect-it')
-    const journal = await openLinks(cluster.bootstrap, 'connect-it-registry')
-    const ending = new AbortController()
-    const registry = openLinkRegistry({
-      journal,
-      ask: async (): Promise<readonly LinkStatus[]> => worker.status(),
-      connect: connectPlainly('connect-it', silentLogger),
-      now: Date.now,
-      log: silentLogger,
-      signal: ending.signal,
-    })
-    const server = await connectServer(registry, { now: Date.now })
-    const dispose = async (): Promise<void> => {
-      await server[Symbol.asyncDispose]()
-      ending.abort()
-      await worker[Symbol.asyncDispose]()
-      await journal.close()
-    }
-    return { ...server, [Symbol.asyncDispose]: dispose }
-  }
-
   test('Mirus’ quick start works as its README has it, then a client’s calls do', async () => {
-    await using cluster = await sharedCluster()
-    await createLinksTopic(cluster.bootstrap)
+    await using cluster = await startCluster({ nodes: 1, name: 'quick-start' })
     await using wire = openWire({ bootstrap: cluster.bootstrap, clientId: 'connect-it' })
-    await using server = await serve(cluster)
+    await using links = await connectLinks(cluster.bootstrap, signal)
+    const { server } = links
     const bootstrap = cluster.bootstrap.join(',')
     const curl = async (...args: readonly string[]): Promise<unknown> => {
       const { stdout } = await run('curl', ['--silent', '--show-error', ...args])
