@@ -390,6 +390,17 @@ const wrong: readonly (readonly [string, string, ...string[]])[] = [
     'archive: { cluster: hup',
     'ajna.yaml:25:21 archive.cluster: found the unknown cluster "hup"; allowed: edge, hub or other; did you mean hub?',
   ],
+  [
+    'archive: { cluster: hub',
+    'connect: { target: hup }\narchive: { cluster: hub',
+    'ajna.yaml:25:20 connect.target: found the unknown cluster "hup"; allowed: edge, hub or other; did you mean hub?',
+  ],
+  [
+    'archive: { cluster: hub',
+    'connect: { access: all, port: 80 }\narchive: { cluster: hub',
+    'ajna.yaml:25:20 connect.access: found "all"; allowed: token or machine',
+    'ajna.yaml:25:31 connect.port: found 80; allowed: a whole number from 1,024 to 65,535',
+  ],
 ]
 
 for (const [from, to, ...expected] of wrong) {
