@@ -4,8 +4,11 @@ import { createHttpServer } from '../../foundation/http/server.ts'
 import { type FileLock, lockFile } from '../../foundation/process/lock.ts'
 import { MIRROR_PRINCIPAL } from '../../operations/fleet/contract.ts'
 import type { LinksJournal } from '../../operations/mirror/links/kept.ts'
+import { openLinkRegistry } from '../../operations/mirror/links/registry.ts'
 import { type MirrorWorker, startMirrorWorker } from '../../operations/mirror/links/worker.ts'
-import { mirrorAnswer, mirrorPath } from '../control/links.ts'
+import type { LinkRegistry } from '../../operations/mirror/registry.ts'
+import { openConnectServer } from '../connect.ts'
+import { askWorker, mirrorAnswer, mirrorPath } from '../control/links.ts'
 import { readFleetFile } from '../fleet-file.ts'
 import { putFleetLinks } from '../fleet-links.ts'
 import type { Home } from '../home.ts'
@@ -22,10 +25,11 @@ const MAX_WORKERS = 64
  * fleet's own links are put into their journal here, at the start and whenever the accepted fleet changes.
  */
 export async function mirrorRole(context: RoleContext): Promise<void> {
-  const { file, session, log, signal } = context
+  const { home, file, session, log, signal } = context
   linksJournalCluster(file.fleet)
   await using place = await takePlace(context.home)
   let worker: MirrorWorker | undefined
+  let registry: LinkRegistry | undefined
   const server = createHttpServer({ title: 'Ajna mirror', version: readVersion(), session, log })
   server.app.after(() => {
     server.app.get(mirrorPath, {
@@ -37,19 +41,25 @@ export async function mirrorRole(context: RoleContext): Promise<void> {
   const address = await server.listen(place.number === 1 ? file.ports.mirror : 0)
   const name = `${file.host}.mirror-${place.number}`
   log.info({ name, address }, 'listening')
+  const connect =
+    place.number === 1
+      ? await openConnectServer({ home, file, session, log, registry: () => registry })
+      : undefined
   while (!signal.aborted) {
     try {
-      await work(context, name, address, started => {
+      await work(context, name, address, (started, opened) => {
         worker = started
+        registry = opened
       })
     } catch (error) {
       if (signal.aborted) break
       log.error({ err: error }, 'the worker stopped; beginning again')
     }
     worker = undefined
+    registry = undefined
     await delay(RETRY_MS, undefined, { signal }).catch(() => undefined)
   }
-  await server.close()
+  await Promise.all([server.close(), connect?.close()])
 }
 
 /** Until the signal aborts, or the membership ends. */
@@ -57,7 +67,7 @@ async function work(
   context: RoleContext,
   name: string,
   address: string,
-  onStart: (worker: MirrorWorker) => void,
+  onStart: (worker: MirrorWorker, registry: LinkRegistry) => void,
 ): Promise<void> {
   const { home, log, signal } = context
   await using journal = await openLinksJournal(home, MIRROR_PRINCIPAL, log, signal)
@@ -70,9 +80,17 @@ async function work(
     log,
     signal,
   })
-  onStart(worker)
-  log.info('taking part in the work on links')
   const ending = AbortSignal.any([signal, worker.stopped])
+  const registry = openLinkRegistry({
+    journal,
+    ask: askWorker(context.session.token),
+    connect: connectEnds(home, log),
+    now: Date.now,
+    log,
+    signal: ending,
+  })
+  onStart(worker, registry)
+  log.info('taking part in the work on links')
   try {
     await followFleet(context, journal, complete, ending)
     if (!signal.aborted) throw worker.stopped.reason

@@ -53,7 +53,13 @@ export function roleDigest(role: RoleName, file: FleetFile): string {
   const concerns: Readonly<Record<RoleName, unknown>> = {
     agent: [fleet.ships, host, ports.agent],
     auditor: [fleet.ships, host],
-    mirror: [fleet.topics.find(({ name }) => name === LINKS_TOPIC)?.cluster, host, ports.mirror],
+    mirror: [
+      fleet.topics.find(({ name }) => name === LINKS_TOPIC)?.cluster,
+      host,
+      ports.mirror,
+      fleet.connect,
+      ports.connect,
+    ],
     archive: [fleet.archive, ports.archive],
     control: [fleet, placed, ports],
   }

@@ -179,6 +179,7 @@ async function neededPorts(home: Home, file: FleetFile): Promise<PortAllocations
     agent: 'agent',
     archive: 'archive',
     mirror: 'mirror',
+    connect: 'mirror',
   }
   for (const [name, role] of Object.entries(owners) as [keyof FleetFile['ports'], RoleName][])
     if ((await adopt(home.run, role)) === undefined) needed[name] = file.ports[name]

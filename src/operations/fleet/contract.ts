@@ -17,6 +17,17 @@ export interface ResolvedFleet {
   readonly ships: readonly ResolvedShip[]
   /** Null when nothing is archived. */
   readonly archive: ResolvedArchive | null
+  readonly connect: ResolvedConnect
+}
+
+/** Kafka Connect's REST API over the links. */
+export interface ResolvedConnect {
+  /** `token`: whoever holds the session's token; `machine`: everyone on the machine. */
+  readonly access: 'token' | 'machine'
+  /** Null: one of the machine's range. */
+  readonly port: number | null
+  /** Cluster that copies go to when a configuration names none. */
+  readonly target: string | null
 }
 
 export interface ResolvedSite {

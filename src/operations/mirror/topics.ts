@@ -88,6 +88,8 @@ export async function lookAtTopics(options: LookOptions): Promise<TopicsLook> {
   for (const name of names) {
     const found = copies.get(copyOf(name))
     const copy = found?.id === kept.deletedCopyOf(name) ? undefined : found
+    if (copy === undefined && there.has(name) && definition.onMissingTopic === 'wait')
+      refused.set(name, `waits until somebody has created ${copyOf(name)} at the target`)
     try {
       const view = await viewOf(options, name, there, copy)
       if (view === undefined) pending = true

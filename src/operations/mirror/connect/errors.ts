@@ -28,13 +28,6 @@ export const CONNECT_EXISTS = errorKind(
   2,
 )
 
-export const CONNECT_DECLARED = errorKind(
-  'CONNECT_DECLARED',
-  'The link is declared in the fleet’s file, which alone changes it.',
-  'Change the file, and apply it.',
-  3,
-)
-
 export const CONNECT_NOT_STOPPED = errorKind(
   'CONNECT_NOT_STOPPED',
   'Offsets can only be changed while a connector is stopped.',

@@ -51,27 +51,32 @@ describe('a link declared in the fleet’s file', () => {
     assert.deepEqual(registry.get('copy')!.definition, { ...declared, name: 'copy' })
   })
 
-  test('is changed by the file alone', async () => {
+  test('is what the file says, and paused, stopped and restarted by everybody', async () => {
     const registry = memoryRegistry()
     await registry.put(declared, { owner: 'fleet' })
     registry.calls.length = 0
     await using server = await connectServer(registry)
     const config = { ...leastConfigs[LINK_CONNECTOR], name: 'declared' }
-    const asks: readonly (readonly [method: string, path: string, body?: unknown])[] = [
+    const refused: readonly (readonly [method: string, path: string, body?: unknown])[] = [
       ['PUT', '/connectors/declared/config', config],
       ['PATCH', '/connectors/declared/config', { 'ajna.max.gap': '1' }],
-      ['PUT', '/connectors/declared/pause'],
-      ['PUT', '/connectors/declared/stop'],
       ['DELETE', '/connectors/declared'],
-      ['DELETE', '/connectors/declared/offsets'],
     ]
-    for (const [method, path, body] of asks) {
+    for (const [method, path, body] of refused) {
       const answer = await server.json(method, path, body)
       assert.equal(answer.status, 403, path)
-      assert.match((answer.body as ErrorAnswer).message, /^CONNECT_DECLARED: /)
+      assert.match((answer.body as ErrorAnswer).message, /^LINK_OWNED: /)
     }
     assert.deepEqual(registry.calls, [])
+    for (const verb of ['pause', 'resume', 'stop'])
+      assert.ok((await server.ask('PUT', `/connectors/declared/${verb}`)).ok)
     assert.equal((await server.json('POST', '/connectors/declared/restart')).status, 204)
+    assert.deepEqual(registry.calls, [
+      'paused declared',
+      'running declared',
+      'stopped declared',
+      'restart declared failed',
+    ])
   })
 })
 

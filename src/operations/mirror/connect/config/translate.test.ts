@@ -41,9 +41,8 @@ describe('Mirus', () => {
         topics: { include: ['test'] },
         rename: { suffix: '.mirror' },
       }),
-      // It checks that test.mirror is there, and never asked for equal offsets.
+      // It checks that test.mirror is there.
       onMissingTopic: 'wait',
-      offsets: 'mapped',
     })
     assert.deepEqual(config, quickStart)
   })
@@ -456,6 +455,14 @@ describe('what is wrong with a configuration', () => {
       /"a b" cannot be a topic’s name/,
     ],
     ['headers that are no JSON', MIRUS_SOURCE, { 'ajna.headers': '{' }, /ajna.headers: is no JSON list/],
+    ['more fields that are no JSON', MIRUS_SOURCE, { 'ajna.more': '[]' }, /ajna.more: is no JSON object/],
+    ['a field that is none', MIRUS_SOURCE, { 'ajna.more': '{"speed":1}' }, /ajna.more: .*speed/],
+    [
+      'a field with a key of its own',
+      MIRUS_SOURCE,
+      { 'ajna.more': '{"maxGap":1}' },
+      /ajna.more: maxGap: has keys of its own/,
+    ],
     ['topics that are no JSON', LINK_CONNECTOR, { topics: '[1]' }, /topics: begins like a JSON list/],
     [
       'starting at the end',

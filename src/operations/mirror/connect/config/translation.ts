@@ -7,6 +7,7 @@ import {
 import { type ClientSettings, clientEnd } from './client-end.ts'
 import type { Gathered } from './gathered.ts'
 import type { Problem } from './key.ts'
+import { fieldsWithKeys } from './link-keys.ts'
 import type { PemFile } from './pem.ts'
 import type { ConnectorConfig, Reading } from './reading.ts'
 
@@ -67,16 +68,14 @@ export function chooseEnd(
 export function linkFields(
   reading: Reading,
   gathered: Gathered,
-  defaults: {
-    readonly offsets: LinkDefinition['offsets']
-    readonly onMissingTopic: LinkDefinition['onMissingTopic']
-  },
+  defaults: { readonly onMissingTopic: LinkDefinition['onMissingTopic'] },
 ): Omit<DefinitionFields, 'topics'> {
   const word = <Word extends string>(key: string, otherwise: Word): Word =>
     (reading.text(key) as Word | null) ?? otherwise
   const amount = (key: string): number | null => reading.value(key) as number | null
   return {
-    offsets: word('ajna.offsets', defaults.offsets),
+    ...moreFields(reading, gathered),
+    offsets: word('ajna.offsets', 'identity'),
     onMissingTopic: word('ajna.on.missing.topic', defaults.onMissingTopic),
     onLoss: word('ajna.on.loss', 'halt'),
     onSourceDeleted: word('ajna.on.source.deleted', 'halt'),
@@ -94,6 +93,25 @@ function headerRules(reading: Reading, { problems }: Gathered): LinkDefinition['
   } catch {
     problems.push({ key, message: 'is no JSON list of {"key", "value", "act": "drop" or "keep"}' })
     return []
+  }
+}
+
+function moreFields(reading: Reading, { problems }: Gathered): object {
+  const key = 'ajna.more'
+  const fields = jsonObject(reading.text(key) ?? '{}')
+  if (fields === undefined) problems.push({ key, message: 'is no JSON object' })
+  const doubled = Object.keys(fields ?? {}).filter(field => fieldsWithKeys.has(field))
+  if (doubled.length > 0) problems.push({ key, message: `${doubled.join(', ')}: has keys of its own` })
+  return fields ?? {}
+}
+
+function jsonObject(text: string): Readonly<Record<string, unknown>> | undefined {
+  try {
+    const value: unknown = JSON.parse(text)
+    const isObject = typeof value === 'object' && value !== null && !Array.isArray(value)
+    return isObject ? (value as Record<string, unknown>) : undefined
+  } catch {
+    return undefined
   }
 }
 
@@ -143,6 +161,6 @@ const schemaProblem = (issue: {
   readonly path: readonly PropertyKey[]
   readonly message: string
 }): Problem => ({
-  key: KEYS_OF_FIELDS[String(issue.path[0])] ?? 'connector.class',
+  key: KEYS_OF_FIELDS[String(issue.path[0])] ?? 'ajna.more',
   message: issue.message,
 })
