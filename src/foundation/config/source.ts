@@ -12,7 +12,7 @@ import {
 import { describePath, describeValue, type Finding, invalid, type Path, type Problem } from './problem.ts'
 
 /** A file larger than this is refused before it is parsed, bytes. */
-const MAX_CONFIG_BYTES = 4 * 1024 * 1024
+export const MAX_CONFIG_BYTES = 4 * 1024 * 1024
 
 /** Aliases are followed at most this often, so that a small file cannot stand for an enormous one. */
 const MAX_ALIASES = 100
@@ -35,7 +35,7 @@ export function parseSource(text: string, file: string): Source {
   })
   const bytes = Buffer.byteLength(text)
   if (bytes > MAX_CONFIG_BYTES) {
-    throw invalid(file, [fault(`${bytes} bytes`, `at most ${MAX_CONFIG_BYTES} bytes`)])
+    throw invalid(file, [fault(`${bytes} bytes or more`, `at most ${MAX_CONFIG_BYTES} bytes`)])
   }
   const document = parseDocument(text, {
     lineCounter: lines,
