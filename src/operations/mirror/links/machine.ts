@@ -174,10 +174,11 @@ function stillFree(state: LinksState, definition: LinkDefinition, kept: Kept): K
   const { [definition.name]: _, ...links } = state.links
   const writers = writersOf({ links })
   const chosen = topicSelector(definition.topics)
-  const topics = Object.entries(kept.topics).filter(
+  const before = Object.entries(kept.topics)
+  const topics = before.filter(
     ([topic]) => !chosen(topic) || adoptionFault(writers, definition, topic) === undefined,
   )
-  return { ...kept, topics: Object.fromEntries(topics) }
+  return topics.length === before.length ? kept : { ...kept, topics: Object.fromEntries(topics) }
 }
 
 function isSameLink(a: LinkDefinition, b: LinkDefinition): boolean {
