@@ -57,6 +57,7 @@ export async function openConnectServer(options: ConnectServerOptions): Promise<
       translation: {
         pemDirectory: join(home.role('mirror'), 'pem'),
         defaultTarget: target === null ? null : { cluster: target },
+        trusted: access === 'token',
       },
       writePem,
       workerId: () => `127.0.0.1:${port}`,

@@ -57,6 +57,9 @@ export function connectorActions({ registry, translation, writePem }: ActionOpti
     return entry
   }
 
+  /** Whether a link runs is everybody's to say who is trusted; of others, only of what they may change. */
+  const mayRun = translation.trusted ? get : changeable
+
   /** @param expected version that is replaced; 0: none */
   async function put(
     config: ConnectorConfig,
@@ -101,14 +104,14 @@ export function connectorActions({ registry, translation, writePem }: ActionOpti
       return replace(entry, named(name, texts(kept)))
     },
     async setDesired(name, desired) {
-      if (get(name).definition.desired !== desired) await registry.setDesired(name, desired)
+      if (mayRun(name).definition.desired !== desired) await registry.setDesired(name, desired)
     },
     async remove(name) {
       changeable(name)
       await registry.remove(name)
     },
     stopped(name) {
-      const entry = get(name)
+      const entry = mayRun(name)
       if (entry.definition.desired !== 'stopped')
         throw new AjnaError(CONNECT_NOT_STOPPED, `connector ${name} is ${entry.definition.desired}`)
       return entry

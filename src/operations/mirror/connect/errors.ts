@@ -42,6 +42,13 @@ export const CONNECT_OFFSETS_INVALID = errorKind(
   2,
 )
 
+export const CONNECT_TOPIC_MISSING = errorKind(
+  'CONNECT_TOPIC_MISSING',
+  'A topic in which another replicator kept its offsets is not there.',
+  'Name it with --offsets-topic, or --syncs-topic; `ajna topic list` shows what there is. MirrorMaker 2 by itself has mm2-offsets.<source alias>.internal at the target, a Connect worker its offset.storage.topic.',
+  2,
+)
+
 export const CONNECT_POSITIONS_INVALID = errorKind(
   'CONNECT_POSITIONS_INVALID',
   'A file of positions is not in the format it was said to be in.',

@@ -80,6 +80,38 @@ describe('a link declared in the fleet’s file', () => {
   })
 })
 
+describe('a server that is open to everyone on the machine', () => {
+  test('acts as none of the fleet’s principals, reads no file it is told of, and leaves the fleet’s links alone', async () => {
+    const registry = memoryRegistry()
+    await registry.put(declared, { owner: 'fleet' })
+    await using server = await connectServer(registry, { trusted: false })
+    const refused = async (config: object): Promise<string> => {
+      const { status, body } = await server.json('PUT', '/connectors/l/config', config)
+      assert.equal(status, 400)
+      return (body as ErrorAnswer).message
+    }
+    const { 'consumer.bootstrap.servers': _, ...sourceless } = mirus
+    const asAdmin = { ...sourceless, 'ajna.source.cluster': 'edge', 'ajna.source.principal': 'admin' }
+    assert.match(await refused(asAdmin), /ajna.source.cluster: is refused: this server is open to everyone/)
+    assert.match(await refused(asAdmin), /ajna.source.principal: is refused/)
+    const stores = {
+      ...mirus,
+      'consumer.security.protocol': 'SSL',
+      'consumer.ssl.truststore.type': 'PEM',
+      'consumer.ssl.truststore.location': '/home/me/.ajna/pki/ca.pem',
+      'consumer.ssl.keystore.type': 'PEM',
+      'consumer.ssl.keystore.location': '/state/mirror/pem/../../pki/admin/store.pem',
+    }
+    const told = await refused(stores)
+    assert.match(told, /truststore.location: is refused: .* reads no files/)
+    assert.match(told, /keystore.location: is refused/)
+    for (const verb of ['pause', 'stop'])
+      assert.equal((await server.json('PUT', `/connectors/declared/${verb}`)).status, 403)
+    assert.equal((await server.json('PUT', '/connectors/l/config', mirus)).status, 201)
+    assert.equal((await server.json('PUT', '/connectors/l/stop')).status, 204)
+  })
+})
+
 describe('a configuration', () => {
   test('that changes nothing leaves the link alone', async () => {
     const registry = memoryRegistry()

@@ -30,7 +30,7 @@ describe('Mirus', () => {
     const { definition, problems, config } = translateConnector(
       connectorKind('com.salesforce.mirus.MirusSourceConnector')!,
       quickStart,
-      { pemDirectory, defaultTarget: null },
+      { pemDirectory, defaultTarget: null, trusted: true },
     )
     assert.deepEqual(problems, [])
     assert.deepEqual(definition, {
@@ -68,6 +68,7 @@ describe('Mirus', () => {
     const { definition } = translateConnector(kind, config, {
       pemDirectory,
       defaultTarget: { cluster: 'hub' },
+      trusted: true,
     })
     assert.deepEqual(definition!.target, { cluster: 'hub' })
   })
@@ -501,7 +502,11 @@ describe('what is wrong with a configuration', () => {
       'source.cluster.ssl.key.password': 'hunter2',
       'source.cluster.ssl.truststore.password': 'hunter2',
     }
-    const { reading, problems } = translateConnector(kind, config, { pemDirectory, defaultTarget: null })
+    const { reading, problems } = translateConnector(kind, config, {
+      pemDirectory,
+      defaultTarget: null,
+      trusted: true,
+    })
     const infos = configInfos(kind, reading, problems)
     assert.equal(infos.name, MIRROR_SOURCE)
     assert.equal(infos.error_count, 3)
@@ -579,7 +584,7 @@ test('any link can be written as a connector and read again', () => {
       const link = linkDefinitionSchema.parse(input)
       const config = linkConnectorConfig(link)
       const kind = connectorKind(LINK_CONNECTOR)!
-      const back = translateConnector(kind, config, { pemDirectory, defaultTarget: null })
+      const back = translateConnector(kind, config, { pemDirectory, defaultTarget: null, trusted: true })
       assert.deepEqual(back.problems, [])
       assert.deepEqual(back.definition, link)
     }),

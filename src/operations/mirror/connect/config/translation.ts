@@ -17,6 +17,11 @@ export interface TranslationContext {
   readonly pemDirectory: string
   /** The cluster that copies go to when a configuration names none: what a Connect worker's own cluster is. */
   readonly defaultTarget: LinkEnd | null
+  /**
+   * Whether who asks may do what this process may: act as the fleet's principals, and read the files that it reads. Else a
+   * configuration holds its certificates itself, as text.
+   */
+  readonly trusted: boolean
 }
 
 export interface Translation {
@@ -38,6 +43,9 @@ export interface SideOfLink {
   readonly prefix: string
 }
 
+const OPEN_TO_ALL =
+  'is refused: this server is open to everyone on the machine (connect.access). Name addresses, and give certificates as text; or ask with the session’s token'
+
 /** One side as a cluster of the fleet, else as its own settings say. Undefined: see the problems gathered. */
 export function chooseEnd(
   { side, settings, prefix }: SideOfLink,
@@ -49,6 +57,9 @@ export function chooseEnd(
   const key = `ajna.${side}.cluster`
   const cluster = reading.text(key)
   const principal = reading.text(`ajna.${side}.principal`)
+  if (!context.trusted)
+    for (const named of [key, `ajna.${side}.principal`])
+      if (reading.text(named) !== null) problems.push({ key: named, message: OPEN_TO_ALL })
   if (cluster === null) {
     if (principal !== null)
       problems.push({
@@ -56,7 +67,8 @@ export function chooseEnd(
         message: `needs ${key}; addresses come with certificates of their own`,
       })
     const otherwise = side === 'target' ? context.defaultTarget : null
-    return clientEnd(settings, { prefix, pemDirectory: context.pemDirectory, otherwise }, gathered)
+    const { pemDirectory, trusted } = context
+    return clientEnd(settings, { prefix, pemDirectory, otherwise, anyFile: trusted }, gathered)
   }
   const addresses = settings.get('bootstrap.servers')?.key
   if (addresses !== undefined)

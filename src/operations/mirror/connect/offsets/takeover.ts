@@ -34,7 +34,7 @@ export interface TakeoverOptions {
 /**
  * Nothing is changed. Partitions that the other one has never copied are left out: the link begins them itself.
  *
- * @throws AjnaError LINK_LOG_UNREADABLE when a topic it is told of is not there; what the clusters answer
+ * @throws AjnaError CONNECT_TOPIC_MISSING, LINK_LOG_UNREADABLE; what the clusters answer
  */
 export async function planTakeover(options: TakeoverOptions): Promise<readonly Relieved[]> {
   const { source, target, predecessor, signal, progress = () => {} } = options
