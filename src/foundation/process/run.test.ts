@@ -41,6 +41,8 @@ test('a process outlives nothing but its stop: it is recorded, runs in its own s
   assert.deepEqual(recorded, process.record)
   assert.equal(parseStat(await readFile(`/proc/${recorded.pid}/stat`, 'utf8'))?.session, recorded.pid)
   assert.equal(await isAlive(recorded), true)
+  // It may be slow to say what it has to say.
+  await until(async () => (await lastConsoleLines(spec.consoleFile)).length === 2 || undefined)
   assert.deepEqual(await process.stop(), { code: null, signal: 'SIGTERM' })
   assert.equal(await isAlive(recorded), false)
   assert.deepEqual(await lastConsoleLines(spec.consoleFile), ['to the console', 'and this'])
