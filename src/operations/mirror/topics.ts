@@ -27,6 +27,8 @@ export interface TopicView {
   readonly partitions: number
   /** How many of them the copy has. */
   readonly copied: number
+  /** The copy was widened just now, or is about to be. */
+  readonly growing: boolean
   /** Why none of it may be copied. */
   readonly halt: { readonly halted: HaltReason; readonly reason: string } | undefined
 }
@@ -92,8 +94,8 @@ export async function lookAtTopics(options: LookOptions): Promise<TopicsLook> {
       refused.set(name, `waits until somebody has created ${copyOf(name)} at the target`)
     try {
       const view = await viewOf(options, name, there, copy)
-      if (view === undefined) pending = true
-      else topics.push(view)
+      if (view === undefined || view.growing) pending = true
+      if (view !== undefined) topics.push(view)
     } catch (error) {
       signal.throwIfAborted()
       const reason = describeError(error)
@@ -145,7 +147,12 @@ async function viewOf(
     return undefined
   }
   if (fate.kind === 'unsure') return undefined
-  const view = { name, copy: copyName(definition.rename, name), copied: copy?.partitions.length ?? 0 }
+  const view = {
+    name,
+    copy: copyName(definition.rename, name),
+    copied: copy?.partitions.length ?? 0,
+    growing: false,
+  }
   if (fate.kind === 'halt') return { ...view, partitions: view.copied, halt: fate }
   const { partitions } = original!
   const narrow = copy !== undefined && copy.partitions.length < partitions.length
@@ -156,7 +163,7 @@ async function viewOf(
     else if (definition.onMissingTopic === 'create') await create(options, original!)
   }
   // What the copy has already is copied while it grows.
-  return copy === undefined ? undefined : { ...view, partitions: view.copied, halt: undefined }
+  return copy === undefined ? undefined : { ...view, partitions: view.copied, growing: true, halt: undefined }
 }
 
 export type TopicFate =

@@ -197,7 +197,7 @@ describe('several workers of one link', () => {
       await journal.submit({ kind: 'restart', name: NAME, only: 'all', partitions: null })
       const leaving = random.pick(names)
       await ended(workers.get(leaving)!, 'SIGTERM')
-      assert.ok(!owners().has(leaving))
+      await until(`${leaving} has left`, () => !owners().has(leaving))
       workers.set(leaving, startWorker(leaving, target.bootstrap))
       await put(NAME, ['plain-*', 'transactional-*'], { desired: 'paused' })
       await put(NAME, ['plain-*', 'transactional-*'])

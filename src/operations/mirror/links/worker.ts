@@ -6,7 +6,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { describeError } from '../../../foundation/errors/errors.ts'
 import type { Logger } from '../../../foundation/log/log.ts'
-import type { ShardsClock, ShardTerms, ShardTimes } from '../../../foundation/shards/contract.ts'
+import type { ShardTerms, ShardTimes } from '../../../foundation/shards/contract.ts'
 import { joinShards, type Shards } from '../../../foundation/shards/shards.ts'
 import type { Wire } from '../../../foundation/wire/contract.ts'
 import type { LinkAdmin, LinkStatus } from '../contract.ts'
@@ -40,8 +40,6 @@ export interface MirrorWorkerOptions {
   readonly signal: AbortSignal
   /** Default {@link MIRROR_TERMS}. */
   readonly terms?: ShardTerms
-  readonly times?: Partial<ShardTimes>
-  readonly clock?: ShardsClock
 }
 
 export interface MirrorWorker {
@@ -68,10 +66,9 @@ const TIMES: Partial<ShardTimes> = { settleMs: 3_000, movesAtOnce: 8 }
  * @throws AjnaError SHARDS_TERMS_DIFFER; what the journal throws
  */
 export async function startMirrorWorker(options: MirrorWorkerOptions): Promise<MirrorWorker> {
-  const { journal, name, log, signal, terms = MIRROR_TERMS, times = TIMES, clock } = options
+  const { journal, name, log, signal, terms = MIRROR_TERMS } = options
   const owned = new Map<number, number>()
   const running = new Map<string, Running>()
-  const monotonic = clock?.monotonic ?? (() => performance.now())
   let group: Shards | undefined
 
   const work: Work = {
@@ -80,7 +77,7 @@ export async function startMirrorWorker(options: MirrorWorkerOptions): Promise<M
     ownership: { shards: terms.shards, tokenOf: shard => owned.get(shard) },
     holds(shard) {
       const hold = group?.holds(shard)
-      return hold !== undefined && hold.token === owned.get(shard) && hold.until - monotonic() >= ACT_MS
+      return hold !== undefined && hold.token === owned.get(shard) && hold.until - performance.now() >= ACT_MS
     },
   }
 
@@ -125,8 +122,7 @@ export async function startMirrorWorker(options: MirrorWorkerOptions): Promise<M
       wrap: command => command,
       name,
       terms,
-      times,
-      ...(clock === undefined ? {} : { clock }),
+      times: TIMES,
       logger: log,
       signal,
       gained(shard, token) {
