@@ -254,8 +254,9 @@ function until(
   })
 }
 
+/** With its page: one that was not built is no console. */
 async function answers(base: string): Promise<boolean> {
-  const response = await fetch(`${base}/healthz`).catch(() => undefined)
+  const response = await fetch(`${base}/`).catch(() => undefined)
   return response?.ok === true
 }
 
