@@ -93,7 +93,7 @@ export async function startMirrorWorker(options: MirrorWorkerOptions): Promise<M
       if (!isWorked(entry)) continue
       const each = running.get(link)
       if (each === undefined) running.set(link, run(work, entry))
-      else if (each.changed(entry) === 'other-ends') end(link, each)
+      else if (each.changed(entry) === 'begin-anew') end(link, each)
     }
   }
 
@@ -204,8 +204,8 @@ interface Work {
 interface Running {
   link(): Link | undefined
   status(): LinkStatus
-  /** Takes up what has changed; the ends cannot be changed under way. */
-  changed(entry: KeptEntry): 'taken-up' | 'other-ends'
+  /** Takes up what has changed; other addresses of its ends, or other producer ids, it cannot take up under way. */
+  changed(entry: KeptEntry): 'taken-up' | 'begin-anew'
   /** Lets go of every partition, then ends. */
   stop(): Promise<void>
 }
@@ -277,7 +277,8 @@ function run(work: Work, first: KeptEntry): Running {
       const before = entry
       entry = after
       if (before === after) return 'taken-up'
-      if (JSON.stringify(endsOf(before)) !== JSON.stringify(endsOf(after))) return 'other-ends'
+      if (JSON.stringify(endsOf(before)) !== JSON.stringify(endsOf(after))) return 'begin-anew'
+      if (before.kept !== null && before.kept.producerId !== after.kept?.producerId) return 'begin-anew'
       if (before.definition !== after.definition) link?.update(after.definition)
       if (before.kept !== after.kept) link?.keptChanged()
       const { restart } = after
