@@ -28,7 +28,7 @@ const spec = await readFile(new URL('two-small-sites.yaml', import.meta.url), 'u
 
 test('bad input of every kind is told, changes nothing and breaks nothing', { timeout: 900_000 }, async t => {
   await using fleet = await startFleet(spec)
-  await until('the link has made its copies', PATIENT_MS, async () => (await topicsOf(fleet)).length === 9)
+  await until('the link has made its copies', PATIENT_MS, async () => (await topicsOf(fleet)).length === 10)
   const before = await stateOf(fleet)
   /** @param restarted roles that were killed on purpose */
   const unharmed = async (restarted: readonly string[] = []): Promise<void> => {
