@@ -30,6 +30,26 @@ export type LinkEnd = Readonly<z.infer<typeof linkEndSchema>>
  */
 const topicPattern = z.string().min(1).max(1_000)
 
+const namePattern = topicPattern.refine(isPattern, { error: 'not a regular expression' })
+
+function isPattern(pattern: string): boolean {
+  if (!/^\/.*\/$/.test(pattern)) return true
+  try {
+    new RegExp(pattern.slice(1, -1))
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** Names by the same three kinds of patterns; nothing included means that the link keeps nothing of it in step. */
+const keptNames = z
+  .strictObject({
+    include: z.array(namePattern).default([]),
+    exclude: z.array(namePattern).default([]),
+  })
+  .prefault({})
+
 const bytesPerSecond = z.int().min(1_024)
 
 /** On records' headers; a link that has one reads every record (the decoding path). */
@@ -81,6 +101,27 @@ export const linkDefinitionSchema = z.strictObject({
     })
     .default({ link: null, topic: null }),
   headers: z.array(headerRule).default([]),
+  /** What else follows the source (keep/README.md). All of it is off unless named: it gives rights and moves readers. */
+  keep: z
+    .strictObject({
+      /**
+       * Principals (`User:alice`) whose rules on copied topics, and on groups that `groups` means, the target gets too:
+       * what lets them read, and what denies. What lets them write comes with a promotion.
+       */
+      acls: keptNames,
+      /** Entities by their names: `user=alice`, `client-id=app`, `user=alice,client-id=app`; `<default>` as a name. */
+      quotas: keptNames,
+      /** Consumer groups whose positions on copied topics follow. */
+      groups: keptNames,
+      /**
+       * A position at the target that this link did not put there is somebody's own: it is left alone, or only ever moved
+       * forward (for groups that another tool kept in step until now).
+       */
+      foreignPositions: z.enum(['leave', 'advance']).default('leave'),
+      /** How often, ms: how old a group's position at the target may be, but for the time a round takes. */
+      everyMs: z.int().min(500).max(3_600_000).default(5_000),
+    })
+    .prefault({}),
   /** `paused`: nothing is copied, positions and assignment stay. `stopped`: no worker holds anything of it. */
   desired: z.enum(['running', 'paused', 'stopped']).default('running'),
 })

@@ -1,31 +1,41 @@
 import { open, readFile, rename } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import type { z } from 'zod'
 import { AjnaError } from '../../foundation/errors/errors.ts'
-import { type LinkState, type LinkStore, linkStateSchema } from './contract.ts'
+import { type LinkStore, linkStateSchema } from './contract.ts'
 import { LINK_STATE_INVALID } from './errors.ts'
 
-/** A link's state in one file: replaced as a whole, and on the disk before `save` resolves. */
-export function fileLinkStore(path: string): LinkStore {
+/** A value in one file: replaced as a whole, and on the disk before `save` resolves. */
+export interface ValueFile<Value> {
+  /** Undefined: there is none yet. @throws AjnaError LINK_STATE_INVALID */
+  load(): Promise<Value | undefined>
+  save(value: Value): Promise<void>
+}
+
+export function valueFile<Value>(path: string, schema: z.ZodType<Value>): ValueFile<Value> {
   return {
     async load() {
       const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
         if (error.code === 'ENOENT') return undefined
         throw error
       })
-      return text === undefined ? undefined : parse(path, text)
+      return text === undefined ? undefined : parse(path, text, schema)
     },
-    async save(state) {
+    async save(value) {
       const fresh = `${path}.${process.pid}.new`
-      await writeDurably(fresh, `${JSON.stringify(state, null, 2)}\n`)
+      await writeDurably(fresh, `${JSON.stringify(value, null, 2)}\n`)
       await rename(fresh, path)
       await syncDirectory(dirname(path))
     },
   }
 }
 
-function parse(path: string, text: string): LinkState {
+/** A link's state in one file. */
+export const fileLinkStore = (path: string): LinkStore => valueFile(path, linkStateSchema)
+
+function parse<Value>(path: string, text: string, schema: z.ZodType<Value>): Value {
   try {
-    return linkStateSchema.parse(JSON.parse(text))
+    return schema.parse(JSON.parse(text))
   } catch (cause) {
     throw new AjnaError(LINK_STATE_INVALID, path, { cause })
   }
