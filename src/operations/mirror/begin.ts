@@ -76,7 +76,7 @@ export async function beginOnce(context: BeginContext, lane: Lane): Promise<Begu
 
 async function lookAtBoth(context: BeginContext, lane: Lane): Promise<{ begin: Begin; sequence: number }> {
   const { topic, partition } = lane
-  const { source, spec, signal } = context
+  const { source, spec, state, signal } = context
   const target = await lookAtTarget(targetOf(context, lane), signal)
   // The source last: what it had when the target was looked at, it has still, or retention took it.
   const queries = [
@@ -87,7 +87,8 @@ async function lookAtBoth(context: BeginContext, lane: Lane): Promise<{ begin: B
   const facts = { logStart: earliest!.offset, end: latest!.offset }
   Object.assign(lane, { sourceStart: facts.logStart, sourceEnd: facts.end, targetEnd: target.end })
   const policy = { onLoss: spec.onLoss ?? 'halt', maxGap: spec.maxGap ?? DEFAULT_MAX_GAP }
-  return { begin: decideBegin(facts, target, policy), sequence: target.nextSequence }
+  const base = state.baseOf(topic, partition)
+  return { begin: decideBegin(facts, { ...target, base }, policy), sequence: target.nextSequence }
 }
 
 async function prefill(context: BeginContext, lane: Lane, range: Range): Promise<Begun> {

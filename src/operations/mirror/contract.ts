@@ -35,6 +35,11 @@ export const linkStateSchema = z.strictObject({
   topics: z.record(z.string(), z.strictObject({ sourceId: z.string() })),
   /** Offsets [from, to) that the target will never have, because the source no longer had them. */
   missing: z.array(z.strictObject({ topic: z.string(), partition: z.int(), from: z.int(), to: z.int() })),
+  /**
+   * Where the target's log was found to be the source's, whoever wrote it: a log that ends just there may end with anybody's
+   * batch. So a link goes on after the sides have been switched (failover).
+   */
+  bases: z.array(z.strictObject({ topic: z.string(), partition: z.int(), end: z.int() })).default([]),
 })
 export type LinkState = z.infer<typeof linkStateSchema>
 

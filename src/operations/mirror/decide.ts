@@ -15,6 +15,8 @@ export interface TargetFacts {
   readonly end: number
   /** Whose the last batch in the log is. `none`: the log is empty. */
   readonly tail: 'none' | 'copy' | 'filler' | 'marker' | 'foreign'
+  /** Up to where the log is known to be the source's, whoever wrote it. */
+  readonly base?: number | undefined
 }
 
 export interface BeginPolicy {
@@ -45,7 +47,7 @@ export interface Range {
 
 /** Where a partition's copying begins, given both logs as they are. */
 export function decideBegin(source: SourceFacts, target: TargetFacts, policy: BeginPolicy): Begin {
-  if (target.tail === 'foreign') {
+  if (target.tail === 'foreign' && target.end !== target.base) {
     return halt(
       'offsets-displaced',
       `the last batch at the target, before offset ${target.end}, is not this link's`,
@@ -183,6 +185,15 @@ export function copySettings(source: Readonly<Record<string, string>>): Record<s
     ([name]) => !LOCAL_SETTINGS.has(name) && !name.startsWith('compression.'),
   )
   return { ...Object.fromEntries(kept), ...COPY_SETTINGS }
+}
+
+/** What a copy that becomes an original has to have again, of the settings that only copies need; null: the default. */
+export function settingsOfOriginal(source: Readonly<Record<string, string>>): Record<string, string | null> {
+  const names = [
+    ...Object.keys(COPY_SETTINGS),
+    ...Object.keys(source).filter(name => name.startsWith('compression.')),
+  ]
+  return Object.fromEntries(names.map(name => [name, source[name] ?? null]))
 }
 
 /** What to change at the target; null takes a setting back to its default. */

@@ -15,6 +15,7 @@ const state: LinkState = {
   coordinatorEpoch: 4,
   topics: { 'logs.edge': { sourceId: 'AAAAAAAAAAAAAAAAAAAAAQ' } },
   missing: [{ topic: 'logs.edge', partition: 0, from: 5, to: 9 }],
+  bases: [{ topic: 'logs.edge', partition: 0, end: 12 }],
 }
 
 async function inFolder(use: (path: string, folder: string) => Promise<void>): Promise<void> {
@@ -34,6 +35,13 @@ test('a state is read back as it was saved, and nothing is left beside it', () =
     await store.save(state)
     assert.deepEqual(await fileLinkStore(path).load(), state)
     assert.deepEqual(await readdir(folder), ['state.json'])
+  }))
+
+test('a state from before there were bases is read', () =>
+  inFolder(async path => {
+    const { bases: _, ...older } = state
+    await writeFile(path, JSON.stringify(older))
+    assert.deepEqual(await fileLinkStore(path).load(), { ...state, bases: [] })
   }))
 
 for (const [what, text] of [

@@ -12,6 +12,8 @@ export interface KeptState {
   /** Id of the topic at the source that is being copied under this name. */
   sourceIdOf(topic: string): string | undefined
   missingOf(topic: string, partition: number): readonly Range[]
+  /** Up to where the target's log may be anybody's (`LinkState.bases`). */
+  baseOf(topic: string, partition: number): number | undefined
   adopt(topic: string, sourceId: string): Promise<void>
   noteMissing(topic: string, partition: number, range: Range): Promise<void>
   /** Waits for what is being saved. */
@@ -42,6 +44,8 @@ export async function takeOver(store: LinkStore, target: Wire, signal: AbortSign
       state.missing
         .filter(each => each.topic === topic && each.partition === partition)
         .map(({ from, to }) => ({ from, to })),
+    baseOf: (topic, partition) =>
+      state.bases.find(each => each.topic === topic && each.partition === partition)?.end,
     adopt: (topic, sourceId) => change({ topics: { ...state.topics, [topic]: { sourceId } } }),
     noteMissing: (topic, partition, range) =>
       change({ missing: [...state.missing, { topic, partition, ...range }].slice(-MAX_MISSING_KEPT) }),
@@ -49,7 +53,7 @@ export async function takeOver(store: LinkStore, target: Wire, signal: AbortSign
   }
 }
 
-async function freshState(target: Wire, signal: AbortSignal): Promise<LinkState> {
+export async function freshState(target: Wire, signal: AbortSignal): Promise<LinkState> {
   return {
     version: 1,
     producerId: String(await target.allocateProducerId(signal)),
@@ -58,5 +62,6 @@ async function freshState(target: Wire, signal: AbortSignal): Promise<LinkState>
     coordinatorEpoch: 0,
     topics: {},
     missing: [],
+    bases: [],
   }
 }
