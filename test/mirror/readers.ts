@@ -24,7 +24,7 @@ export interface Read {
   readonly value: string
 }
 
-export interface Reader {
+export interface Reader extends AsyncDisposable {
   readonly read: Read[]
   /** Commits what it has handled, leaves the group, ends. */
   stop(): Promise<void>
@@ -59,18 +59,27 @@ export async function startReader(at: Address, groupId: string, topic: string): 
     }
   })()
   done.catch(() => undefined)
+  let stopped: Promise<void> | undefined
+  const stop = async (): Promise<void> => {
+    stopping = true
+    await stream.close()
+    await done
+    await consumer.close(true)
+  }
   return {
     read,
-    async stop() {
-      stopping = true
-      await stream.close()
-      await done
-      await consumer.close(true)
+    stop: () => {
+      stopped ??= stop()
+      return stopped
+    },
+    [Symbol.asyncDispose]: async () => {
+      stopped ??= stop()
+      await stopped.catch(() => undefined)
     },
   }
 }
 
-export interface Writer {
+export interface Writer extends AsyncDisposable {
   /** Records acknowledged so far. */
   readonly written: number
   /** Ends after the record it is at; answers how many were acknowledged. */
@@ -119,6 +128,10 @@ export function startWriter(
     stop() {
       stopping = true
       return done
+    },
+    [Symbol.asyncDispose]: async () => {
+      stopping = true
+      await done.catch(() => undefined)
     },
   }
 }

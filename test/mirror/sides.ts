@@ -194,7 +194,7 @@ export function localLink(
       return { stopped: true, reason: '' }
     },
     async rebase(ends, forget, signal) {
-      await rebaseLink(store, (await to.as(LINK_PRINCIPAL)).wire, ends, forget, signal)
+      await rebaseLink(store, to.wire, ends, forget, signal)
     },
     [Symbol.asyncDispose]: stop,
   }

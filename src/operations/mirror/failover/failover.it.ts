@@ -124,17 +124,21 @@ describe('the sides of a link are switched, with certificates and rules', () => 
     await setup.link.start(signal)
     await caughtUp(name, partitions, edge, hub)
     const keeping = keepInStep(setup.keep(signal))
+    await using stack = new AsyncDisposableStack()
+    stack.use(keeping)
     const writer = startWriter(
       [await addressOf(edge, 'writer'), await addressOf(hub, 'writer')],
       name,
       partitions,
       5,
     )
+    stack.use(writer)
     const groups = ['one', 'two'].map(each => `${name}-${each}`)
     /** What each group has read, at whichever side. */
     const read = new Map<string, Read[][]>(groups.map(group => [group, []]))
     const begin = async (side: Side, group: string): Promise<Reader> => {
       const reader = await startReader(await addressOf(side, 'reader'), group, name)
+      stack.use(reader)
       read.get(group)!.push(reader.read)
       return reader
     }
@@ -369,7 +373,7 @@ describe('the sides of a link are switched, with certificates and rules', () => 
     // A member that reads nothing: it waits for records of a topic nobody writes to.
     await topic('nothing', 1)
     await grant(edge, [rule('reader', 'read', 'group', group)])
-    const idle = await startReader(await addressOf(edge, 'reader'), group, 'nothing')
+    await using idle = await startReader(await addressOf(edge, 'reader'), group, 'nothing')
     const stuck = carrySwitch(context, promote, signal)
     await assert.rejects(stuck, (error: unknown) => {
       assert.ok(isAjnaError(error, FAILOVER_STUCK))

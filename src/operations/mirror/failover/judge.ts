@@ -78,27 +78,28 @@ export interface Reading {
 
 /**
  * Groups that may still commit something new: they have members, and records to read. The topics are closed to writers, so
- * one that stands at every end, or has no members, stays where it is.
+ * one that stands at every end, or has no members, stays where it is. Of a topic that it reads, a partition that it has
+ * committed nothing for counts from its beginning: it may be about to.
  */
 export function stillReading(
   groups: readonly GroupFacts[],
   topics: Topics,
   meant: (group: string) => boolean,
 ): Reading[] {
-  const ends = new Map(
-    [...topics.values()].flatMap(({ name, logs }) =>
-      logs.map(({ partition, end }) => [pairKey(name, partition), end] as const),
-    ),
-  )
   return groups
     .filter(({ id, state }) => meant(id) && isActive(state))
-    .map(({ id, positions }) => ({
-      group: id,
-      unread: positions.reduce((sum, each) => {
-        return sum + Math.max(0, (ends.get(pairKey(each.topic, each.partition)) ?? 0) - each.offset)
-      }, 0),
-    }))
+    .map(({ id, positions }) => ({ group: id, unread: unreadOf(positions, topics) }))
     .filter(({ unread }) => unread > 0)
+}
+
+function unreadOf(positions: GroupFacts['positions'], topics: Topics): number {
+  const at = new Map(positions.map(each => [pairKey(each.topic, each.partition), each.offset]))
+  const read = [...new Set(positions.map(({ topic }) => topic))].flatMap(name => topics.get(name) ?? [])
+  return read
+    .flatMap(({ name, logs }) =>
+      logs.map(({ partition, start, end }) => Math.max(0, end - (at.get(pairKey(name, partition)) ?? start))),
+    )
+    .reduce((sum, each) => sum + each, 0)
 }
 
 export function drained(reading: readonly Reading[]): Judged {

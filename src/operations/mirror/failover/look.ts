@@ -50,20 +50,15 @@ export async function lookAtBoth(
   )
   if (found.ok) for (const { name } of found.value) known.add(name)
   const topics = copiedTopics(definition, [...known].sort())
-  const [theirs, ours] = await Promise.all([
-    found.ok
-      ? seeSide(
-          source.admin,
-          topics.map(each => each.source),
-          signal,
-        )
-      : ({ reachable: false, reason: found.reason } as const),
-    seeSide(
-      target.admin,
-      topics.map(each => each.copy),
-      signal,
-    ),
-  ])
+  const lookAtSource = async (): Promise<SideFacts> => {
+    const names = topics.map(each => each.source)
+    return found.ok ? seeSide(source.admin, names, signal) : { reachable: false, reason: found.reason }
+  }
+  const lookAtTarget = (): Promise<SideFacts> => {
+    const names = topics.map(each => each.copy)
+    return seeSide(target.admin, names, signal)
+  }
+  const [theirs, ours] = await copyFirst(state, lookAtSource, lookAtTarget)
   // A topic that neither side has any more is nobody's concern.
   const there = topics.filter(
     ({ source: name, copy }) =>
@@ -89,6 +84,20 @@ export async function lookAtBoth(
     compared,
     state,
   }
+}
+
+/** What a copy had when it was looked at, its original has when it is looked at after it. */
+async function copyFirst(
+  { phase }: FailoverState,
+  lookAtSource: () => Promise<SideFacts>,
+  lookAtTarget: () => Promise<SideFacts>,
+): Promise<[source: SideFacts, target: SideFacts]> {
+  if (phase === 'copying' || phase === 'promoting') {
+    const ours = await lookAtTarget()
+    return [await lookAtSource(), ours]
+  }
+  const theirs = await lookAtSource()
+  return [theirs, await lookAtTarget()]
 }
 
 async function reach<Value>(

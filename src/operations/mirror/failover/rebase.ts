@@ -8,6 +8,7 @@ import type { LogEnd } from './state.ts'
  * worker from before has: what such a one might still send is then a stranger's record, which is noticed, and not one of the
  * link's own in another's place, which would not be.
  *
+ * @param target not as the link itself, which may write nowhere just then: producer ids are only for those who may
  * @param ends by the topics' names at the target
  * @param forget topics that are others at its source now
  */
