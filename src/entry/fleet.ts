@@ -18,6 +18,7 @@ import {
   type PlacedCluster,
   type ResolvedCluster,
   type ResolvedFleet,
+  type ResolvedLink,
   type ResolvedLocalCluster,
 } from '../operations/fleet/contract.ts'
 import { type ClusterExecutor, clusterExecutor } from '../operations/fleet/execute.ts'
@@ -27,6 +28,7 @@ import { resolveFleet } from '../operations/fleet/resolve.ts'
 import { readSpec } from '../operations/fleet/spec.ts'
 import { clusterAddress, type FleetFile, findFleetFile, readFleetFile, writeFleetFile } from './fleet-file.ts'
 import type { Home } from './home.ts'
+import { rulesHeldByLinks } from './link-sides.ts'
 import { outboxOf } from './outbox.ts'
 import { fetchReleases, planHost, provision } from './up/provision.ts'
 
@@ -83,8 +85,14 @@ export async function planDeclared(task: FleetTask): Promise<FleetPlan> {
     accepted: before?.fleet ?? null,
     actual,
     allowDelete: task.allowDelete,
+    heldRules: await rulesHeldByLinks(task.home, linksOf(task.fleet, before?.fleet)),
   })
 }
+
+/** Those declared now, and those that were: what a link holds it holds until its sides are as they were. */
+const linksOf = (fleet: ResolvedFleet, accepted: ResolvedFleet | null | undefined): ResolvedLink[] => [
+  ...new Map([...(accepted?.links ?? []), ...fleet.links].map(link => [link.name, link])).values(),
+]
 
 /** Makes an accepted declaration's clusters what it says. */
 export async function applyDeclared(
@@ -94,7 +102,8 @@ export async function applyDeclared(
   const { home, fleet, accepted, allowDelete, signal } = task
   await using tools = openTools(task, await findFleetFile(home))
   const actual = await tools.observeAll()
-  const input = { fleet, accepted, actual, allowDelete }
+  const heldRules = await rulesHeldByLinks(home, linksOf(fleet, accepted))
+  const input = { fleet, accepted, actual, allowDelete, heldRules }
   const begun = applyBegun(planFleet(input), userInfo().username, Date.now())
   const outbox = outboxOf(home)
   if (begun !== undefined) await outbox.put(begun)

@@ -152,7 +152,7 @@ export function createWorld({ partitions, random }: WorldOptions): World {
     for (const [partition, log] of at.topics.get(TOPIC)?.partitions.entries() ?? []) {
       const position = at.positions.get(partition) ?? 0
       const next = log[position]
-      if (next === undefined || random.integer(2) === 0) continue
+      if (next === undefined || random.integer(4) > 0) continue
       world.read[partition]!.push(next)
       at.positions.set(partition, position + 1)
     }

@@ -13,14 +13,9 @@ import {
 } from '../../../operations/mirror/digest.ts'
 import { clusterAddress, type FleetFile, readFleetFile } from '../../fleet-file.ts'
 import { type Home, homeOf } from '../../home.ts'
+import { declaredLink } from '../../link-sides.ts'
 import { print, printJson, say } from '../output.ts'
 
-const LINK_UNDECLARED = errorKind(
-  'LINK_UNDECLARED',
-  'The accepted fleet declares no link of this name.',
-  'See the names with `ajna link list`.',
-  2,
-)
 const LINK_DIFFERS = errorKind(
   'LINK_DIFFERS',
   'A copy is not what its source holds.',
@@ -59,8 +54,7 @@ interface VerifyOptions {
 export async function verify(name: string, options: VerifyOptions): Promise<void> {
   const home = homeOf()
   const file = await readFleetFile(home)
-  const link = file.fleet.links.find(each => each.name === name)
-  if (link === undefined) throw new AjnaError(LINK_UNDECLARED, `there is no link ${name}`)
+  const link = declaredLink(file, name)
   const ending = new AbortController()
   process.once('SIGINT', () => ending.abort())
   await using source = await wireOf(home, file, link.from)
