@@ -54,10 +54,10 @@ export interface Sides extends AsyncDisposable {
 
 const log = createLogger('sides', 2, process.env['AJNA_LOG_LEVEL'] ?? 'fatal')
 
-export async function startSides(): Promise<Sides> {
-  const started = await Promise.allSettled(
-    ['edge', 'hub'].map(name => startCluster({ nodes: 1, name, tls: true })),
-  )
+/** @param pki a certificate store that both trust; default: one each */
+export async function startSides(pki?: string): Promise<Sides> {
+  const options = { nodes: 1, tls: true, ...(pki === undefined ? {} : { pki }) } as const
+  const started = await Promise.allSettled(['edge', 'hub'].map(name => startCluster({ ...options, name })))
   const failed = started.find(each => each.status === 'rejected')
   const clusters = started.flatMap(each => (each.status === 'fulfilled' ? [each.value] : []))
   if (failed !== undefined) {
