@@ -1,5 +1,6 @@
 /** Steps that move consumer groups. */
 import { AjnaError } from '../../../foundation/errors/errors.ts'
+import { leftBehind } from '../keep/difference.ts'
 import { namesOf } from '../keep/names.ts'
 import { keepOnce } from '../keep/run.ts'
 import { reversed } from './control.ts'
@@ -50,7 +51,12 @@ export async function moveGroups(at: Switching, to: Which): Promise<Evidence> {
           target: source.admin,
           store: context.reverseKeepStore,
         }
-  const { done, difference } = await keepOnce(
+  const {
+    done,
+    difference,
+    source: here,
+    scope,
+  } = await keepOnce(
     {
       ...ends,
       linkPrincipals: context.principal === null ? [] : [context.principal],
@@ -62,6 +68,9 @@ export async function moveGroups(at: Switching, to: Which): Promise<Evidence> {
   )
   const failed = done.find(({ error }) => error !== null)
   if (failed?.error) throw failed.error
+  // When they come back, they are the other direction's to move again.
+  const back = to === 'target' ? context.reverseKeepStore : context.keepStore
+  await back.saveGroups(leftBehind(here, difference, scope))
   return {
     moved: done.flatMap(({ change }) =>
       change.kind === 'move-group'

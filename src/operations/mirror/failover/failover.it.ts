@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
@@ -21,6 +21,7 @@ import {
   startSides,
   switchSetup,
 } from '../../../../test/mirror/sides.ts'
+import { javaClient } from '../../../../test/wire/java-client.ts'
 import { batchOf, readTopic } from '../../../../test/wire/records.ts'
 import { isAjnaError } from '../../../foundation/errors/errors.ts'
 import { digestLog, firstDifference } from '../digest.ts'
@@ -241,6 +242,51 @@ describe('the sides of a link are switched, with certificates and rules', () => 
       }
     }
     console.log(`# ${written} records through two switches, ${atHub} of them before the first`)
+  })
+
+  test('Java consumers of both protocols go on at the other side where they stood, to the record', async () => {
+    const { edge, hub } = sides
+    const name = 'java'
+    await topic(name, 1)
+    await using setup = await switchSetup(sides, folder, name, [name], { groups: { include: [`${name}-*`] } })
+    const values = Array.from({ length: 20 }, (_, n) => `v${n}`)
+    await using producer = await (await edge.as('writer')).wire.producer({}, signal)
+    for (const value of values) await producer.append(name, 0, batchOf(value))
+    await setup.link.start(signal)
+    await caughtUp(name, 1, edge, hub)
+    const read = async (side: Side, protocol: string, count: number): Promise<string[]> => {
+      const { bootstrap } = side.cluster
+      const config = await javaConfig(side)
+      const args = ['group', bootstrap.join(), config, protocol, `${name}-${protocol}`, name, String(count)]
+      const lines = (await javaClient(args)).trim().split('\n')
+      return lines.map(line => Buffer.from(line.split(' ')[3]!.slice(1), 'hex').toString())
+    }
+    const javaConfig = async (side: Side): Promise<string> => {
+      const { ca, cert, key } = (await side.as('reader')).identity
+      const path = join(folder, `java-${side.name}.properties`)
+      const line = (pem: string) => pem.trim().replaceAll('\n', '\\n')
+      const settings = {
+        'security.protocol': 'SSL',
+        'ssl.keystore.type': 'PEM',
+        'ssl.truststore.type': 'PEM',
+        'ssl.keystore.certificate.chain': line(cert),
+        'ssl.keystore.key': line(key),
+        'ssl.truststore.certificates': line(ca),
+      }
+      await writeFile(
+        path,
+        Object.entries(settings)
+          .map(([at, value]) => `${at}=${value}`)
+          .join('\n'),
+      )
+      return path
+    }
+    const protocols = ['classic', 'consumer']
+    for (const protocol of protocols) assert.deepEqual(await read(edge, protocol, 7), values.slice(0, 7))
+    await carrySwitch(setup.context, promote, signal)
+    for (const protocol of protocols) assert.deepEqual(await read(hub, protocol, 5), values.slice(7, 12))
+    await carrySwitch(setup.context, failback, signal)
+    for (const protocol of protocols) assert.deepEqual(await read(edge, protocol, 8), values.slice(12))
   })
 
   test('a promotion without the source says exactly what is lost; a failback keeps it and makes both sides equal', async () => {

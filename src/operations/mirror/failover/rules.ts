@@ -119,7 +119,7 @@ const allowance = (
   operation: AclOperation,
 ): AclBinding => rule({ resource, name, principal, operation, permission: 'allow' })
 
-export function missingFrom(wanted: readonly AclBinding[], acls: readonly AclBinding[]): AclBinding[] {
+function missingFrom(wanted: readonly AclBinding[], acls: readonly AclBinding[]): AclBinding[] {
   const there = new Set(acls.map(aclKey))
   return wanted.filter(acl => !there.has(aclKey(acl)))
 }

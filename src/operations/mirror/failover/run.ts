@@ -114,7 +114,7 @@ function phaseAtStart({ phase }: FailoverState, action: FailoverAction): Failove
   return phase
 }
 
-export function refusal({ action, forbids, consents }: Rehearsal): AjnaError {
+function refusal({ action, forbids, consents }: Rehearsal): AjnaError {
   const unanswered = forbids.filter(({ unless }) => unless === null || !consents.includes(unless))
   const texts = unanswered.map(({ text, unless }) =>
     unless === null ? text : `${text} (say --${unless} to go on all the same)`,

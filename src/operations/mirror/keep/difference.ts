@@ -1,4 +1,5 @@
 /** What has to be done so that a target is in step with its source. Pure: what it answers is what is then done. */
+import type { TopicPartition } from '../../../foundation/kafka/partitions.ts'
 import type { AclBinding, Quota } from '../../../foundation/kafka/security.ts'
 import type { KeepScope, SourceFacts, TargetFacts } from './facts.ts'
 import { type GroupMove, groupDifference, type PositionFacts } from './positions.ts'
@@ -28,7 +29,7 @@ export interface KeepNote {
   readonly acls: readonly AclBinding[]
   readonly quotas: readonly Quota[]
   readonly writers: KeepState['writers']
-  /** Groups that are moved, each with all of its moved positions. */
+  /** Groups of which something is moved, or is the link's no more: each with all positions that will be the link's. */
   readonly groups: ReadonlyMap<string, readonly Moved[]>
 }
 
@@ -107,14 +108,45 @@ function groupsOf(
     changes.push(...decided.changes)
     left.push(...decided.left)
     if (decided.held > 0) held.set(group.id, decided.held)
-    if (decided.changes.length > 0) moved.set(group.id, movedAfter(before, decided.changes))
+    if (decided.changes.length + decided.lost.length > 0)
+      moved.set(group.id, movedAfter(before, decided.changes, decided.lost))
   }
   return { changes, left, held, moved }
 }
 
-function movedAfter(before: readonly Moved[], changes: readonly GroupMove[]): Moved[] {
+function movedAfter(
+  before: readonly Moved[],
+  changes: readonly GroupMove[],
+  lost: readonly TopicPartition[],
+): Moved[] {
   const all = new Map(before.map(each => [`${each.topic}/${each.partition}`, each]))
+  for (const { topic, partition } of lost) all.delete(`${topic}/${partition}`)
   for (const { topic, partition, from, to, source } of changes)
     all.set(`${topic}/${partition}`, { topic, partition, before: from, target: to, source })
   return [...all.values()]
+}
+
+/**
+ * What the other direction may call its own once this one has moved the groups: where they stood here, and stay until they
+ * come back. Groups that were not moved are not counted.
+ */
+export function leftBehind(
+  source: SourceFacts,
+  { left }: Difference,
+  scope: KeepScope,
+): ReadonlyMap<string, readonly Moved[]> {
+  const stayed = new Set(left.filter(({ what }) => what === 'group').map(({ subject }) => subject))
+  const copied = new Set(scope.topics.map(topic => topic.source))
+  return new Map(
+    source.groups
+      .filter(({ id }) => !stayed.has(id))
+      .map(({ id, positions }) => [
+        id,
+        positions
+          .filter(({ topic }) => copied.has(topic))
+          .map(({ topic, partition, offset }) => {
+            return { topic, partition, before: offset, target: offset, source: offset }
+          }),
+      ]),
+  )
 }

@@ -179,7 +179,7 @@ async function positionsOf(
 }
 
 /** Of the partitions that exist and answer. */
-export async function copyEnds(
+async function copyEnds(
   target: Pick<ClusterAdmin, 'describeTopics' | 'listOffsets'>,
   topics: readonly string[],
   signal: AbortSignal,

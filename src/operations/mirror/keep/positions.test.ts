@@ -33,6 +33,11 @@ test('a group’s position at the target, case by case', () => {
       { source: 60, target: 50, moved: last(55, 55, 50) },
       move(60, 'advanced'),
     ],
+    [
+      'a reset noted, not done before a crash',
+      { source: 20, target: 50, moved: last(20, 20, 50) },
+      move(20, 'rewound'),
+    ],
     ['ours, reset at the source', { source: 20, target: 50, moved: last(50) }, move(20, 'rewound')],
     ['ours, reset before the start', { source: 0, target: 50, moved: last(50) }, move(10, 'rewound')],
     ['ours, the copy was cut', { source: 120, target: 110, moved: last(110, 110) }, move(100, 'cut')],
@@ -80,10 +85,11 @@ test('never beyond the copy, never backwards but after the source, never over so
       let foreign = false
       const round = (carriedOut = true): void => {
         const decided = decidePosition({ source, target, ends: log, moved, foreign: 'leave' })
+        if (decided.kind === 'leave' && decided.foreign) moved = undefined
         if (decided.kind !== 'move') return
         assert.ok(decided.to >= log.start && decided.to <= log.end)
         assert.ok(!foreign, 'somebody’s own position was overwritten')
-        const reset = moved !== undefined && source < moved.source
+        const reset = moved !== undefined && (source < moved.source || moved.target < moved.before!)
         if (target !== null && decided.to < target) assert.ok(reset, `${target} → ${decided.to}`)
         moved = { topic: 't', partition: 0, before: target, target: decided.to, source }
         if (carriedOut) target = decided.to
@@ -116,11 +122,11 @@ test('never beyond the copy, never backwards but after the source, never over so
             each satisfies never
         }
         round()
-        if (!foreign && (moved === undefined || source >= (moved as Moved).source))
+        if (!foreign)
           assert.equal(decidePosition({ source, target, ends: log, moved, foreign: 'leave' }).kind, 'in-step')
       }
     }),
-    { numRuns: 500 },
+    { numRuns: 2_000 },
   )
 })
 
@@ -189,6 +195,15 @@ test('a group with members at the target is never moved, and that is said', () =
     assert.deepEqual(changes, [])
     assert.match(left[0]!.reason, new RegExp(`members at the target \\(${state}\\)`))
   }
+})
+
+test('a position that somebody else has moved is the link’s no more, even if it comes to stand where the link had put it', () => {
+  const moved = [{ topic: 'edge.orders', partition: 0, before: 30, target: 40, source: 40 }]
+  const source = group('Empty', [['orders', 0, 40]])
+  const { changes, lost } = groupDifference(source, group('Empty', [['edge.orders', 0, 45]]), moved, context)
+  assert.deepEqual([changes, lost], [[], [{ topic: 'edge.orders', partition: 0 }]])
+  const same = groupDifference(source, group('Empty', [['edge.orders', 0, 40]]), moved, context)
+  assert.deepEqual([same.changes, same.lost], [[], []])
 })
 
 test('what the copy lacks is counted: a group beyond it is held at its end', () => {

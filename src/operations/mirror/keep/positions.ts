@@ -1,5 +1,6 @@
 /** Where a consumer group has to stand at the target. Pure. */
 import type { GroupPosition } from '../../../foundation/kafka/groups.ts'
+import type { TopicPartition } from '../../../foundation/kafka/partitions.ts'
 import { type CopyEnds, type GroupFacts, isActive, type KeepScope } from './facts.ts'
 import type { Left } from './rights.ts'
 import type { Moved } from './state.ts'
@@ -30,7 +31,8 @@ export type MoveReason =
 export type PositionDecision =
   | { readonly kind: 'in-step' }
   | { readonly kind: 'move'; readonly to: number; readonly why: MoveReason }
-  | { readonly kind: 'leave'; readonly reason: string }
+  /** `foreign`: somebody else put it there. */
+  | { readonly kind: 'leave'; readonly foreign: boolean; readonly reason: string }
 
 /** The nearest offset the copy's log has: beyond its end lies what is not copied yet, before its start nothing any more. */
 export const within = (offset: number, { start, end }: PositionFacts['ends']): number =>
@@ -48,11 +50,14 @@ export function decidePosition({ source, target, ends, moved, foreign }: Positio
   if (!ours && foreign === 'overwrite') return { kind: 'move', to, why: 'overwritten' }
   if (target < to) {
     if (ours || foreign === 'advance') return { kind: 'move', to, why: 'advanced' }
-    return { kind: 'leave', reason: `it stands at ${target}, where this link did not put it` }
+    return { kind: 'leave', foreign: true, reason: `it stands at ${target}, where this link did not put it` }
   }
-  if (ours && source < moved.source) return { kind: 'move', to, why: 'rewound' }
+  // A move that was noted and not done is done now.
+  const undone = ours && target !== moved.target
+  if (undone || (ours && source < moved.source)) return { kind: 'move', to, why: 'rewound' }
   if (ours && target > ends.end) return { kind: 'move', to, why: 'cut' }
-  return { kind: 'leave', reason: `it has gone on to ${target} at the target, the source's is at ${source}` }
+  const reason = `it has gone on to ${target} at the target, the source's is at ${source}`
+  return { kind: 'leave', foreign: !ours, reason }
 }
 
 export interface GroupMove {
@@ -74,6 +79,8 @@ export interface GroupDifference {
   readonly left: readonly Left[]
   /** Records before the source's positions that the copy does not have yet, in all: the group is held back by so many. */
   readonly held: number
+  /** Positions that were the link's, and are somebody else's now. */
+  readonly lost: readonly TopicPartition[]
 }
 
 const key = (topic: string, partition: number): string => `${topic}/${partition}`
@@ -98,6 +105,7 @@ export function groupDifference(
   const last = new Map(moved.map(each => [key(each.topic, each.partition), each]))
   const changes: GroupMove[] = []
   const left: Left[] = []
+  const lost: TopicPartition[] = []
   let held = 0
   const leave = (position: GroupPosition, reason: string): void => {
     const where = `${position.topic}-${position.partition}`
@@ -126,8 +134,10 @@ export function groupDifference(
       moved: last.get(key(topic, partition)),
       foreign,
     })
-    if (decision.kind === 'leave') leave(position, decision.reason)
-    else if (decision.kind === 'move')
+    if (decision.kind === 'leave') {
+      leave(position, decision.reason)
+      if (decision.foreign && last.has(key(topic, partition))) lost.push({ topic, partition })
+    } else if (decision.kind === 'move')
       changes.push({
         kind: 'move-group',
         group: group.id,
@@ -143,7 +153,7 @@ export function groupDifference(
   // Its coordinator would refuse: whoever reads there says where it stands.
   if (changes.length > 0 && isActive(there.state)) {
     const reason = `it has members at the target (${there.state}): they say where it stands`
-    return { changes: [], left: [...left, { what: 'group', subject: group.id, reason }], held }
+    return { changes: [], left: [...left, { what: 'group', subject: group.id, reason }], held, lost }
   }
-  return { changes, left, held }
+  return { changes, left, held, lost }
 }

@@ -90,6 +90,19 @@ test('writers are remembered with their transactional ids, whichever principals 
   ])
 })
 
+test('who is denied to write goes with the writers, not with the copy: an opened copy denies it too', () => {
+  const denied = acl({ permission: 'deny', operation: 'write', principal: 'User:eu', name: 'orders.eu' })
+  const everybody = acl({ permission: 'deny', operation: 'write', principal: 'User:*' })
+  const allowed = acl({ operation: 'write', principal: 'User:eu', pattern: 'prefixed' })
+  const rights = rightsOf([denied, everybody, allowed], scope())
+  assert.deepEqual(rights.wanted, [])
+  assert.deepEqual(texts(rights.writers), [
+    'User:eu may not write topic orders.eu',
+    'User:eu may write topic orders',
+    'User:eu may write topic orders.eu',
+  ])
+})
+
 test('what denies follows, but not what would deny the link its own work', () => {
   const denied = acl({ permission: 'deny', operation: 'read', principal: 'User:bad' })
   const all = acl({ permission: 'deny', operation: 'write', principal: 'User:*' })

@@ -59,11 +59,16 @@ function readingOf(acl: AclBinding, scope: KeepScope, left: Left[]): AclBinding[
   if (acl.resource === 'group') return groupBindings(acl, scope, left)
   if (acl.resource !== 'topic') return []
   const topics = topicsOf(acl, scope)
-  if (acl.permission === 'deny') return topics.map(name => literally(acl, name))
+  if (acl.permission === 'deny')
+    return denies(acl) === 'writing' ? [] : topics.map(name => literally(acl, name))
   if (acl.operation === 'all')
     return topics.flatMap(name => ALL_READING.map(operation => ({ ...literally(acl, name), operation })))
   return READING.has(acl.operation) ? topics.map(name => literally(acl, name)) : []
 }
+
+/** Nobody writes a copy anyway: a denial that is only about writing belongs to the rules of its writers. */
+const denies = ({ operation }: AclBinding): 'reading' | 'writing' =>
+  operation === 'all' || READING.has(operation) ? 'reading' : 'writing'
 
 const literally = (acl: AclBinding, name: string): AclBinding => ({ ...acl, name, pattern: 'literal' })
 
@@ -91,11 +96,16 @@ function groupBindings(acl: AclBinding, scope: KeepScope, left: Left[]): AclBind
   return []
 }
 
-/** Rules by which others than the link write: on the topics themselves, and on the transactional ids of those who may. */
+/**
+ * Rules by which others than the link write, or may not: on the topics themselves, and on the transactional ids of those who
+ * may. A denial for everybody is left out: it says that nobody writes here now (a switch of sides does so), not who may.
+ */
 function writersOf(acls: readonly AclBinding[], scope: KeepScope): AclBinding[] {
   const links = new Set(scope.linkPrincipals)
   const found = new Map<string, AclBinding>()
-  const others = acls.filter(acl => !links.has(acl.principal) && acl.permission === 'allow')
+  const others = acls.filter(
+    acl => !links.has(acl.principal) && !(acl.permission === 'deny' && acl.principal === EVERYBODY),
+  )
   for (const acl of others) {
     if (acl.resource !== 'topic' || READING.has(acl.operation)) continue
     for (const name of topicsOf(acl, scope)) {
@@ -105,7 +115,9 @@ function writersOf(acls: readonly AclBinding[], scope: KeepScope): AclBinding[] 
   }
   const writing = new Set(
     [...found.values()]
-      .filter(({ operation }) => operation === 'write' || operation === 'all')
+      .filter(({ operation, permission }) => {
+        return permission === 'allow' && (operation === 'write' || operation === 'all')
+      })
       .map(({ principal }) => principal),
   )
   for (const acl of others)

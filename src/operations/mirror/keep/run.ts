@@ -58,8 +58,16 @@ export interface Keeping extends AsyncDisposable {
   readonly done: Promise<void>
 }
 
-export function keepInStep(options: KeepOptions): Keeping {
-  const { definition, log, now = Date.now } = options
+export interface KeepingOptions extends KeepOptions {
+  /**
+   * Whether the source is the original now: while the sides of the link are switched nothing follows it (a switch's own rules
+   * least of all). Default: always.
+   */
+  readonly follows?: () => Promise<boolean>
+}
+
+export function keepInStep(options: KeepingOptions): Keeping {
+  const { definition, log, now = Date.now, follows = async () => true } = options
   const ending = new AbortController()
   const signal = AbortSignal.any([options.signal, ending.signal])
   let groups: ReadonlyMap<string, GroupRound> = new Map()
@@ -80,8 +88,9 @@ export function keepInStep(options: KeepOptions): Keeping {
   async function run(): Promise<void> {
     while (!signal.aborted) {
       try {
-        await round()
-        reason = ''
+        const original = await follows()
+        if (original) await round()
+        reason = original ? '' : 'the sides of the link are switched: nothing follows the source'
       } catch (error) {
         if (signal.aborted) return
         const what = describeError(error)
