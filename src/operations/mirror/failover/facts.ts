@@ -67,6 +67,8 @@ export interface FailoverFacts {
   readonly principal: string | null
   /** Whether a group's positions are kept in step. */
   readonly keepsGroup: (group: string) => boolean
+  /** What becomes of positions at the target that the link did not put there. */
+  readonly foreignPositions: 'leave' | 'advance'
   /** What the link's worker last said; undefined: nothing lately. */
   readonly status: LinkStatus | undefined
   readonly source: SideFacts

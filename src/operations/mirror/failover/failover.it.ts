@@ -209,6 +209,12 @@ describe('the sides of a link are switched, with certificates and rules', () => 
     )
     assert.equal(await settings(edge), 'lz4')
     await enough(100)
+    // Groups that have read at both sides are the link's to move again.
+    const again = await rehearseSwitch(context, promote, signal)
+    assert.deepEqual(
+      [again.forbids, again.again, again.skipped],
+      [[], { atLeast: 0, atMost: 0 }, { atLeast: 0, atMost: 0 }],
+    )
     const written = await writer.stop()
     await until(
       async () => groups.map(total),

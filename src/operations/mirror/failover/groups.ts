@@ -1,6 +1,7 @@
 /** What a switch of sides means for consumer groups. Pure. */
 import { isActive } from '../keep/facts.ts'
-import { within } from '../keep/positions.ts'
+import { decidePosition, within } from '../keep/positions.ts'
+import type { Moved } from '../keep/state.ts'
 import { type FailoverFacts, logsOf, type PartitionLog, pairKey, type SeenSide } from './facts.ts'
 import {
   type Bound,
@@ -84,7 +85,7 @@ function plannedGroups(
 ): GroupOutcome[] {
   const [here, there] = [positionsAt(facts, source, 'source'), positionsAt(facts, target, 'copy')]
   const [readsHere, readsThere] = [activeAt(source), activeAt(target)]
-  const ends = logsOf(source)
+  const [ends, moved] = [logsOf(source), movedPlaces(facts)]
   const outcomes = [...here].map(([key, [place, offset]]): GroupOutcome => {
     const stands = there.get(key)?.[1] ?? null
     const common = { ...place, here: offset, there: stands }
@@ -95,6 +96,15 @@ function plannedGroups(
       const note = 'it has members at the target: they say where it stands'
       return { ...common, ...leftAlone(offset, stands, end), note }
     }
+    const decided = decidePosition({
+      source: offset,
+      target: stands,
+      ends: { start: 0, end },
+      moved: moved.get(key)?.[1],
+      foreign: facts.foreignPositions,
+    })
+    if (decided.kind === 'leave')
+      return { ...common, ...leftAlone(offset, stands, end), note: decided.reason }
     const unread = Math.max(0, end - offset)
     const reads = readsHere.has(place.group) && unread > 0
     if (reads && consents.includes('allow-repeats'))
@@ -173,13 +183,19 @@ function unplannedGroups(facts: FailoverFacts, target: SeenSide): GroupOutcome[]
 /** Where groups stood at the source: as it says, else as the link saw it last. */
 function lastSeen(facts: FailoverFacts): Map<string, [Place, number]> {
   if (facts.source.reachable) return positionsAt(facts, facts.source, 'source')
+  return new Map([...movedPlaces(facts)].map(([key, [place, { source }]]) => [key, [place, source]]))
+}
+
+/** What the link has moved, by the topics' names at the source. */
+function movedPlaces(facts: FailoverFacts): Map<string, [Place, Moved]> {
   const names = new Map(facts.topics.map(({ source, copy }) => [copy, source]))
-  const found = new Map<string, [Place, number]>()
+  const found = new Map<string, [Place, Moved]>()
   for (const [group, moved] of Object.entries(facts.kept.groups))
-    for (const { topic: copy, partition, source } of moved) {
-      const topic = names.get(copy)
-      if (topic !== undefined)
-        found.set(placeKey({ group, topic, partition }), [{ group, topic, partition }, source])
+    for (const each of moved) {
+      const topic = names.get(each.topic)
+      if (topic === undefined) continue
+      const place = { group, topic, partition: each.partition }
+      found.set(placeKey(place), [place, each])
     }
   return found
 }

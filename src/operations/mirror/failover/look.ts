@@ -76,6 +76,7 @@ export async function lookAtBoth(
     offsets: definition.offsets,
     principal,
     keepsGroup: group => keeps.means(group),
+    foreignPositions: definition.keep.foreignPositions,
     status,
     source: theirs,
     target: ours,

@@ -100,6 +100,7 @@ function facts(fields: Partial<FailoverFacts> = {}): FailoverFacts {
     offsets: 'identity',
     principal: 'User:link',
     keepsGroup: group => !group.startsWith('not-'),
+    foreignPositions: 'leave',
     status: status([]),
     source: side([100]),
     target: side([100], { acls: [] }),
@@ -394,28 +395,32 @@ test('planned, groups that are kept in step lose and repeat nothing; what become
     { id: 'not-kept-ahead', at: [60] },
     { id: 'not-there', at: [60] },
     { id: 'local', at: [50] },
+    { id: 'own-way', at: [70] },
   ])
   const target = side([100], { acls: [] }, [
     { id: 'kept', at: [35] },
+    { id: 'own-way', at: [30] },
     { id: 'not-kept', at: [45] },
     { id: 'not-kept-ahead', at: [80] },
     { id: 'local', state: 'Stable', at: [90] },
   ])
-  const found = facts({ source, target })
+  const moved = [{ topic: 'orders', partition: 0, before: null, target: 35, source: 35 }]
+  const found = facts({ source, target, kept: { ...EMPTY_KEEP, groups: { kept: moved } } })
   assert.deepEqual(groupsOf(found, promote), [
     ['kept', 40, [0, 0], [0, 0]],
     ['local', 90, [0, 0], [40, 40]],
     ['not-kept', 45, [15, 15], [0, 0]],
     ['not-kept-ahead', 80, [0, 0], [20, 20]],
     ['not-there', null, [0, 60], [0, 40]],
+    ['own-way', 30, [40, 40], [0, 0]],
     ['reading', 70, [0, 0], [0, 0]],
   ])
   const notes = new Map(rehearse(found, promote).groups.map(({ group, note }) => [group, note]))
   assert.match(notes.get('reading')!, /it still reads at the source: 30 to go, or to be stopped/)
   assert.match(notes.get('local')!, /it has members at the target/)
   // Moved while it reads, it may read again what it had still to read.
-  const moved = groupsOf(found, { ...promote, consents: ['allow-repeats'] })
-  assert.deepEqual(moved.at(-1), ['reading', 70, [0, 30], [0, 0]])
+  const asTheyStand = groupsOf(found, { ...promote, consents: ['allow-repeats'] })
+  assert.deepEqual(asTheyStand.at(-1), ['reading', 70, [0, 30], [0, 0]])
 })
 
 test('unplanned, a group goes on where it was moved last: what it read since it reads again, within bounds', () => {
