@@ -22,9 +22,9 @@ import { batchOf } from '../../../../test/wire/records.ts'
 import { ensureAuthority } from '../../../foundation/tls/authority.ts'
 import { ensureCertificate } from '../../../foundation/tls/renew.ts'
 import type { ResolvedCluster } from '../../../operations/fleet/contract.ts'
-import { readActivity } from '../../activity-file.ts'
 import { writeFleetFile } from '../../fleet-file.ts'
 import { type Home, homeAt } from '../../home.ts'
+import { outboxOf } from '../../outbox.ts'
 
 const PROGRAM = fileURLToPath(new URL('../main.ts', import.meta.url))
 const LINK = 'edge-hub'
@@ -183,7 +183,8 @@ describe('a declared link, kept in step and switched by the ajna program, its wo
     const verified = await ajna('link', 'verify', LINK)
     assert.equal(verified.code, 0, verified.out + verified.err)
 
-    const entries = [...(await readActivity(home)).values()].map(({ action, outcome }) => [action, outcome])
+    const waiting = await outboxOf(home).look()
+    const entries = waiting.map(({ entry }) => [entry.action, entry.outcome])
     assert.deepEqual(entries, [
       ['link.promote', 'done'],
       ['link.promote', 'refused'],

@@ -126,7 +126,8 @@ export async function carry(name: string, action: FailoverAction, flags: SidesFl
   const signal = interrupted()
   const options = optionsOf(action, flags)
   const before = (await context.store.load())?.state.operation ?? null
-  if (before?.action === action) say(`going on with the ${action} of ${new Date(before.startedAt).toISOString()}`)
+  if (before?.action === action)
+    say(`going on with the ${action} of ${new Date(before.startedAt).toISOString()}`)
   else say(renderRehearsal(await rehearseSwitch(context, options, signal)))
   const outbox = outboxOf(homeOf())
   const begun = await outbox.put(switchBegun(name, action, Date.now()))
