@@ -125,8 +125,6 @@ export async function adoptEnds(at: Switching): Promise<Evidence> {
   const ends = await sameEnds(at, 'target')
   const [copied, there] = [await link.copiedIds(at.signal), await topicsOf(at, 'source')]
   const others = namesAt(at, 'source').filter(name => copied.get(name) !== there.get(name)?.id)
-  const names = new Map(at.topics.map(({ source, copy }) => [source, copy]))
-  const atTarget = ends.map(each => ({ ...each, topic: names.get(each.topic)! }))
-  await link.rebase(atTarget, others, at.signal)
+  await link.rebase(ends, others, at.signal)
   return { ends: endsText(ends), others }
 }

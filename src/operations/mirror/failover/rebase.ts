@@ -9,7 +9,7 @@ import type { LogEnd } from './state.ts'
  * link's own in another's place, which would not be.
  *
  * @param target not as the link itself, which may write nowhere just then: producer ids are only for those who may
- * @param ends by the topics' names at the target
+ * @param ends by the topics' names at the link's source
  * @param forget topics that are others at its source now
  */
 export async function rebaseLink(

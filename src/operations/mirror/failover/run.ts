@@ -95,7 +95,6 @@ async function begun(
   const operation: Operation = {
     id: context.newId(),
     action,
-    // Giving up a switch back is a promotion by name only.
     from: before.phase,
     planned,
     consents: [...consents],

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { AjnaError } from '../../../foundation/errors/errors.ts'
-import { valueFile } from '../file-store.ts'
+import { lockFile } from '../../../foundation/process/lock.ts'
+import { valueFile } from '../value-file.ts'
 import { FAILOVER_CHANGED } from './errors.ts'
 import { type FailoverStore, failoverStateSchema, type VersionedState } from './state.ts'
 
@@ -9,12 +10,13 @@ const fileSchema: z.ZodType<VersionedState> = z.strictObject({
   state: failoverStateSchema,
 })
 
-/** In one file, of one machine: two processes that save at the same moment are told apart by the version they read. */
+/** In one file, for the processes of one machine: of two that save at the same moment one comes too late, and is told. */
 export function fileFailoverStore(path: string): FailoverStore {
   const file = valueFile<VersionedState>(path, fileSchema)
   return {
     load: file.load,
     async save(state, expected) {
+      await using _lock = await lockFile(`${path}.lock`, { wait: true })
       const found = (await file.load())?.version ?? 0
       if (found !== expected)
         throw new AjnaError(FAILOVER_CHANGED, `version ${expected} was expected, ${found} was found`)

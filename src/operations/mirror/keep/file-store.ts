@@ -1,4 +1,4 @@
-import { valueFile } from '../file-store.ts'
+import { valueFile } from '../value-file.ts'
 import { EMPTY_KEEP, type KeepState, type KeepStore, keepStateSchema } from './state.ts'
 
 /** What a link keeps, in one file: for one worker at a time. */
