@@ -1,17 +1,20 @@
 import { open, readFile, rename } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { z } from 'zod'
-import { AjnaError } from '../../foundation/errors/errors.ts'
-import { LINK_STATE_INVALID } from './errors.ts'
+import { AjnaError, type ErrorKind } from '../../foundation/errors/errors.ts'
 
 /** A value in one file: replaced as a whole, and on the disk before `save` resolves. */
 export interface ValueFile<Value> {
-  /** Undefined: there is none yet. @throws AjnaError LINK_STATE_INVALID */
+  /** Undefined: there is none yet. @throws AjnaError of the kind given, when it is no such value */
   load(): Promise<Value | undefined>
   save(value: Value): Promise<void>
 }
 
-export function valueFile<Value>(path: string, schema: z.ZodType<Value>): ValueFile<Value> {
+export function valueFile<Value>(
+  path: string,
+  schema: z.ZodType<Value>,
+  invalid: ErrorKind,
+): ValueFile<Value> {
   return {
     async load() {
       const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
@@ -22,7 +25,7 @@ export function valueFile<Value>(path: string, schema: z.ZodType<Value>): ValueF
       try {
         return schema.parse(JSON.parse(text))
       } catch (cause) {
-        throw new AjnaError(LINK_STATE_INVALID, path, { cause })
+        throw new AjnaError(invalid, path, { cause })
       }
     },
     async save(value) {

@@ -18,3 +18,9 @@ export const FAILOVER_CHANGED = errorKind(
   'Somebody else is switching the same link.',
   'Look at the link (`ajna link rehearse`), then decide again.',
 )
+
+export const FAILOVER_STATE_INVALID = errorKind(
+  'FAILOVER_STATE_INVALID',
+  'Which side of a link is the original cannot be read.',
+  'Restore the file: it names the rules that a switch put at both sides, which would have to be found and taken away by hand.',
+)

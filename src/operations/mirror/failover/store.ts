@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { AjnaError } from '../../../foundation/errors/errors.ts'
 import { lockFile } from '../../../foundation/process/lock.ts'
 import { valueFile } from '../value-file.ts'
-import { FAILOVER_CHANGED } from './errors.ts'
+import { FAILOVER_CHANGED, FAILOVER_STATE_INVALID } from './errors.ts'
 import { type FailoverStore, failoverStateSchema, type VersionedState } from './state.ts'
 
 const fileSchema: z.ZodType<VersionedState> = z.strictObject({
@@ -12,7 +12,7 @@ const fileSchema: z.ZodType<VersionedState> = z.strictObject({
 
 /** In one file, for the processes of one machine: of two that save at the same moment one comes too late, and is told. */
 export function fileFailoverStore(path: string): FailoverStore {
-  const file = valueFile<VersionedState>(path, fileSchema)
+  const file = valueFile<VersionedState>(path, fileSchema, FAILOVER_STATE_INVALID)
   return {
     load: file.load,
     async save(state, expected) {
