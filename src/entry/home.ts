@@ -29,7 +29,6 @@ export const stateNames: readonly string[] = [
   'hosts',
   'logs',
   'objects',
-  'outbox',
   'pki',
   'ports.json',
   'run',

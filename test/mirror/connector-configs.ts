@@ -44,6 +44,5 @@ export function translated(
   return translateConnector(connectorKind(config['connector.class']!)!, config, {
     pemDirectory,
     defaultTarget: null,
-    trusted: true,
   })
 }

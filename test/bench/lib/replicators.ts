@@ -35,7 +35,7 @@ const NODE_OPTIONS = [
 export async function startLinkProcess(
   source: TestCluster,
   target: TestCluster,
-  options: { readonly nodeOptions?: readonly string[] } = {},
+  options: { readonly nodeOptions?: readonly string[]; readonly topicsEveryMs?: number } = {},
 ): Promise<Replicator> {
   const { nodeOptions = [], ...setting } = options
   const folder = await sweptFolder('ajna-link-')
@@ -55,8 +55,9 @@ export async function startLinkProcess(
         target: target.bootstrap,
         ...tls,
         ...setting,
+        topicsEveryMs: options.topicsEveryMs ?? 2_000,
         store: join(folder.path, `${name}.json`),
-        link: { name, topics: { include: [topics.replaceAll('.*', '*')] } },
+        spec: { name, topics: [topics.replaceAll('.*', '*')] },
       }
       await ask(child, { kind: 'begin', setup })
       return topic => topic

@@ -25,7 +25,6 @@ export function tasksOf<Partition extends { readonly topic: string; readonly par
 /** A status older than this says nothing about now: who said it may be gone. */
 const STALE_MS = 30_000
 const TRACED_PARTITIONS = 20
-const AT_WORK: ReadonlySet<string> = new Set(['starting', 'running', 'paused'])
 
 export interface StateContext {
   readonly workerId: string
@@ -68,11 +67,9 @@ function linkState(
     const since = new Date(status.observedAt).toISOString()
     return { state: 'UNASSIGNED', trace: `no worker has said anything about this link since ${since}` }
   }
-  if (!AT_WORK.has(status.state))
+  if (status.state === 'stopped' || status.state === 'deposed')
     return { state: 'UNASSIGNED', trace: status.reason || `the link’s worker is ${status.state}` }
-  // It cannot begin, and tries on; what runs and has something to say waits for somebody.
-  const state = status.state === 'starting' && status.reason !== '' ? 'FAILED' : 'RUNNING'
-  return { state, trace: status.reason }
+  return { state: 'RUNNING', trace: '' }
 }
 
 /** A task has failed when somebody has to do something about one of its partitions; its others go on all the same. */
@@ -83,7 +80,7 @@ function taskState(
   context: StateContext,
 ): StateInfo {
   const failed = partitions.filter(each => each.state === 'halted' || each.state === 'blocked')
-  if (failed.length === 0) return stateInfo(state, state === 'RUNNING' ? '' : trace, context)
+  if (failed.length === 0) return stateInfo(state, trace, context)
   const lines = failed
     .slice(0, TRACED_PARTITIONS)
     .map(each => `${each.topic}-${each.partition}: ${each.state}: ${each.reason}`)
