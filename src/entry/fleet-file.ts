@@ -23,6 +23,8 @@ export interface RolePorts {
   readonly agent: number
   readonly archive: number
   readonly mirror: number
+  /** Kafka Connect's REST API. */
+  readonly connect: number
 }
 
 /** What `fleet.json` holds: the accepted declaration and where this machine has put what runs on it. */

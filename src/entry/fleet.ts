@@ -1,8 +1,10 @@
-import { readFile, stat } from 'node:fs/promises'
+import { createReadStream } from 'node:fs'
+import { stat } from 'node:fs/promises'
 import { hostname, userInfo } from 'node:os'
 import { dirname, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { MAX_CONFIG_BYTES } from '../foundation/config/source.ts'
 import { AjnaError, errorKind } from '../foundation/errors/errors.ts'
 import { type ClusterAdmin, openCluster } from '../foundation/kafka/admin.ts'
 import type { Logger } from '../foundation/log/log.ts'
@@ -56,10 +58,19 @@ export async function declaredFleet(home: Home, file: string | undefined): Promi
 }
 
 async function readDeclaration(home: Home, file: string): Promise<ResolvedFleet> {
-  const text = await readFile(file, 'utf8').catch((cause: unknown) => {
+  const text = await readBeginning(file).catch((cause: unknown) => {
     throw new AjnaError(FLEET_FILE_MISSING, `cannot read ${file}`, { cause })
   })
   return resolveFleet(readSpec(text, file), { directory: dirname(resolve(file)), home: home.root })
+}
+
+/** A little more than a declaration may have, so that what is larger is refused for that, and a device without an end ends. */
+const READ_BYTES = MAX_CONFIG_BYTES + 1
+
+async function readBeginning(file: string): Promise<string> {
+  const pieces: Buffer[] = []
+  for await (const piece of createReadStream(file, { end: READ_BYTES - 1 })) pieces.push(piece as Buffer)
+  return Buffer.concat(pieces).toString('utf8')
 }
 
 export interface FleetTask {

@@ -29,6 +29,7 @@ export const stateNames: readonly string[] = [
   'hosts',
   'logs',
   'objects',
+  'outbox',
   'pki',
   'ports.json',
   'run',

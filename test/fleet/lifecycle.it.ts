@@ -7,6 +7,7 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { type TestContext, type TestFn, type TestOptions, test } from 'node:test'
 import { dataOf } from '../../src/entry/api/client.ts'
+import { askAgent } from '../../src/entry/control/agents.ts'
 import { readFleetFile } from '../../src/entry/fleet-file.ts'
 import { pidFile } from '../../src/foundation/process/run.ts'
 import { serverLogPath } from '../../src/operations/fleet/brokers/logging.ts'
@@ -26,6 +27,7 @@ import {
 const PATIENT_MS = 180_000
 const UP_TO_DATE_MS = 120_000
 const GIB = 1024 ** 3
+const DISK_FULL = /No space left on device/
 
 const spec = await readFile(new URL('two-small-sites.yaml', import.meta.url), 'utf8')
 const ROLES = ['agent', 'archive', 'auditor', 'control', 'mirror']
@@ -185,12 +187,10 @@ test('a fleet from its first start to its reset', { timeout: 900_000 }, async t 
       await disk!.fillTo(64 * 1024)
       await lines.write(2_000)
       await until('the brokers say that the disk is full', PATIENT_MS, async () => {
-        const { items } = dataOf(
-          await (await accessTo(place)).api.GET('/api/activity', {
-            params: { query: { limit: 50, search: 'No space left' } },
-          }),
+        const ends = await endsToldByAgent(place)
+        return BROKERS.every(name =>
+          ends.some(({ subject, reason }) => subject === name && DISK_FULL.test(reason)),
         )
-        return BROKERS.every(name => items.some(({ summary }) => summary.startsWith(name)))
       })
       await lines.write(500)
       assert.equal((await place.ajna('status')).code, 4)
@@ -199,6 +199,14 @@ test('a fleet from its first start to its reset', { timeout: 900_000 }, async t 
       disk!.resize(3 * GIB)
       await until('all runs again', PATIENT_MS, async () => (await place.ajna('status')).code === 0)
       await allLinesOnce(place, lines.written())
+      await until('it stands in the activity', PATIENT_MS, async () => {
+        const query = { limit: 50, search: 'No space left' }
+        const { api } = await accessTo(place)
+        const { items } = dataOf(await api.GET('/api/activity', { params: { query } }))
+        return BROKERS.every(name =>
+          items.some(({ summary, outcome }) => summary.startsWith(name) && outcome === 'done'),
+        )
+      })
     },
   )
 
@@ -325,6 +333,16 @@ async function allLinesOnce(place: FleetPlace, written: number): Promise<void> {
     async () => (await countOf(place))[1]! >= written,
   )
   assert.deepEqual(await countOf(place), [written, written])
+}
+
+/** Why processes ended that were not asked to, as the agent that keeps them knows it now. */
+async function endsToldByAgent({ home }: FleetPlace): Promise<{ subject: string; reason: string }[]> {
+  const { ports } = await readFleetFile(home)
+  const token = (await readFile(home.token, 'utf8')).trim()
+  const { events } = await askAgent({ port: ports.agent, token }, AbortSignal.timeout(PATIENT_MS))
+  return events
+    .filter(({ kind, details }) => kind === 'process' && details['kind'] === 'exited')
+    .map(({ subject, details }) => ({ subject, reason: String(details['reason']) }))
 }
 
 interface LineFile {

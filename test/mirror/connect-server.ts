@@ -30,7 +30,11 @@ export interface ConnectServer extends AsyncDisposable {
 /** Connect's REST API over a registry, on a port of its own. */
 export async function connectServer(
   registry: LinkRegistry,
-  { now = () => 0, pemDirectory = '/state/mirror/pem' }: { now?: () => number; pemDirectory?: string } = {},
+  {
+    now = () => 0,
+    pemDirectory = '/state/mirror/pem',
+    trusted = true,
+  }: { now?: () => number; pemDirectory?: string; trusted?: boolean } = {},
 ): Promise<ConnectServer> {
   const session = sessionOf('t'.repeat(43))
   const files: PemFile[] = []
@@ -48,7 +52,7 @@ export async function connectServer(
   server.app.after(() =>
     connectRoutes(server.app, {
       registry,
-      translation: { pemDirectory, defaultTarget: null },
+      translation: { pemDirectory, defaultTarget: null, trusted },
       writePem: async file => void files.push(file),
       workerId: () => new URL(address).host,
       version: '0.1.0',

@@ -44,5 +44,6 @@ export function translated(
   return translateConnector(connectorKind(config['connector.class']!)!, config, {
     pemDirectory,
     defaultTarget: null,
+    trusted: true,
   })
 }

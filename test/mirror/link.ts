@@ -2,10 +2,14 @@ import { openCluster } from '../../src/foundation/kafka/admin.ts'
 import { createLogger, type Logger } from '../../src/foundation/log/log.ts'
 import type { TlsIdentity } from '../../src/foundation/wire/contract.ts'
 import { openWire } from '../../src/foundation/wire/wire.ts'
-import type { LinkSpec } from '../../src/operations/mirror/contract.ts'
-import { fileLinkStore } from '../../src/operations/mirror/file-store.ts'
+import {
+  type LinkDefinition,
+  type LinkDefinitionInput,
+  linkDefinitionSchema,
+} from '../../src/operations/mirror/definition.ts'
 import { kafkaLinkAdmin } from '../../src/operations/mirror/kafka-admin.ts'
 import { type Link, startLink } from '../../src/operations/mirror/run.ts'
+import { keptInFile } from './kept.ts'
 
 export interface LinkSetup {
   readonly source: readonly string[]
@@ -13,38 +17,45 @@ export interface LinkSetup {
   /** Who the link is at either side, where they want to know. */
   readonly sourceTls?: TlsIdentity
   readonly targetTls?: TlsIdentity
-  /** File of the link's state. */
+  /** File of what the link keeps. */
   readonly store: string
-  readonly spec: LinkSpec
-  /** Default 500: tests do not wait for what they are not about. */
-  readonly topicsEveryMs?: number
+  /** Without its ends. */
+  readonly link: Omit<LinkDefinitionInput, 'source' | 'target'>
 }
 
-/** A link's worker in this process, with all it needs, until it is disposed. */
+const SHARDS = 16
+
+export function definitionOf({ source, target, link }: LinkSetup): LinkDefinition {
+  const end = (bootstrap: readonly string[]) => ({ bootstrap: [...bootstrap], tls: null })
+  return linkDefinitionSchema.parse({ ...link, source: end(source), target: end(target) })
+}
+
+/** A link's worker in this process, with all it needs and all of its shards, until it is disposed. */
 export async function linkBetween(
   setup: LinkSetup,
   log: Logger = createLogger('link', 2, 'error'),
 ): Promise<Link> {
   const stop = new AbortController()
-  const { topicsEveryMs = 500 } = setup
   const from = sideOf(setup.source, setup.sourceTls, log)
   const to = sideOf(setup.target, setup.targetTls, log)
-  const link = await startLink({
-    spec: setup.spec,
+  const link = startLink({
+    definition: definitionOf(setup),
     source: from.wire,
     target: to.wire,
     sourceAdmin: kafkaLinkAdmin(from.admin),
     targetAdmin: kafkaLinkAdmin(to.admin),
-    store: fileLinkStore(setup.store),
+    kept: await keptInFile(setup.store, to.wire, stop.signal),
+    shards: SHARDS,
+    holds: () => true,
     log,
     signal: stop.signal,
-    topicsEveryMs,
   })
+  for (let shard = 0; shard < SHARDS; shard++) link.gain(shard, 1)
   const dispose = async (): Promise<void> => {
     await link[Symbol.asyncDispose]()
     await Promise.all([from, to].flatMap(({ wire, admin }) => [wire.close(), admin.close()]))
   }
-  return { status: link.status, done: link.done, [Symbol.asyncDispose]: dispose }
+  return { ...link, [Symbol.asyncDispose]: dispose }
 }
 
 function sideOf(bootstrap: readonly string[], tls: TlsIdentity | undefined, log: Logger) {

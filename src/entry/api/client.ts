@@ -1,6 +1,6 @@
 import createClient, { type Client } from 'openapi-fetch'
 import type { paths } from '../../../console/src/api/schema.d.ts'
-import { AjnaError, errorKind } from '../../foundation/errors/errors.ts'
+import { AjnaError, type ExitCode, errorKind } from '../../foundation/errors/errors.ts'
 import type { ErrorBody } from '../../foundation/http/answer.ts'
 
 export const CONTROL_UNREACHABLE = errorKind(
@@ -53,11 +53,17 @@ export function dataOf<Data>(answer: {
       code,
       meaning: '',
       remedy,
-      exit: answer.response.status === 409 ? 3 : answer.response.status < 500 ? 2 : 1,
+      exit: exitOf(answer.response.status),
     },
     body?.message ?? `the server answered ${answer.response.status}`,
     {
       details: body?.details ?? {},
     },
   )
+}
+
+/** Of a command that was answered so: refused as unsafe, invalid input, or failed. */
+function exitOf(status: number): ExitCode {
+  if (status === 403 || status === 409) return 3
+  return [400, 404, 405, 415, 422].includes(status) ? 2 : 1
 }

@@ -1,4 +1,4 @@
-import { openSession } from '../../foundation/http/session.ts'
+import { readSession } from '../../foundation/http/session.ts'
 import { type ApiClient, createApiClient } from '../api/client.ts'
 import { type FleetFile, readFleetFile } from '../fleet-file.ts'
 import { type Home, homeOf } from '../home.ts'
@@ -13,7 +13,7 @@ export async function connectApi(): Promise<{
 }> {
   const home = homeOf()
   const file = await readFleetFile(home)
-  const { token } = await openSession(home.token)
+  const { token } = await readSession(home.token)
   const base = `http://127.0.0.1:${file.ports.console}`
   return { api: createApiClient(base, token), base, token, home, file }
 }

@@ -63,6 +63,7 @@ function program(): Command {
       .command('show <name>')
       .option('--json', 'one JSON document')
       .action(async (name, options) => (await import('./commands/show.ts')).show(noun, name, options))
+    if (noun === 'link') positionCommands(group)
     if (noun === 'link')
       group
         .command('verify <name>')
@@ -127,6 +128,49 @@ function program(): Command {
     .option('--digest <digest>')
     .action(async (name, options) => (await import('../roles/run.ts')).runRole(name, options.home))
   return ajna
+}
+
+/** Where a link stands, out and in, and going on where another replicator stopped. */
+function positionCommands(link: Command): void {
+  const offsets = link.command('offsets').description('where a link stands, as a file')
+  offsets
+    .command('export <name>')
+    .description('print the positions of a link’s partitions')
+    .option(
+      '--format <format>',
+      'csv, json, mirus (its offset tool’s columns) or mm2 (Connect’s offsets)',
+      'csv',
+    )
+    .option('--connector <name>', 'mirus: the connector’s name (default: the link’s)')
+    .option('--alias <alias>', 'mm2: the alias of the source cluster')
+    .action(async (name, options) => (await import('./commands/positions.ts')).exportPositions(name, options))
+  offsets
+    .command('import <name> <file>')
+    .description('have a stopped link go on where a file says (-: standard input)')
+    .option('--format <format>', 'csv, json, mirus or mm2', 'csv')
+    .option('--connector <name>', 'mirus: rows of this connector (default: the link’s name)')
+    .option('--alias <alias>', 'mm2: rows of this source cluster')
+    .option('--dry-run', 'only show what would be set')
+    .action(async (name, file, options) =>
+      (await import('./commands/positions.ts')).importPositions(name, file, options),
+    )
+  link
+    .command('relieve <name>')
+    .description('find, record by record, where a MirrorMaker 2 or a Mirus that has stopped got to')
+    .requiredOption('--from <replicator>', 'mirrormaker or mirus')
+    .option(
+      '--offsets-topic <topic>',
+      'its offsets at the target (default: mm2-offsets.<alias>.internal, mirus-offsets)',
+    )
+    .option(
+      '--syncs-topic <topic>',
+      'mirrormaker: offset-syncs at the source (default: mm2-offset-syncs.<alias>.internal)',
+    )
+    .option('--connector <name>', 'its name (default: MirrorSourceConnector; mirus: the link’s)')
+    .option('--alias <alias>', 'mirrormaker: the alias of its source')
+    .option('--set', 'have the stopped link go on there')
+    .option('--json', 'one JSON document')
+    .action(async (name, options) => (await import('./commands/positions.ts')).relieve(name, options))
 }
 
 function wholeNumber(text: string): number {

@@ -1,86 +1,118 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import { z } from 'zod'
 import type { ResolvedLink } from '../../operations/fleet/contract.ts'
 import { type LinkStatus, linkStatusSchema } from '../../operations/mirror/contract.ts'
+import type { LinkDefinition, LinkEnd } from '../../operations/mirror/definition.ts'
+import type { LinkRegistry } from '../../operations/mirror/registry.ts'
+import { copyName, topicSelector } from '../../operations/mirror/select.ts'
 import type { LinkDetail } from '../api/models.ts'
 
-const ASK_EVERY_MS = 1_000
-const ASK_DEADLINE_MS = 2_000
 /** A status older than this says nothing about now. */
 const STALE_MS = 10_000
 /** Behind by more than this in time, a link lags. */
 const LAGGING_MS = 10_000
 const MINUTE_MS = 60_000
 const MINUTES = 30
+const ASK_DEADLINE_MS = 2_000
 
 export const mirrorPath = '/api/links'
 export const mirrorAnswer = z.object({ links: z.array(linkStatusSchema) })
 
+/** Asks a mirror worker how its links stand. */
+export function askWorker(token: string) {
+  return async (address: string, signal: AbortSignal): Promise<readonly LinkStatus[]> => {
+    const response = await fetch(`${address}${mirrorPath}`, {
+      headers: { authorization: `Bearer ${token}` },
+      signal: AbortSignal.any([signal, AbortSignal.timeout(ASK_DEADLINE_MS)]),
+    })
+    return mirrorAnswer.parse(await response.json()).links
+  }
+}
+
 export interface LinkWatch {
+  /** Takes in what a link's workers have said. */
+  note(name: string): void
   links(): LinkDetail[]
   /** The link that writes a topic at a cluster, or null. */
   linkOf(cluster: string, topic: string): string | null
 }
 
 export interface LinkWatchOptions {
-  readonly links: readonly ResolvedLink[]
-  readonly port: number
-  readonly token: string
+  /** Those of the fleet's file: shown also before anybody has taken them up. */
+  readonly declared: readonly ResolvedLink[]
+  /** Undefined until it could be opened. */
+  readonly registry: () => LinkRegistry | undefined
   readonly now: () => number
-  readonly changed: () => void
-  readonly signal: AbortSignal
 }
 
-/** Asks the mirror role for its links' states every second. */
-export function watchLinks(options: LinkWatchOptions): LinkWatch {
-  const { port, token, now, signal } = options
-  const known = new Map<string, LinkStatus>()
-  const rates = new Map(options.links.map(({ name }) => [name, createLinkRates()]))
+/** A link with what is known of its work. */
+interface Watched {
+  readonly name: string
+  readonly from: string
+  readonly to: string
+  readonly definition: LinkDefinition | undefined
+  readonly status: LinkStatus | undefined
+}
 
-  async function ask(): Promise<void> {
-    const deadline = AbortSignal.any([signal, AbortSignal.timeout(ASK_DEADLINE_MS)])
-    const response = await fetch(`http://127.0.0.1:${port}${mirrorPath}`, {
-      headers: { authorization: `Bearer ${token}` },
-      signal: deadline,
-    })
-    for (const status of mirrorAnswer.parse(await response.json()).links) {
-      known.set(status.link, status)
-      rates.get(status.link)?.note(status)
-    }
-    options.changed()
+export function watchLinks({ declared, registry, now }: LinkWatchOptions): LinkWatch {
+  const rates = new Map<string, LinkRates>()
+  const ratesOf = (name: string): LinkRates => {
+    const known = rates.get(name) ?? createLinkRates()
+    rates.set(name, known)
+    return known
   }
 
-  void (async () => {
-    while (!signal.aborted) {
-      // A mirror that does not answer shows as a status that grows old.
-      await ask().catch(() => undefined)
-      await delay(ASK_EVERY_MS, undefined, { signal }).catch(() => undefined)
-    }
-  })()
+  function watched(): Watched[] {
+    const entries = (registry()?.list() ?? []).map(({ definition }): Watched => {
+      const { name, source, target } = definition
+      const status = registry()?.status(name)
+      return { name, from: placeOf(source), to: placeOf(target), definition, status }
+    })
+    const known = new Set(entries.map(({ name }) => name))
+    const awaited = declared.filter(({ name }) => !known.has(name))
+    return [
+      ...entries,
+      ...awaited.map(({ name, from, to }) => ({ name, from, to, definition: undefined, status: undefined })),
+    ].sort((a, b) => (a.name < b.name ? -1 : 1))
+  }
 
   return {
-    links: () =>
-      options.links.map(link => detailOf(link, known.get(link.name), rates.get(link.name)!, now())),
+    note(name) {
+      const status = registry()?.status(name)
+      if (status !== undefined) ratesOf(name).note(status)
+    },
+    links: () => watched().map(link => detailOf(link, ratesOf(link.name), now())),
     linkOf: (cluster, topic) =>
-      options.links.find(({ to, topics }) => to === cluster && topics.includes(topic))?.name ?? null,
+      watched().find(link => link.to === cluster && writes(link, topic, declared))?.name ?? null,
   }
 }
 
-function detailOf(
-  link: ResolvedLink,
-  status: LinkStatus | undefined,
-  rates: LinkRates,
-  now: number,
-): LinkDetail {
+const placeOf = (end: LinkEnd): string => ('cluster' in end ? end.cluster : end.bootstrap.join())
+
+/** By what its workers say they copy; before they say anything, by what is declared. */
+function writes(
+  { name, definition, status }: Watched,
+  topic: string,
+  declared: readonly ResolvedLink[],
+): boolean {
+  if (definition === undefined)
+    return declared.find(link => link.name === name)?.topics.includes(topic) === true
+  const { rename, topics } = definition
+  const named = topics.include.some(each => copyName(rename, each) === topic && topicSelector(topics)(each))
+  return named || status?.partitions.some(each => copyName(rename, each.topic) === topic) === true
+}
+
+function detailOf(link: Watched, rates: LinkRates, now: number): LinkDetail {
+  const { name, from, to, definition, status } = link
   const partitions = status?.partitions ?? []
   const halted = partitions.filter(({ state }) => state === 'halted' || state === 'blocked')
   const times = partitions.flatMap(({ lagMs }) => (lagMs === null ? [] : [lagMs]))
   const lagMs = times.length === 0 ? null : Math.max(...times)
   const { state, reason, since } = stateOf(status, halted.length, lagMs, now)
+  const topics = new Set(partitions.map(({ topic }) => topic))
   return {
-    name: link.name,
-    from: link.from,
-    to: link.to,
+    name,
+    from,
+    to,
     state,
     reason:
       reason === '' && halted[0] !== undefined
@@ -88,7 +120,7 @@ function detailOf(
         : reason,
     since,
     observedAt: status?.observedAt ?? null,
-    topics: link.topics.length,
+    topics: topics.size === 0 ? (definition?.topics.include.length ?? 0) : topics.size,
     partitions: partitions.length,
     haltedPartitions: halted.length,
     lagRecords: partitions.every(({ lagRecords }) => lagRecords === null)
@@ -119,11 +151,11 @@ function stateOf(
   now: number,
 ): Pick<LinkDetail, 'state' | 'reason' | 'since'> {
   if (status === undefined)
-    return { state: 'unknown', reason: 'the mirror has not answered yet', since: null }
+    return { state: 'unknown', reason: 'no mirror worker has said anything yet', since: null }
   if (now - status.observedAt > STALE_MS)
-    return { state: 'unknown', reason: 'the mirror no longer answers', since: status.observedAt }
-  if (status.state === 'stopped' || status.state === 'deposed')
-    return { state: 'stopped', reason: status.reason, since: status.startedAt }
+    return { state: 'unknown', reason: 'a mirror worker no longer answers', since: status.observedAt }
+  if (status.state === 'stopped') return { state: 'stopped', reason: status.reason, since: status.startedAt }
+  if (status.state === 'paused') return { state: 'stopped', reason: 'paused', since: null }
   if (halted > 0) return { state: 'halted', reason: '', since: status.startedAt }
   if (lagMs !== null && lagMs > LAGGING_MS)
     return { state: 'lagging', reason: `${Math.round(lagMs / 1_000)} s behind`, since: null }
@@ -137,34 +169,49 @@ interface LinkRates {
   history(): number[]
 }
 
+interface Counts {
+  readonly records: number
+  readonly bytes: number
+}
+
 function createLinkRates(): LinkRates {
-  let before: { readonly at: number; readonly records: number; readonly bytes: number } | undefined
-  let rate: { readonly records: number; readonly bytes: number } | undefined
+  let at = 0
+  /** By partition: each begins to count anew when another worker takes it. */
+  let before: ReadonlyMap<string, Counts> | undefined
+  let rate: Counts | undefined
   const minutes: { readonly minute: number; records: number; ms: number }[] = []
   return {
-    note(status) {
-      const at = status.observedAt
-      const records = status.partitions.reduce((sum, each) => sum + each.records, 0)
-      const bytes = status.partitions.reduce((sum, each) => sum + each.bytes, 0)
-      // Counts begin anew with each worker.
-      if (before !== undefined && at > before.at && records >= before.records) {
-        const ms = at - before.at
-        rate = {
-          records: ((records - before.records) / ms) * 1_000,
-          bytes: ((bytes - before.bytes) / ms) * 1_000,
-        }
-        const minute = Math.floor(at / MINUTE_MS)
+    note({ observedAt, partitions }) {
+      if (observedAt <= at) return
+      const ms = observedAt - at
+      const now = new Map(partitions.map(each => [`${each.topic}/${each.partition}`, each as Counts]))
+      if (before !== undefined) {
+        const grown = growth(before, now)
+        rate = { records: (grown.records / ms) * 1_000, bytes: (grown.bytes / ms) * 1_000 }
+        const minute = Math.floor(observedAt / MINUTE_MS)
         const last = minutes.at(-1)
         if (last?.minute === minute) {
-          last.records += records - before.records
+          last.records += grown.records
           last.ms += ms
-        } else minutes.push({ minute, records: records - before.records, ms })
+        } else minutes.push({ minute, records: grown.records, ms })
         if (minutes.length > MINUTES) minutes.shift()
       }
-      before = { at, records, bytes }
+      at = observedAt
+      before = now
     },
     records: () => rate?.records ?? null,
     bytes: () => rate?.bytes ?? null,
     history: () => minutes.map(({ records, ms }) => (records / ms) * 1_000),
   }
+}
+
+function growth(before: ReadonlyMap<string, Counts>, now: ReadonlyMap<string, Counts>): Counts {
+  let [records, bytes] = [0, 0]
+  for (const [partition, count] of now) {
+    const was = before.get(partition)
+    if (was === undefined || was.records > count.records) continue
+    records += count.records - was.records
+    bytes += count.bytes - was.bytes
+  }
+  return { records, bytes }
 }

@@ -1,4 +1,6 @@
+import { once } from 'node:events'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { describeError } from '../../foundation/errors/errors.ts'
 import { openKafkaLog } from '../../foundation/journal/kafka-log.ts'
 import { type ClusterAdmin, openCluster } from '../../foundation/kafka/admin.ts'
@@ -8,17 +10,21 @@ import { type Completeness, watchCompleteness } from '../../operations/completen
 import { ACTIVITY_TOPIC } from '../../operations/fleet/activity/contract.ts'
 import { type RunningActivity, runActivity } from '../../operations/fleet/activity/run.ts'
 import { brokerPrincipal, CONTROL_PRINCIPAL } from '../../operations/fleet/contract.ts'
+import { LINKS_TOPIC } from '../../operations/mirror/links/contract.ts'
+import { openLinkRegistry } from '../../operations/mirror/links/registry.ts'
+import type { LinkRegistry } from '../../operations/mirror/registry.ts'
 import { type Observer, observe } from '../../operations/observe/run.ts'
 import type { ConfigEntry, ProcessStatus } from '../api/models.ts'
 import type { FleetFacts, Platform } from '../api/platform.ts'
 import { clusterAddress } from '../fleet-file.ts'
+import { connectEnds, openLinksJournal } from '../links.ts'
 import { outboxOf } from '../outbox.ts'
 import type { RoleContext } from '../roles/context.ts'
 import { readVersion } from '../version.ts'
 import { type AgentWatch, watchAgent } from './agents.ts'
 import { type BrokerRates, type ClusterWatch, watchCluster } from './clusters.ts'
 import { every } from './every.ts'
-import { watchLinks } from './links.ts'
+import { askWorker, watchLinks } from './links.ts'
 import { archiveClient } from './logs.ts'
 import { createProcessLooker, type ProcessFacts } from './processes.ts'
 import { readRecords } from './records.ts'
@@ -29,6 +35,7 @@ const BACKFILL_MS = 1_800_000
 const KEEP_COMPLETENESS_MS = 30 * 86_400_000
 const RATE_WINDOW_MS = 60_000
 const CHANGE_EVERY_MS = 1_000
+const REOPEN_MS = 2_000
 const PROCESSES_EVERY_MS = 2_000
 /** How far back closed buckets are looked at for the fleet page. */
 const INCOMPLETE_WITHIN_MS = 6 * 3_600_000
@@ -68,12 +75,12 @@ export async function createPlatform(context: RoleContext): Promise<Platform> {
   observer.done.catch(error => log.error({ err: error }, 'metrics cannot be followed'))
   const completeness = await completenessOf(context, wireOf, archive.completeness)
   const links = watchLinks({
-    links: fleet.links,
-    port: ports.mirror,
-    token: session.token,
+    declared: fleet.links,
+    registry: openRegistry(context, link => {
+      links.note(link)
+      changes.note()
+    }),
     now,
-    changed: changes.note,
-    signal,
   })
   const clusters = new Map<string, ClusterWatch>()
   for (const cluster of fleet.clusters) {
@@ -158,6 +165,41 @@ export async function createPlatform(context: RoleContext): Promise<Platform> {
       log,
     }),
   }
+}
+
+/** The links' registry, once its journal can be opened: what else there is to see does not wait for it. */
+function openRegistry(
+  { home, file, session, log, signal }: RoleContext,
+  changed: (link: string) => void,
+): () => LinkRegistry | undefined {
+  let opened: LinkRegistry | undefined
+  async function open(): Promise<void> {
+    const journal = await openLinksJournal(home, CONTROL_PRINCIPAL, log, signal)
+    // Of a journal that stops the registry knows the last it read; another is opened.
+    const until = AbortSignal.any([signal, journal.stopped])
+    opened = openLinkRegistry({
+      journal,
+      ask: askWorker(session.token),
+      connect: connectEnds(home, log),
+      now: Date.now,
+      log,
+      signal: until,
+    })
+    opened.onChange(changed, until)
+    if (!until.aborted) await once(until, 'abort')
+    await journal.close()
+  }
+  void (async () => {
+    if (!file.fleet.topics.some(({ name }) => name === LINKS_TOPIC)) return
+    while (!signal.aborted) {
+      await open().catch(error => {
+        if (!signal.aborted)
+          log.warn({ reason: describeError(error) }, "the links' journal cannot be read; trying on")
+      })
+      await delay(REOPEN_MS, undefined, { signal }).catch(() => undefined)
+    }
+  })()
+  return () => opened
 }
 
 const sourceNames = {

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { AjnaError, describeError, errorKind } from '../../foundation/errors/errors.ts'
-import { openSession } from '../../foundation/http/session.ts'
+import { readSession } from '../../foundation/http/session.ts'
 import { createLogger } from '../../foundation/log/log.ts'
 import { identity } from '../../foundation/tls/store.ts'
 import type { Wire } from '../../foundation/wire/contract.ts'
@@ -53,7 +53,7 @@ export async function runRole(name: string, root: string): Promise<void> {
       file,
       log,
       signal: ending.signal,
-      session: await openSession(home.token),
+      session: await readSession(home.token),
       async wire(cluster, principal) {
         const address = await clusterAddress(file, cluster, () => identity(home.pki, principal))
         const wire = openWire({ ...address, clientId: `ajna-${name}`, log })

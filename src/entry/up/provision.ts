@@ -31,7 +31,7 @@ export interface ProvisionTask {
 }
 
 const NODE_PORTS = ['client', 'internal', 'controller', 'jmx'] as const
-const ROLE_PORTS = ['console', 'agent', 'archive', 'mirror'] as const
+const ROLE_PORTS = ['console', 'agent', 'archive', 'mirror', 'connect'] as const
 /** For handing over its leaders and closing its logs when its agent restarts it. */
 const BROKER_STOP_MS = 20_000
 
@@ -55,12 +55,17 @@ export async function provision(task: ProvisionTask): Promise<FleetFile> {
     fleet,
     placed,
     host: task.host,
-    ports: Object.fromEntries(ROLE_PORTS.map(name => [name, ports.get(name)!])) as unknown as RolePorts,
+    ports: rolePorts(fleet, ports),
     acceptedAt: new Date().toISOString(),
   }
   const authority = await ensureAuthority(home.pki)
   await issueCertificates(authority, file)
   return file
+}
+
+function rolePorts({ connect }: ResolvedFleet, ports: ReadonlyMap<string, number>): RolePorts {
+  const own = Object.fromEntries(ROLE_PORTS.map(name => [name, ports.get(name)!])) as unknown as RolePorts
+  return connect.port === null ? own : { ...own, connect: connect.port }
 }
 
 const portName = (cluster: string, node: number, port: string): string => `${cluster}/${node}/${port}`

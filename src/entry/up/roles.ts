@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { ProcessSpec } from '../../foundation/process/run.ts'
+import { LINKS_TOPIC } from '../../operations/mirror/links/contract.ts'
 import type { FleetFile } from '../fleet-file.ts'
 import type { Home } from '../home.ts'
 
@@ -32,7 +33,7 @@ export function rolesOf(file: FleetFile): RoleName[] {
       case 'auditor':
         return fleet.ships.length > 0
       case 'mirror':
-        return fleet.links.length > 0
+        return fleet.links.length > 0 || fleet.topics.some(({ name }) => name === LINKS_TOPIC)
       case 'archive':
         return fleet.archive !== null
       case 'control':
@@ -45,14 +46,20 @@ export function rolesOf(file: FleetFile): RoleName[] {
 
 /**
  * What a role's work depends on, as a digest: when it changes, the role is started anew (each is safe to stop at any
- * moment). The agent reads its host plan live, so brokers that come and go do not concern it.
+ * moment). The agent reads its host plan live, so brokers that come and go do not concern it; the mirror reads its links.
  */
 export function roleDigest(role: RoleName, file: FleetFile): string {
   const { fleet, placed, ports, host } = file
   const concerns: Readonly<Record<RoleName, unknown>> = {
     agent: [fleet.ships, host, ports.agent],
     auditor: [fleet.ships, host],
-    mirror: [fleet.links, placed.map(({ name, nodes }) => [name, nodes]), ports.mirror],
+    mirror: [
+      fleet.topics.find(({ name }) => name === LINKS_TOPIC)?.cluster,
+      host,
+      ports.mirror,
+      fleet.connect,
+      ports.connect,
+    ],
     archive: [fleet.archive, ports.archive],
     control: [fleet, placed, ports],
   }

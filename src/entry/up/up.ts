@@ -9,6 +9,7 @@ import { isLocked, lockFile } from '../../foundation/process/lock.ts'
 import { adopt, recordSelf } from '../../foundation/process/run.ts'
 import { checkPortsFree, type PortAllocations } from '../../operations/fleet/brokers/ports.ts'
 import { createApiClient, dataOf } from '../api/client.ts'
+import { type AgentAddress, askAgent } from '../control/agents.ts'
 import { accept, applyDeclared, clusterReady, declaredFleet } from '../fleet.ts'
 import { type FleetFile, findFleetFile } from '../fleet-file.ts'
 import type { Home } from '../home.ts'
@@ -22,6 +23,8 @@ const MIN_FREE_BYTES = 1024 * 1024 * 1024
 const READY_MS = 60_000
 const FIRST_LINE_MS = 60_000
 const POLL_MS = 100
+/** By then an agent that has found its cluster has looked for files more than once. */
+const LOOKED_AT_FILES_MS = 5_000
 
 export interface UpTask {
   readonly home: Home
@@ -132,10 +135,37 @@ async function startAll(
     until('the console does not answer', READY_MS, signal, roles, () => answers(base)),
   )
   if (file.fleet.ships.some(({ files }) => files.length > 0) && file.fleet.archive !== null)
-    await steps.step('first log line visible', () =>
-      until('no log line has come through', FIRST_LINE_MS, signal, roles, () => hasLine(base, session.token)),
-    )
+    await firstLine(task, file, session, roles)
   return `${base}/login?token=${session.token}`
+}
+
+/** Until a line has gone the whole way, or it is certain that there is none to go it. */
+function firstLine(
+  { steps, signal }: UpTask,
+  { ports }: FleetFile,
+  { token }: Session,
+  roles: RoleSupervisor,
+): Promise<void> {
+  const base = `http://127.0.0.1:${ports.console}`
+  const agent = { port: ports.agent, token }
+  return steps.step('first log line visible', () =>
+    until('no log line has come through', FIRST_LINE_MS, signal, roles, async () => {
+      if (await hasLine(base, token)) return true
+      const none = await shipsNothing(agent, signal)
+      if (none) steps.note('none of the files to be shipped holds a line yet')
+      return none
+    }),
+  )
+}
+
+/** The agent has found its cluster and looked at its files, and not one byte is in them. */
+async function shipsNothing(agent: AgentAddress, signal: AbortSignal): Promise<boolean> {
+  const status = await askAgent(agent, signal).catch(() => undefined)
+  return (
+    status?.shipping.connected === true &&
+    status.at - status.startedAt > LOOKED_AT_FILES_MS &&
+    status.files.every(({ size }) => size === 0)
+  )
 }
 
 /** What was accepted before tells drift from change; a fleet that is new has nothing to drift from. */
@@ -179,6 +209,7 @@ async function neededPorts(home: Home, file: FleetFile): Promise<PortAllocations
     agent: 'agent',
     archive: 'archive',
     mirror: 'mirror',
+    connect: 'mirror',
   }
   for (const [name, role] of Object.entries(owners) as [keyof FleetFile['ports'], RoleName][])
     if ((await adopt(home.run, role)) === undefined) needed[name] = file.ports[name]

@@ -12,10 +12,12 @@ import {
 import { describePath, describeValue, type Finding, invalid, type Path, type Problem } from './problem.ts'
 
 /** A file larger than this is refused before it is parsed, bytes. */
-const MAX_CONFIG_BYTES = 4 * 1024 * 1024
+export const MAX_CONFIG_BYTES = 4 * 1024 * 1024
 
 /** Aliases are followed at most this often, so that a small file cannot stand for an enormous one. */
 const MAX_ALIASES = 100
+
+const MAX_SYNTAX_FAULTS = 20
 
 /** A YAML text, as a value and as places. */
 export interface Source {
@@ -35,7 +37,7 @@ export function parseSource(text: string, file: string): Source {
   })
   const bytes = Buffer.byteLength(text)
   if (bytes > MAX_CONFIG_BYTES) {
-    throw invalid(file, [fault(`${bytes} bytes`, `at most ${MAX_CONFIG_BYTES} bytes`)])
+    throw invalid(file, [fault(`${bytes} bytes or more`, `at most ${MAX_CONFIG_BYTES} bytes`)])
   }
   const document = parseDocument(text, {
     lineCounter: lines,
@@ -47,7 +49,11 @@ export function parseSource(text: string, file: string): Source {
   if (faults.length > 0) {
     throw invalid(
       file,
-      faults.map(each => fault(firstLine(each.message), allowedSyntax(each.code), each.pos[0])),
+      // The first ones say it: what follows a fault of syntax mostly follows from it.
+      faults
+        .slice(0, MAX_SYNTAX_FAULTS)
+        .map(each => fault(firstLine(each.message), allowedSyntax(each.code), each.pos[0])),
+      faults.length,
     )
   }
   if (document.contents === null) throw invalid(file, [fault('nothing', 'a YAML document')])
@@ -55,7 +61,8 @@ export function parseSource(text: string, file: string): Source {
   if (misused.length > 0) {
     throw invalid(
       file,
-      misused.map(({ found, allowed, offset }) => fault(found, allowed, offset)),
+      misused.slice(0, MAX_SYNTAX_FAULTS).map(({ found, allowed, offset }) => fault(found, allowed, offset)),
+      misused.length,
     )
   }
   return { value: toValue(document, fault), locate: finding => locate(document, lines, file, finding) }

@@ -42,6 +42,8 @@ const OWN_STATUSES: StatusTable = {
 
 const FASTIFY_STATUSES = new Map<number, ErrorKind>([
   [400, HTTP_REQUEST_INVALID],
+  // A path that leads out of the directory whose files are served.
+  [403, HTTP_NOT_FOUND],
   [404, HTTP_NOT_FOUND],
   [405, HTTP_METHOD_REFUSED],
   [413, HTTP_REQUEST_TOO_LARGE],

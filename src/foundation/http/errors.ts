@@ -55,3 +55,8 @@ export const HTTP_INTERNAL = errorKind(
   'The server failed in a way nobody foresaw.',
   'Look for the request id in logs/control.log and report what stands there.',
 )
+export const SESSION_MISSING = errorKind(
+  'SESSION_MISSING',
+  'The file with the token that the fleet’s processes know each other by is missing or damaged.',
+  'Stop the fleet and start it again (`./ajna down`, `./ajna up`): a new token is made, which all of them take.',
+)

@@ -1,6 +1,8 @@
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import { chmod, link, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { AjnaError } from '../errors/errors.ts'
+import { SESSION_MISSING } from './errors.ts'
 
 /**
  * One secret a server, kept in a file only its owner reads. A program sends it as a bearer token; a browser shows it once
@@ -41,6 +43,17 @@ export async function openSession(file: string): Promise<Session> {
   }
   const token = await readToken(file)
   if (token === undefined) throw new Error(`${file} was replaced by something that is not a session token`)
+  return sessionOf(token)
+}
+
+/**
+ * The session of a server that runs: its token is never made here, for the server would not know it.
+ *
+ * @throws AjnaError SESSION_MISSING
+ */
+export async function readSession(file: string): Promise<Session> {
+  const token = await readToken(file)
+  if (token === undefined) throw new AjnaError(SESSION_MISSING, `${file} holds no token`)
   return sessionOf(token)
 }
 

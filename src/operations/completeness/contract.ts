@@ -26,6 +26,12 @@ export const LONGEST_GRACE_MS = Math.max(...Object.values(GRACE_MS))
 
 export const auditTopic = (site: string): string => `ajna.audit.${site}`
 
+/** What others write into the topic may be anything: only what could be an auditor's word is taken for one. */
+const amount = z.int().nonnegative()
+const moment = z.int().nonnegative().max(8_640_000_000_000_000)
+const text = z.string().max(8_192)
+const streamIdText = z.string().regex(/^[0-9a-f]{16}$/)
+
 /**
  * What an auditor publishes to its site's audit topic, JSON (small, few, read by people too).
  *
@@ -36,27 +42,29 @@ export const auditTopic = (site: string): string => `ajna.audit.${site}`
 export const auditRecord = z.discriminatedUnion('type', [
   z.strictObject({
     type: z.literal('stream'),
-    stream: z.string(),
-    site: z.string(),
-    host: z.string(),
-    tenant: z.string(),
-    path: z.string(),
-    firstSeen: z.number(),
+    stream: streamIdText,
+    site: text,
+    host: text,
+    tenant: text,
+    path: text,
+    firstSeen: moment,
   }),
   z.strictObject({
     type: z.literal('ranges'),
-    stream: z.string(),
+    stream: streamIdText,
     ranges: z.array(
-      z.strictObject({ bucket: z.number(), start: z.number(), end: z.number(), lines: z.number() }),
+      z
+        .strictObject({ bucket: moment.multipleOf(BUCKET_MS), start: amount, end: amount, lines: amount })
+        .refine(({ start, end }) => start <= end),
     ),
   }),
   z.strictObject({
     type: z.literal('watch'),
-    host: z.string(),
-    site: z.string(),
-    at: z.number(),
-    files: z.number(),
-    pendingBytes: z.number(),
+    host: text,
+    site: text,
+    at: moment,
+    files: amount,
+    pendingBytes: amount,
   }),
   /**
    * Bytes of a stream from `from` on that not even the auditor saw. certain: they were there and were cut off before they
@@ -64,11 +72,11 @@ export const auditRecord = z.discriminatedUnion('type', [
    */
   z.strictObject({
     type: z.literal('unseen'),
-    stream: z.string(),
-    host: z.string(),
-    path: z.string(),
-    from: z.number(),
-    at: z.number(),
+    stream: streamIdText,
+    host: text,
+    path: text,
+    from: amount,
+    at: moment,
     certain: z.boolean(),
   }),
 ])

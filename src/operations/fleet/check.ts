@@ -93,6 +93,7 @@ function checkReferences(spec: FleetSpec): Finding[] {
       ...mustExist(['ship', index, 'topic'], ship.topic, 'topic', spec.topics),
     ]),
     ...(spec.archive === undefined ? [] : cluster(['archive', 'cluster'], spec.archive.cluster)),
+    ...(spec.connect.target === undefined ? [] : cluster(['connect', 'target'], spec.connect.target)),
   ]
 }
 

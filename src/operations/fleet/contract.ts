@@ -17,6 +17,17 @@ export interface ResolvedFleet {
   readonly ships: readonly ResolvedShip[]
   /** Null when nothing is archived. */
   readonly archive: ResolvedArchive | null
+  readonly connect: ResolvedConnect
+}
+
+/** Kafka Connect's REST API over the links. */
+export interface ResolvedConnect {
+  /** `token`: whoever holds the session's token; `machine`: everyone on the machine. */
+  readonly access: 'token' | 'machine'
+  /** Null: one of the machine's range. */
+  readonly port: number | null
+  /** Cluster that copies go to when a configuration names none. */
+  readonly target: string | null
 }
 
 export interface ResolvedSite {
@@ -128,11 +139,11 @@ export interface ResolvedTopic {
 }
 
 /**
- * `agent` ships a site's files and metrics; `auditor` reads the same files; `link` copies topics; `archive` reads what is
- * archived; `control` sees everything and changes nothing but its journals; `admin` may do everything (a super user);
+ * `agent` ships a site's files and metrics; `auditor` reads the same files; `link` copies topics; `mirror` keeps the links'
+ * journal; `archive` reads what is archived; `control` sees everything and changes nothing but its journals; `admin` may do everything (a super user);
  * `tenant` is everybody else.
  */
-export type Role = 'agent' | 'auditor' | 'link' | 'archive' | 'control' | 'admin' | 'tenant'
+export type Role = 'agent' | 'auditor' | 'link' | 'mirror' | 'archive' | 'control' | 'admin' | 'tenant'
 
 /** Who may do what at one cluster. */
 export interface ResolvedGrant {
@@ -198,6 +209,8 @@ export interface ResolvedArchive {
 export const agentPrincipal = (site: string): string => `agent-${site}`
 export const auditorPrincipal = (site: string): string => `auditor-${site}`
 export const linkPrincipal = (link: string): string => `link-${link}`
+/** The links' workers, in their own journal; at the links' ends they act as the links. */
+export const MIRROR_PRINCIPAL = 'mirror'
 export const ARCHIVE_PRINCIPAL = 'archive'
 export const CONTROL_PRINCIPAL = 'control'
 export const ADMIN_PRINCIPAL = 'admin'

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import type { AclBinding } from '../../foundation/kafka/security.ts'
+import { LINKS_TOPIC } from '../mirror/links/contract.ts'
 import { ACTIVITY_TOPIC } from './activity/contract.ts'
 import type { ResolvedFleet } from './contract.ts'
 import { INTERLOCK_TOPIC } from './interlock/machine.ts'
@@ -131,11 +132,12 @@ test('roles have what their work needs, and what they do not need they do not ha
   )
 })
 
-test('the default fleet has the journals, kept until their writers delete, and only control writes them', () => {
+test('the default fleet has the journals, kept until their writers delete, and none but those write them', () => {
   const fleet = twoSites()
-  for (const [topic, clusters] of [
-    [ACTIVITY_TOPIC, ['hub']],
-    [INTERLOCK_TOPIC, ['edge', 'hub']],
+  for (const [topic, clusters, expected] of [
+    [ACTIVITY_TOPIC, ['hub'], ['control']],
+    [INTERLOCK_TOPIC, ['edge', 'hub'], ['control']],
+    [LINKS_TOPIC, ['hub'], ['control', 'mirror']],
   ] as const) {
     const journals = fleet.topics.filter(({ name }) => name === topic)
     assert.deepEqual(
@@ -152,9 +154,10 @@ test('the default fleet has the journals, kept until their writers delete, and o
       )
       assert.deepEqual(
         writers.map(({ name }) => name),
-        ['control'],
+        expected,
       )
-      assert.ok(may(aclsOf(fleet, 'control', cluster), 'delete', 'topic', topic), 'DeleteRecords')
+      for (const name of expected)
+        assert.ok(may(aclsOf(fleet, name, cluster), 'delete', 'topic', topic), 'DeleteRecords')
     }
   }
 })

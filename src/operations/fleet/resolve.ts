@@ -50,6 +50,11 @@ export function resolveFleet(spec: FleetSpec, places: Places): ResolvedFleet {
     links,
     ships,
     archive,
+    connect: {
+      access: spec.connect.access,
+      port: spec.connect.port ?? null,
+      target: spec.connect.target ?? null,
+    },
   }
 }
 

@@ -11,6 +11,7 @@ import {
   auditorPrincipal,
   CONTROL_PRINCIPAL,
   linkPrincipal,
+  MIRROR_PRINCIPAL,
   ownedPrefix,
   type ResolvedArchive,
   type ResolvedLink,
@@ -69,7 +70,8 @@ export function rolePrincipals(facts: RoleFacts): RolePrincipal[] {
       agentRole(facts, site, agentPrincipal(site)),
       auditorRole(facts, site, auditorPrincipal(site)),
     ]),
-    ...facts.links.map(link => linkRole(facts, link)),
+    ...facts.links.map(linkRole),
+    ...mirrorPrincipals(facts),
     ...archiver,
     controlPrincipal(facts),
     { name: ADMIN_PRINCIPAL, role: 'admin' as const, acls: new Map() },
@@ -121,7 +123,7 @@ function writerRole(
  * deletes what lies before the source's first record (DeleteRecords needs `delete`), reads producers' sequences back, and
  * writes transaction markers where the source has them (WriteTxnMarkers needs `clusterAction`).
  */
-function linkRole(facts: RoleFacts, link: ResolvedLink): RolePrincipal {
+function linkRole(link: ResolvedLink): RolePrincipal {
   const name = linkPrincipal(link.name)
   const target: AclOperation[] = ['create', 'read', 'write', 'delete', 'alter', 'alterConfigs']
   return {
@@ -134,11 +136,21 @@ function linkRole(facts: RoleFacts, link: ResolvedLink): RolePrincipal {
         [
           ...link.topics.flatMap(topic => allow(name, 'topic', topic, target)),
           ...allow(name, 'cluster', CLUSTER_RESOURCE, ['clusterAction']),
-          ...journals(facts, link.to, 'mirror').flatMap(topic => journalWriter(name, topic)),
         ],
       ],
     ]),
   }
+}
+
+/** The workers keep the links' journal, where there is one; what they copy they copy as the links. */
+function mirrorPrincipals(facts: RoleFacts): RolePrincipal[] {
+  const name = MIRROR_PRINCIPAL
+  const acls = new Map<string, AclBinding[]>()
+  for (const cluster of facts.clusters.keys()) {
+    const bindings = journals(facts, cluster, 'mirror').flatMap(topic => journalWriter(name, topic))
+    if (bindings.length > 0) acls.set(cluster, bindings)
+  }
+  return acls.size === 0 ? [] : [{ name, role: 'mirror', acls }]
 }
 
 function archivePrincipal(facts: RoleFacts, archive: ResolvedArchive): RolePrincipal {
@@ -171,7 +183,9 @@ function controlPrincipal(facts: RoleFacts): RolePrincipal {
   ]
   const at = (cluster: string): AclBinding[] => [
     ...everywhere,
-    ...journals(facts, cluster, 'control').flatMap(topic => journalWriter(name, topic)),
+    ...(['control', 'mirror'] as const).flatMap(owner =>
+      journals(facts, cluster, owner).flatMap(topic => journalWriter(name, topic)),
+    ),
   ]
   return {
     name,
@@ -186,7 +200,10 @@ const journalWriter = (principal: string, topic: string): AclBinding[] =>
 
 type JournalOwner = 'mirror' | 'archive' | 'control'
 
-/** Journals are named `ajna.<room>.<what>`: a room's workers write theirs, control writes all others. */
+/**
+ * Journals are named `ajna.<room>.<what>`: a room's workers write theirs, control writes all others. Links are changed
+ * through the API too, so control also writes theirs.
+ */
 function journals(facts: RoleFacts, cluster: string, owner: JournalOwner): string[] {
   return topicsAt(facts.flows, cluster).filter(topic => {
     const [platform, room, what] = topic.split('.')

@@ -235,6 +235,16 @@ const objects = z.discriminatedUnion('driver', [
 
 const archive = z.strictObject({ cluster: label(), topics: z.array(topicPattern()).min(1), objects })
 
+/** Kafka Connect's REST API over the links, on loopback. */
+const connect = z.strictObject({
+  /** Who may ask: whoever holds the session's token, or everyone on the machine. */
+  access: z.enum(['token', 'machine']).default('token'),
+  /** Default: one of the machine's range. */
+  port: wholeNumber(1_024, 65_535).optional(),
+  /** Where copies go when a connector's configuration names no target. */
+  target: label().optional(),
+})
+
 export const fleetSchema = z.strictObject({
   apiVersion: z.literal('ajna/v1'),
   fleet: label(),
@@ -253,6 +263,7 @@ export const fleetSchema = z.strictObject({
   links: z.record(label(), link).default({}),
   ship: z.array(ship).default([]),
   archive: archive.optional(),
+  connect: connect.prefault({}),
 })
 
 export type FleetSpec = DeepReadonly<z.output<typeof fleetSchema>>

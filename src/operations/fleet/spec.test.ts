@@ -65,7 +65,7 @@ const wrong: readonly (readonly [string, string, ...string[]])[] = [
     'fleet: test',
     'flet: test',
     'ajna.yaml:1:1 fleet: found nothing; allowed: a name of lower-case letters, digits and hyphens, at most 63, as in a host name',
-    'ajna.yaml:2:1 flet: found the unknown key "flet"; allowed: apiVersion, fleet, sites, clusters, tenants, topics, principals, links, ship or archive; did you mean fleet?',
+    'ajna.yaml:2:1 flet: found the unknown key "flet"; allowed: apiVersion, fleet, sites, clusters, tenants, topics, principals, links, ship, archive or connect; did you mean fleet?',
   ],
   [
     '  hub:\nclusters',
@@ -389,6 +389,17 @@ const wrong: readonly (readonly [string, string, ...string[]])[] = [
     'archive: { cluster: hub',
     'archive: { cluster: hup',
     'ajna.yaml:25:21 archive.cluster: found the unknown cluster "hup"; allowed: edge, hub or other; did you mean hub?',
+  ],
+  [
+    'archive: { cluster: hub',
+    'connect: { target: hup }\narchive: { cluster: hub',
+    'ajna.yaml:25:20 connect.target: found the unknown cluster "hup"; allowed: edge, hub or other; did you mean hub?',
+  ],
+  [
+    'archive: { cluster: hub',
+    'connect: { access: all, port: 80 }\narchive: { cluster: hub',
+    'ajna.yaml:25:20 connect.access: found "all"; allowed: token or machine',
+    'ajna.yaml:25:31 connect.port: found 80; allowed: a whole number from 1,024 to 65,535',
   ],
 ]
 

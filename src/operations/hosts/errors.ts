@@ -27,6 +27,12 @@ export const FENCING_TOKEN_STALE = errorKind(
   3,
 )
 
+export const FENCING_STATE_DAMAGED = errorKind(
+  'FENCING_STATE_DAMAGED',
+  'The file with the highest fencing token that this host has obeyed is damaged.',
+  'Restore it from a backup. If no order can be under way from an owner that was replaced, delete it: tokens are then counted from the next order on.',
+)
+
 export const TOPIC_MISSING = errorKind(
   'TOPIC_MISSING',
   'A topic that the agent ships to does not exist, or may not be seen by it.',

@@ -2,29 +2,35 @@
 import { AjnaError } from '../../foundation/errors/errors.ts'
 import type { Logger } from '../../foundation/log/log.ts'
 import type { PositionedAppender, Wire } from '../../foundation/wire/contract.ts'
-import type { HaltReason, LinkSpec } from './contract.ts'
-import { type Begin, decideBegin, type Range } from './decide.ts'
+import type { HaltReason, KeptLink, MissingRange } from './contract.ts'
+import { type Begin, type BeginPolicy, decideBegin, type Range } from './decide.ts'
 import { LINK_BATCH_REFUSED } from './errors.ts'
 import type { Lane } from './lane.ts'
-import { fillWithMarkers } from './markers.ts'
+import { fillWithMarkers, type MarkerAuthor } from './markers.ts'
 import { claimOffsets } from './prefill.ts'
-import type { KeptState } from './state.ts'
 import { lookAtTarget, type TargetPartition } from './target-log.ts'
 
-export const DEFAULT_MAX_GAP = 1_000_000
-export const NOT_HELD = 'another worker holds the link: gaps are left to it'
+export const NOT_HELD = 'the right to fill gaps is not confirmed just now, or another worker has it'
 
 export interface BeginContext {
-  readonly spec: LinkSpec
+  readonly policy: () => BeginPolicy
   readonly source: Wire
   readonly target: Wire
-  readonly state: KeptState
+  readonly kept: KeptLink
   /** Of the link's filler id. */
   readonly fillers: PositionedAppender
-  /** Whether markers may be written now. */
-  readonly holds?: () => boolean
   readonly log: Logger
+  /** The worker's: what is written is ended by nothing else. */
   readonly signal: AbortSignal
+}
+
+/** What one look at a partition may do. */
+export interface Turn {
+  /** Aborted when the partition is let go, or looked at anew: nothing more is begun, what is being written is finished. */
+  readonly signal: AbortSignal
+  readonly author: MarkerAuthor
+  /** Whether markers may be written now. */
+  readonly holds: () => boolean
 }
 
 export type Begun =
@@ -36,17 +42,18 @@ export type Begun =
 const AGAIN: Begun = { kind: 'again', failed: false }
 
 /** One look and one act. @throws what the clusters answer; LINK_BATCH_REFUSED */
-export async function beginOnce(context: BeginContext, lane: Lane): Promise<Begun> {
-  const { begin, sequence } = await lookAtBoth(context, lane)
-  const { topic, partition } = lane
-  const { target, state, signal } = context
+export async function beginOnce(context: BeginContext, lane: Lane, turn: Turn): Promise<Begun> {
+  const { begin, sequence } = await lookAtBoth(context, lane, turn.signal)
+  const { copy, partition } = lane
+  const { target, signal } = context
+  turn.signal.throwIfAborted()
   switch (begin.kind) {
     case 'halt':
       return begin
     case 'copy':
       return { ...begin, sequence }
     case 'sweep':
-      await target.deleteRecords([{ topic, partition, before: begin.before }], signal)
+      await target.deleteRecords([{ topic: copy, partition, before: begin.before }], signal)
       return AGAIN
     case 'prefill':
       lane.become(
@@ -55,28 +62,34 @@ export async function beginOnce(context: BeginContext, lane: Lane): Promise<Begu
         Date.now(),
       )
       if (begin.missing !== undefined) await noteMissing(context, lane, begin.missing)
-      return prefill(context, lane, begin)
-    case 'fill': {
-      const { missing } = begin
-      if (context.holds?.() === false) {
-        lane.become('waiting', NOT_HELD, Date.now())
-        return { kind: 'again', failed: true }
-      }
-      await noteMissing(context, lane, missing)
-      lane.become('filling', `filling offsets ${missing.from} to ${missing.to - 1}`, Date.now())
-      const author = { producerId: state.ids.markerId, coordinatorEpoch: state.coordinatorEpoch }
-      await fillWithMarkers(target, author, lane, missing, signal)
-      lane.filledOffsets += missing.to - missing.from
-      return AGAIN
-    }
+      return prefill(context, lane, begin, turn)
+    case 'fill':
+      return fill(context, lane, begin.missing, turn)
     default:
       return begin satisfies never
   }
 }
 
-async function lookAtBoth(context: BeginContext, lane: Lane): Promise<{ begin: Begin; sequence: number }> {
+async function fill(context: BeginContext, lane: Lane, range: MissingRange, turn: Turn): Promise<Begun> {
+  if (!turn.holds()) {
+    lane.become('waiting', NOT_HELD, Date.now())
+    return { kind: 'again', failed: true }
+  }
+  await noteMissing(context, lane, range)
+  lane.become('filling', `filling offsets ${range.from} to ${range.to - 1}`, Date.now())
+  const may = (): boolean => !turn.signal.aborted && turn.holds()
+  const to = await fillWithMarkers(context.target, turn.author, lane, range, may, context.signal)
+  lane.filledOffsets += to - range.from
+  return AGAIN
+}
+
+async function lookAtBoth(
+  context: BeginContext,
+  lane: Lane,
+  signal: AbortSignal,
+): Promise<{ begin: Begin; sequence: number }> {
   const { topic, partition } = lane
-  const { source, spec, signal } = context
+  const { source, policy, kept } = context
   const target = await lookAtTarget(targetOf(context, lane), signal)
   // The source last: what it had when the target was looked at, it has still, or retention took it.
   const queries = [
@@ -85,14 +98,26 @@ async function lookAtBoth(context: BeginContext, lane: Lane): Promise<{ begin: B
   ]
   const [earliest, latest] = await source.listOffsets(queries, signal)
   const facts = { logStart: earliest!.offset, end: latest!.offset }
+  const [original] = await source.metadata([topic], signal)
+  const recreated = recreation(context, lane, original?.id)
+  if (recreated !== undefined) return { begin: recreated, sequence: 0 }
   Object.assign(lane, { sourceStart: facts.logStart, sourceEnd: facts.end, targetEnd: target.end })
-  const policy = { onLoss: spec.onLoss ?? 'halt', maxGap: spec.maxGap ?? DEFAULT_MAX_GAP }
-  return { begin: decideBegin(facts, target, policy), sequence: target.nextSequence }
+  const base = kept.baseOf(topic, partition)
+  return { begin: decideBegin(facts, { ...target, base }, policy()), sequence: target.nextSequence }
 }
 
-async function prefill(context: BeginContext, lane: Lane, range: Range): Promise<Begun> {
+/** Whether what was just looked at at the source is another topic than the one the link copies. */
+function recreation({ kept }: BeginContext, { topic }: Lane, id: string | undefined): Begin | undefined {
+  const adopted = kept.sourceIdOf(topic)
+  if (id === undefined || id === adopted) return undefined
+  const reason = `the source's topic was deleted and created again (${adopted}, now ${id})`
+  return { kind: 'halt', halted: 'source-recreated', reason }
+}
+
+async function prefill(context: BeginContext, lane: Lane, range: Range, turn: Turn): Promise<Begun> {
   const { topic, partition } = lane
-  const result = await claimOffsets(targetOf(context, lane), context.fillers, range, context.signal)
+  const may = (): boolean => !turn.signal.aborted
+  const result = await claimOffsets(targetOf(context, lane), context.fillers, range, may, context.signal)
   if (result.kind === 'rejected')
     throw new AjnaError(LINK_BATCH_REFUSED, `${topic}-${partition}: ${result.name}`)
   if (result.kind !== 'appended')
@@ -100,17 +125,17 @@ async function prefill(context: BeginContext, lane: Lane, range: Range): Promise
   return { kind: 'again', failed: result.kind === 'unavailable' }
 }
 
-async function noteMissing({ state, log }: BeginContext, lane: Lane, range: Range): Promise<void> {
+async function noteMissing({ kept, log }: BeginContext, lane: Lane, range: Range): Promise<void> {
   const { topic, partition, missing } = lane
-  if (missing.some(({ from, to }) => from === range.from && to === range.to)) return
-  missing.push(range)
+  if (missing.some(({ from, to }) => from <= range.from && to >= range.to)) return
   log.error(
     { topic, partition, ...range },
     'retention at the source overtook the link: these offsets are lost',
   )
-  await state.noteMissing(topic, partition, range)
+  await kept.noteMissing(topic, partition, range)
+  missing.push(range)
 }
 
-function targetOf({ target, state }: BeginContext, { topic, partition }: Lane): TargetPartition {
-  return { wire: target, ids: state.ids, topic, partition }
+function targetOf({ target, kept }: BeginContext, { copy, partition }: Lane): TargetPartition {
+  return { wire: target, ids: kept.ids, topic: copy, partition }
 }

@@ -5,43 +5,44 @@ import { z } from 'zod'
  * has at the source. The target's log is the checkpoint: nothing about positions is stored elsewhere.
  */
 
-export interface LinkSpec {
-  readonly name: string
-  /** Names of topics, or patterns in which `*` stands for any characters. The copies keep the names. */
-  readonly topics: readonly string[]
-  /** Replicas of the topics it creates; default as at the source. */
-  readonly replicationFactor?: number
-  /**
-   * When retention at the source overtook the link: `halt` the partition for a decision (default), or `continue` at what is
-   * left. Either way the offsets that are missing are said.
-   */
-  readonly onLoss?: 'halt' | 'continue'
-  /** Offsets that may be filled one marker each in one gap; beyond it the partition halts. Default 1,000,000. */
-  readonly maxGap?: number
+/** Offsets [from, to) that the target will never have, because the source no longer had them. */
+export interface MissingRange {
+  readonly from: number
+  readonly to: number
 }
 
-/** What a link keeps for ever. JSON-safe. */
-export const linkStateSchema = z.strictObject({
-  version: z.literal(1),
-  /** The producer id under which it appends copies, by position; decimal, as are the others. */
-  producerId: z.string().regex(/^\d+$/),
-  /** The one under which it claims the offsets before a source's log start. */
-  fillerId: z.string().regex(/^\d+$/),
-  /** The one of its markers, which fill gaps. */
-  markerId: z.string().regex(/^\d+$/),
-  /** Raised by each worker that starts: the markers of older ones are refused wherever it has written one. */
-  coordinatorEpoch: z.int().nonnegative(),
-  /** Ids of the topics it has begun to copy, by name: another id at the source is another topic. */
-  topics: z.record(z.string(), z.strictObject({ sourceId: z.string() })),
-  /** Offsets [from, to) that the target will never have, because the source no longer had them. */
-  missing: z.array(z.strictObject({ topic: z.string(), partition: z.int(), from: z.int(), to: z.int() })),
-})
-export type LinkState = z.infer<typeof linkStateSchema>
-
-/** Where a link's state is kept. `save` has happened when it resolves; a crash leaves the old state or the new. */
-export interface LinkStore {
-  load(): Promise<LinkState | undefined>
-  save(state: LinkState): Promise<void>
+/**
+ * What a link keeps for ever, as its workers use it. Every change is kept when its promise is; what a worker writes that
+ * was deposed meanwhile is refused.
+ */
+export interface KeptLink {
+  /** The producer ids under which it appends copies, claims the offsets before a source's log start, and fills gaps. */
+  readonly ids: { readonly producerId: bigint; readonly fillerId: bigint; readonly markerId: bigint }
+  /** The coordinator epoch of markers written under a shard's token: later owners' are higher. */
+  coordinatorEpoch(token: number): number
+  /** Id of the topic at the source that is being copied under this name. */
+  sourceIdOf(topic: string): string | undefined
+  adopted(): Iterable<string>
+  /** Id of the copy that was deleted when a topic of this name was forgotten: brokers may speak of it for a while. */
+  deletedCopyOf(topic: string): string | undefined
+  missingOf(topic: string, partition: number): readonly MissingRange[]
+  /** Where the target's log was found, or said, to be the source's: a log that ends just there may be anybody's. */
+  baseOf(topic: string, partition: number): number | undefined
+  /**
+   * Takes topics on, by name and id at the source. For whoever holds the link's lead.
+   *
+   * @returns why some are not taken on, by name
+   * @throws AjnaError LINK_DEPOSED, what the journal throws
+   */
+  adopt(topics: ReadonlyMap<string, string>): Promise<ReadonlyMap<string, string>>
+  /**
+   * A topic's copy was deleted with it: if one of this name comes again, it is another. For whoever holds the link's lead.
+   *
+   * @param copyId null: there was none any more
+   */
+  forget(topic: string, copyId: string | null): Promise<void>
+  /** @throws AjnaError LINK_DEPOSED, what the journal throws */
+  noteMissing(topic: string, partition: number, range: MissingRange): Promise<void>
 }
 
 export interface LinkTopic {
@@ -68,17 +69,18 @@ export interface LinkAdmin {
     set: Readonly<Record<string, string | null>>,
     signal: AbortSignal,
   ): Promise<void>
+  /** Deletes the topic that has this id; when there is none, that is no failure. */
+  deleteTopic(topic: string, id: string, signal: AbortSignal): Promise<void>
 }
 
 const offset = z.int().nonnegative()
 
-/** Offsets [from, to) that the target will never have, because the source no longer had them. */
 export const missingSchema = z.strictObject({ from: offset, to: offset })
 
 /**
  * `starting`: looking at both logs. `copying`, `caught-up`. `filling`: claiming offsets that hold no data. `waiting`: one of
  * the clusters does not serve it just now; it tries on. `blocked`: somebody has to allow or fix something; it tries on.
- * `halted`: somebody has to decide; nothing more is copied until then.
+ * `halted`: somebody has to decide; nothing more is copied until then. `paused`: nothing is to be copied.
  */
 export const linkPartitionStates = [
   'starting',
@@ -88,6 +90,7 @@ export const linkPartitionStates = [
   'waiting',
   'blocked',
   'halted',
+  'paused',
 ] as const
 
 /** Why a partition is halted. */
@@ -100,6 +103,7 @@ export const haltReasons = [
   'target-ahead',
   'offsets-displaced',
   'gap-too-large',
+  'copy-too-narrow',
 ] as const
 export type HaltReason = (typeof haltReasons)[number]
 
@@ -134,8 +138,7 @@ export type LinkPartitionStatus = z.infer<typeof linkPartitionStatusSchema>
 
 export const linkStatusSchema = z.strictObject({
   link: z.string(),
-  /** `deposed`: another worker with a higher epoch does the work. */
-  state: z.enum(['starting', 'running', 'deposed', 'stopped']),
+  state: z.enum(['starting', 'running', 'paused', 'stopped']),
   reason: z.string(),
   startedAt: z.number(),
   observedAt: z.number(),

@@ -12,7 +12,6 @@ import {
   type SourceFacts,
   settingsToChange,
   type TargetFacts,
-  topicMatcher,
 } from './decide.ts'
 
 const halt: BeginPolicy = { onLoss: 'halt', maxGap: 1_000 }
@@ -255,19 +254,4 @@ test('a copy takes times and bytes as they come, whatever its source is set to',
   assert.deepEqual(settingsToChange(own, copy), {})
   assert.deepEqual(settingsToChange({}, { ...copy }), { 'retention.ms': null })
   assert.deepEqual(settingsToChange(own, { ...copy, 'retention.ms': '5' }), { 'retention.ms': '1000' })
-})
-
-test("topics are chosen by name and by pattern, Kafka's own never", () => {
-  const matches = topicMatcher(['logs.edge', 'metrics.*', '*'])
-  assert.ok(matches('logs.edge') && matches('metrics.edge') && matches('anything'))
-  assert.ok(!matches('__consumer_offsets'))
-  const narrow = topicMatcher(['a.b', 'x*z'])
-  assert.deepEqual(['a.b', 'aXb', 'xyz', 'xz', 'xy', 'wxyz'].map(narrow), [
-    true,
-    false,
-    true,
-    true,
-    false,
-    false,
-  ])
 })

@@ -15,6 +15,8 @@ export interface TargetFacts {
   readonly end: number
   /** Whose the last batch in the log is. `none`: the log is empty. */
   readonly tail: 'none' | 'copy' | 'filler' | 'marker' | 'foreign'
+  /** Up to where the log is known to be the source's, whoever wrote it. */
+  readonly base?: number | undefined
 }
 
 export interface BeginPolicy {
@@ -45,7 +47,7 @@ export interface Range {
 
 /** Where a partition's copying begins, given both logs as they are. */
 export function decideBegin(source: SourceFacts, target: TargetFacts, policy: BeginPolicy): Begin {
-  if (target.tail === 'foreign') {
+  if (target.tail === 'foreign' && target.end !== target.base) {
     return halt(
       'offsets-displaced',
       `the last batch at the target, before offset ${target.end}, is not this link's`,
@@ -197,17 +199,4 @@ export function settingsToChange(
     if (wanted[name] === undefined && !LOCAL_SETTINGS.has(name)) changes[name] = null
   }
   return changes
-}
-
-/** Whether a topic is the link's to copy: exact names, and patterns with `*`. Kafka's own topics are never. */
-export function topicMatcher(patterns: readonly string[]): (topic: string) => boolean {
-  const exact = new Set(patterns.filter(pattern => !pattern.includes('*')))
-  const loose = patterns.filter(pattern => pattern.includes('*')).map(toExpression)
-  return topic =>
-    exact.has(topic) || (!topic.startsWith('__') && loose.some(expression => expression.test(topic)))
-}
-
-function toExpression(pattern: string): RegExp {
-  const escaped = pattern.split('*').map(part => part.replace(/[\\^$.+?()[\]{}|]/g, '\\$&'))
-  return new RegExp(`^${escaped.join('.*')}$`)
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { patternMatcher } from './select.ts'
 
 /**
  * What a link is told to do, from whichever side it comes: the fleet's file, the Connect REST API, the CLI, the console.
@@ -26,9 +27,25 @@ export type LinkEnd = Readonly<z.infer<typeof linkEndSchema>>
 
 /**
  * Topics by exact name, by pattern (`*` stands for any characters), or by regular expression (`/…/`, the whole name must
- * match). Kafka's own topics (`__…`) are only ever meant by their exact names.
+ * match; see `select.ts`). Kafka's own topics (`__…`) and the platform's (`ajna.…`) are only ever meant by their exact
+ * names or, the platform's, by a pattern that begins so.
  */
-const topicPattern = z.string().min(1).max(1_000)
+const topicPattern = z
+  .string()
+  .min(1)
+  .max(1_000)
+  .superRefine((pattern, context) => {
+    try {
+      patternMatcher(pattern)
+    } catch (error) {
+      context.addIssue({ code: 'custom', message: error instanceof Error ? error.message : String(error) })
+    }
+  })
+
+/** What a topic's name may consist of. */
+const affix = z.string().regex(/^[A-Za-z0-9._-]{0,100}$/, {
+  error: 'letters, digits, dots, hyphens and underscores, at most 100',
+})
 
 const bytesPerSecond = z.int().min(1_024)
 
@@ -51,7 +68,7 @@ export const linkDefinitionSchema = z.strictObject({
   }),
   /** Of the copies' names. A copy that is renamed may live in the source's own cluster. */
   rename: z
-    .strictObject({ prefix: z.string().max(100).default(''), suffix: z.string().max(100).default('') })
+    .strictObject({ prefix: affix.default(''), suffix: affix.default('') })
     .default({ prefix: '', suffix: '' }),
   /** Replicas of the topics it creates; null: as at the source. */
   replicationFactor: z.int().min(1).nullable().default(null),

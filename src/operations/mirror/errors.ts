@@ -6,6 +6,19 @@ export const LINK_STATE_INVALID = errorKind(
   'Restore it; without its producer ids the link would no longer be protected from what an older worker still has in flight.',
 )
 
+export const LINK_OWNED = errorKind(
+  'LINK_OWNED',
+  "The link is declared in the fleet's file, which alone may change or end it.",
+  'Change the file and apply it; pausing and restarting the link is possible here too.',
+  3,
+)
+
+export const LINK_DEPOSED = errorKind(
+  'LINK_DEPOSED',
+  'A worker wanted to change what a link keeps, but another does that part of its work by now.',
+  'Nothing: the other one goes on with it. If it persists, look at which workers take part (`ajna link list`).',
+)
+
 export const LINK_TOPIC_REFUSED = errorKind(
   'LINK_TOPIC_REFUSED',
   'A cluster refused what a link needs done to a topic.',

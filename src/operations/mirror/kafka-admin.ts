@@ -39,8 +39,15 @@ export function kafkaLinkAdmin(cluster: ClusterAdmin): LinkAdmin {
       const [outcome] = await cluster.alterConfigs([{ resource: { kind: 'topic', name }, set }], { signal })
       if (outcome?.error) throw refused(name, outcome.error)
     },
+    async deleteTopic(name, id, signal) {
+      const [outcome] = await cluster.deleteTopics([{ name, id }], { signal })
+      const error = outcome?.error ?? null
+      if (error !== null && !ABSENT.has(refusalOf(error) ?? '')) throw refused(name, error)
+    },
   }
 }
+
+const ABSENT: ReadonlySet<string> = new Set(['UNKNOWN_TOPIC_OR_PARTITION', 'UNKNOWN_TOPIC_ID'])
 
 function refused(topic: string, cause: AjnaError): AjnaError {
   return new AjnaError(LINK_TOPIC_REFUSED, `topic ${topic}: ${cause.message}`, { cause, details: { topic } })

@@ -13,6 +13,7 @@ import { BatchBuilder } from '../../foundation/wire/build.ts'
 import type { FetchedBatches } from '../../foundation/wire/contract.ts'
 import { recordsIn } from '../../foundation/wire/records.ts'
 import { anonymousCrc } from './digest.ts'
+import { recordFilter } from './headers.ts'
 import { Lane, MAX_IN_FLIGHT } from './lane.ts'
 
 const CONTROL = 0x20
@@ -22,7 +23,10 @@ const PRODUCER = 77n
 
 function batch(baseOffset: number, values: readonly string[], attributes = 0): Buffer {
   const builder = new BatchBuilder()
-  for (const value of values) builder.add({ timestamp: 1_000 + baseOffset, value: Buffer.from(value) })
+  for (const value of values) {
+    const headers = value === 'x' ? [{ key: 'is-x', value: null }] : []
+    builder.add({ timestamp: 1_000 + baseOffset, value: Buffer.from(value), headers })
+  }
   const bytes = builder.finish()
   bytes.writeInt16BE(bytes.readInt16BE(ATTRIBUTES_AT) | attributes, ATTRIBUTES_AT)
   sealCrc(bytes)
@@ -113,7 +117,7 @@ function carryOut(lane: Lane): Written {
 }
 
 function lane(from = 0, sequence = 0): Lane {
-  const fresh = new Lane('t', 0, 0)
+  const fresh = new Lane('t', 0, 't', 0)
   fresh.begin(from, sequence, 0)
   return fresh
 }
@@ -138,6 +142,19 @@ test('every record lands at the offset it has at the source; what no reader may 
   ])
   assert.deepEqual(sequences, [0, 2, 3, 4, 6, 7])
   assert.deepEqual([at.targetEnd, at.rebuiltBatches, at.filledOffsets], [18, 2, 10])
+})
+
+test('records that a filter leaves out are gaps; a batch of which it leaves none out passes as it is', () => {
+  const bytes = Buffer.concat([
+    batch(0, ['a', 'x', 'b']),
+    batch(3, ['x', 'x']),
+    batch(5, ['c', 'd']),
+    batch(7, ['e', 'x']),
+  ])
+  const at = lane()
+  at.read(fetched(bytes), 0, recordFilter([{ key: 'is-x', act: 'drop' }]))
+  assert.deepEqual(carryOut(at).log, ['a', null, 'b', null, null, 'c', 'd', 'e', null])
+  assert.deepEqual([at.rebuiltBatches, at.filledOffsets], [3, 4])
 })
 
 test('what was copied before, also in part, is not copied again', () => {

@@ -1,9 +1,16 @@
 /** One partition on its way: what was read and not yet written, in order. Nothing here waits or sends. */
-import { ATTRIBUTES_AT, BASE_TIMESTAMP_AT, BatchCursor, sealCrc } from '../../foundation/wire/batch.ts'
+import {
+  ATTRIBUTES_AT,
+  BASE_TIMESTAMP_AT,
+  BatchCursor,
+  type BatchHeader,
+  sealCrc,
+} from '../../foundation/wire/batch.ts'
 import type { FetchedBatches } from '../../foundation/wire/contract.ts'
 import { markerOf, recordsIn } from '../../foundation/wire/records.ts'
 import type { HaltReason, LinkPartitionStatus } from './contract.ts'
 import { AbortedTransactions, planBatch, type Range } from './decide.ts'
+import type { RecordFilter } from './headers.ts'
 import { rebuildRuns } from './rebuild.ts'
 
 /** At most so many batches of a partition are on their way to the target: a broker tells repeats of the last five. */
@@ -15,6 +22,7 @@ const SEQUENCE_MASK = 0x7fff_ffff
 export interface Append {
   readonly kind: 'append'
   readonly lane: Lane
+  /** As it is called at the target. */
   readonly topic: string
   readonly partition: number
   readonly offset: number
@@ -33,6 +41,8 @@ export type LaneState = LinkPartitionStatus['state']
 export class Lane {
   readonly topic: string
   readonly partition: number
+  /** What the topic is called at the target. */
+  readonly copy: string
   state: LaneState = 'starting'
   halted: HaltReason | null = null
   reason = ''
@@ -71,9 +81,10 @@ export class Lane {
   /** Time of the oldest record that was read and not yet acknowledged, and since when the source is ahead of what was read. */
   #behindSince: number | null = null
 
-  constructor(topic: string, partition: number, now: number) {
+  constructor(topic: string, partition: number, copy: string, now: number) {
     this.topic = topic
     this.partition = partition
+    this.copy = copy
     this.since = now
   }
 
@@ -142,8 +153,13 @@ export class Lane {
     this.settle(now)
   }
 
-  /** Takes what was fetched. @throws AjnaError when a batch contradicts itself; what came before it is kept */
-  read(event: FetchedBatches, now: number): void {
+  /**
+   * Takes what was fetched.
+   *
+   * @param filter of the records that are copied; the offsets of the others become gaps
+   * @throws AjnaError when a batch contradicts itself; what came before it is kept
+   */
+  read(event: FetchedBatches, now: number, filter?: RecordFilter): void {
     this.sourceStart = event.logStartOffset
     this.sourceEnd = Math.max(event.lastStableOffset, 0)
     const aborted = new AbortedTransactions(event.aborted)
@@ -151,27 +167,33 @@ export class Lane {
     const hold = countedHold(event)
     try {
       const batch = new BatchCursor(event.bytes)
-      while (batch.next()) this.#readBatch(event.bytes, batch, aborted, hold)
+      while (batch.next()) this.#readBatch(event.bytes, batch, aborted, hold, filter)
     } finally {
       hold.release()
     }
     this.settle(now)
   }
 
-  #readBatch(bytes: Buffer, header: BatchCursor, aborted: AbortedTransactions, hold: CountedHold): void {
+  #readBatch(
+    bytes: Buffer,
+    header: BatchCursor,
+    aborted: AbortedTransactions,
+    hold: CountedHold,
+    filter: RecordFilter | undefined,
+  ): void {
     const isAborted = !header.control && aborted.includes(header)
     if (header.control && isTransactionEnd(bytes, header)) aborted.ended(header.producerId)
     const plan = planBatch(header, this.next, isAborted)
     if (plan.kind === 'skip') return
-    if (plan.kind === 'verbatim') {
+    if (plan.kind === 'verbatim' && (filter === undefined || allPass(bytes, header.header(), filter))) {
       const batch = bytes.subarray(header.at, header.at + header.size)
       if (plan.clearTransactional) clearTransactional(batch)
       const count = header.lastOffset - header.baseOffset + 1
       hold.add()
       this.#append(header.baseOffset, count, batch, hold.release)
-    } else if (plan.kind === 'rebuild') {
+    } else if (plan.kind !== 'blank') {
       this.rebuiltBatches++
-      for (const { baseOffset, count, batch } of rebuildRuns(bytes, header.header(), this.next))
+      for (const { baseOffset, count, batch } of rebuildRuns(bytes, header.header(), this.next, filter))
         this.#append(baseOffset, count, batch, nothing)
     }
     this.#fillTo(header.lastOffset + 1)
@@ -179,7 +201,7 @@ export class Lane {
 
   #append(offset: number, count: number, batch: Buffer, release: () => void): void {
     this.#fillTo(offset)
-    const { topic, partition } = this
+    const { copy: topic, partition } = this
     const op: Append = {
       kind: 'append',
       lane: this,
@@ -260,6 +282,11 @@ function countedHold(event: FetchedBatches): CountedHold {
 }
 
 function nothing(): void {}
+
+function allPass(bytes: Buffer, header: BatchHeader, filter: RecordFilter): boolean {
+  for (const record of recordsIn(bytes, header)) if (!filter(record)) return false
+  return true
+}
 
 function isTransactionEnd(bytes: Buffer, batch: BatchCursor): boolean {
   for (const record of recordsIn(bytes, batch.header())) return markerOf(record.key) !== 'other'

@@ -18,7 +18,7 @@ import { BatchBuilder } from '../../foundation/wire/build.ts'
 import { CODECS } from '../../foundation/wire/codecs.ts'
 import type { Wire } from '../../foundation/wire/contract.ts'
 import { openWire } from '../../foundation/wire/wire.ts'
-import type { LinkPartitionStatus, LinkSpec } from './contract.ts'
+import type { LinkPartitionStatus } from './contract.ts'
 import { digestLog, firstDifference } from './digest.ts'
 import { kafkaLinkAdmin } from './kafka-admin.ts'
 import type { Link } from './run.ts'
@@ -56,13 +56,13 @@ describe('a link between two clusters', () => {
     await rm(folder, { recursive: true })
   })
 
-  function setup(topics: readonly string[], more: Partial<LinkSpec> = {}): LinkSetup {
-    const spec = { name: `link-${++links}`, topics, ...more }
+  function setup(topics: readonly string[], more: Partial<LinkSetup['link']> = {}): LinkSetup {
+    const link = { name: `link-${++links}`, topics: { include: [...topics] }, ...more }
     return {
       source: source.bootstrap,
       target: target.bootstrap,
-      store: join(folder, `${spec.name}.json`),
-      spec,
+      store: join(folder, `${link.name}.json`),
+      link,
     }
   }
 
@@ -247,7 +247,7 @@ describe('a link between two clusters', () => {
       assert.equal(halted.halted, 'overtaken-by-retention')
       assert.match(halted.reason, /offsets 3 to 4/)
     }
-    await using link = await linkBetween({ ...how, spec: { ...how.spec, onLoss: 'continue' } })
+    await using link = await linkBetween({ ...how, link: { ...how.link, onLoss: 'continue' } })
     await copied(topic, 1)
     const { missing } = await partition(link, topic, each => each.state === 'caught-up')
     assert.deepEqual(missing, [{ from: 3, to: 5 }])

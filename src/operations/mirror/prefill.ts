@@ -14,19 +14,21 @@ const SEQUENCE_MASK = 0x7fff_ffff
 /**
  * Claims offsets [from, to) of a log that ends at `from`. Repeating it, also from another worker, claims none twice.
  *
+ * @param may asked before each batch: no more is begun when it says no
  * @returns the last append's result: anything but `appended` means that it stopped there
  */
 export async function claimOffsets(
   at: TargetPartition,
   appender: PositionedAppender,
   { from, to }: Range,
+  may: () => boolean,
   signal: AbortSignal,
 ): Promise<PositionedResult> {
   const { topic, partition } = at
   const full = to - from >= OFFSETS_PER_BATCH ? fillerBatch(OFFSETS_PER_BATCH) : undefined
   const firstSequence = await rememberedSequence(at, at.ids.fillerId, from, signal)
   let result: PositionedResult = { kind: 'appended', baseOffset: from }
-  for (let offset = from; offset < to && result.kind === 'appended'; offset += OFFSETS_PER_BATCH) {
+  for (let offset = from; offset < to && result.kind === 'appended' && may(); offset += OFFSETS_PER_BATCH) {
     const count = Math.min(OFFSETS_PER_BATCH, to - offset)
     const batch = full !== undefined && count === OFFSETS_PER_BATCH ? full : fillerBatch(count)
     const sequence = (firstSequence + offset - from) & SEQUENCE_MASK

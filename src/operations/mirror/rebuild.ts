@@ -5,6 +5,7 @@ import { BatchBuilder } from '../../foundation/wire/build.ts'
 import { codecOf } from '../../foundation/wire/codecs.ts'
 import { recordsIn } from '../../foundation/wire/records.ts'
 import { LINK_REBUILD_FAILED } from './errors.ts'
+import type { RecordFilter } from './headers.ts'
 
 export interface Run {
   readonly baseOffset: number
@@ -19,9 +20,10 @@ const MAX_BATCH_BYTES = 64 * 1024 * 1024
  * The batch's records at or after `next`, one batch for each run of consecutive offsets. Times are those a reader of the
  * source sees: of a log-append-time batch, the time the broker gave it.
  *
+ * @param filter of the records that are copied; default all
  * @throws AjnaError LINK_REBUILD_FAILED, and what reading the records throws
  */
-export function rebuildRuns(bytes: Buffer, header: BatchHeader, next: number): Run[] {
+export function rebuildRuns(bytes: Buffer, header: BatchHeader, next: number, filter?: RecordFilter): Run[] {
   const codec = codecOf(header.codecId)
   const runs: Run[] = []
   let builder = new BatchBuilder({ codec, maxBytes: MAX_BATCH_BYTES })
@@ -32,7 +34,7 @@ export function rebuildRuns(bytes: Buffer, header: BatchHeader, next: number): R
     builder = new BatchBuilder({ codec, maxBytes: MAX_BATCH_BYTES })
   }
   for (const record of recordsIn(bytes, header)) {
-    if (record.offset < next) continue
+    if (record.offset < next || filter?.(record) === false) continue
     if (builder.count > 0 && record.offset !== baseOffset + builder.count) close()
     if (builder.count === 0) baseOffset = record.offset
     const { key, value, headers } = record

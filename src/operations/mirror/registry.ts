@@ -11,7 +11,8 @@ export interface LinkRegistry {
   /**
    * Makes or changes a link.
    * @param expected the version it was decided on: refused when the link has changed since; 0: it must not exist yet
-   * @throws AjnaError LINK_INVALID (ends that cannot be changed, a loop), LINK_CHANGED, what the journal throws
+   * @throws AjnaError LINK_INVALID (ends that cannot be changed, a loop), LINK_CHANGED, LINK_OWNED (the fleet's file alone
+   *   may change it), what the journal throws
    */
   put(
     definition: LinkDefinition,
@@ -23,7 +24,11 @@ export interface LinkRegistry {
   ): Promise<LinkEntry>
   /** @throws AjnaError LINK_UNKNOWN */
   setDesired(name: string, desired: LinkDefinition['desired']): Promise<LinkEntry>
-  /** Ends a link for good; the copies stay. @throws AjnaError LINK_UNKNOWN */
+  /**
+   * Ends a link; the copies stay. One of the same name and ends that is made later goes on with them.
+   *
+   * @throws AjnaError LINK_UNKNOWN, LINK_OWNED
+   */
   remove(name: string): Promise<void>
   /**
    * Begins partitions anew: looks at both logs again, tries what was halted once more.

@@ -1,76 +1,91 @@
 /**
- * A link at work. Each partition begins with a look at both logs, then batches flow: read committed from the source,
- * planned (`lane.ts`), appended by position. Whenever the target's answer leaves a doubt the partition drains and looks
- * again, so that a crash, a twin or a lost answer all take the same way.
+ * A link at work in one worker. The worker copies the partitions of the shards it was given (`gain`, `lose`), as the
+ * definition says that it was last given (`update`); each partition is tended by itself (`tend.ts`), data flows through
+ * `copy.ts`. Nothing about one partition stops another.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { AjnaError, describeError } from '../../foundation/errors/errors.ts'
 import type { Logger } from '../../foundation/log/log.ts'
 import { classify } from '../../foundation/wire/api-errors.ts'
-import { backoffMs } from '../../foundation/wire/backoff.ts'
-import type {
-  FetchEvent,
-  FetchStream,
-  PositionedAppender,
-  PositionedResult,
-  Wire,
-} from '../../foundation/wire/contract.ts'
-import { type BeginContext, type Begun, beginOnce, DEFAULT_MAX_GAP, NOT_HELD } from './begin.ts'
-import type { HaltReason, LinkAdmin, LinkSpec, LinkStatus, LinkStore } from './contract.ts'
+import type { Wire } from '../../foundation/wire/contract.ts'
+import { type BeginContext, beginOnce, NOT_HELD, type Turn } from './begin.ts'
+import type { HaltReason, KeptLink, LinkAdmin, LinkStatus } from './contract.ts'
+import { CopyPath } from './copy.ts'
 import { gapTooLarge } from './decide.ts'
+import type { LinkDefinition } from './definition.ts'
 import { LINK_BATCH_REFUSED } from './errors.ts'
-import { type Append, Lane, type Op } from './lane.ts'
-import { fillWithMarkers, isDeposed } from './markers.ts'
-import { type KeptState, takeOver } from './state.ts'
-import { alignSettings, type ReadyTopic, readyTopics } from './topics.ts'
+import { type RecordFilter, recordFilter } from './headers.ts'
+import { Lane, type Op } from './lane.ts'
+import { fillWithMarkers, isFenced } from './markers.ts'
+import { copyName, type TopicMatcher, topicSelector } from './select.ts'
+import { leadShardOf, shardOf } from './shard.ts'
+import { type End, type Tended, type Tending, tend } from './tend.ts'
+import { createThrottle, type PartitionCounts, shareOf } from './throttle.ts'
+import { alignSettings, lookAtTopics, type TopicsLook, type TopicsMemory, type TopicView } from './topics.ts'
 
 export interface LinkOptions {
-  readonly spec: LinkSpec
+  readonly definition: LinkDefinition
   readonly source: Wire
   readonly target: Wire
   readonly sourceAdmin: LinkAdmin
   readonly targetAdmin: LinkAdmin
-  readonly store: LinkStore
+  readonly kept: KeptLink
+  /** How many shards the workers share. */
+  readonly shards: number
+  /**
+   * Whether a shard is this worker's at this moment, for acts that nothing fences for certain: markers, creating and
+   * deleting topics. Appends need no such right: those of two workers at once are harmless.
+   */
+  readonly holds: (shard: number) => boolean
   readonly log: Logger
   readonly signal: AbortSignal
-  /**
-   * Whether this worker holds the link now. Appends of two workers at once are harmless, markers are not wholly: they are
-   * written only while this says so. Default: always.
-   */
-  readonly holds?: () => boolean
-  /** How often topics are looked for, ms; default 2,000. Settings are aligned every fifteenth time. */
-  readonly topicsEveryMs?: number
 }
 
 export interface Link extends AsyncDisposable {
   status(): LinkStatus
-  /** Resolves when the link was stopped or deposed; rejects if it cannot go on at all. */
+  /** The worker has the shard from now on, under this token. */
+  gain(shard: number, token: number): void
+  /** Resolves when nothing goes on any more of the shard's partitions. */
+  lose(shard: number): Promise<void>
+  /** Takes up a changed definition; its ends are those that were given at the start. */
+  update(definition: LinkDefinition): void
+  /** What the link keeps has changed: topics were taken on or forgotten. */
+  keptChanged(): void
+  restart(which: Restart): void
+  /** Resolves when the link was stopped; rejects if it cannot go on at all. */
   readonly done: Promise<void>
 }
 
-const DEFAULT_TOPICS_EVERY_MS = 2_000
+export interface Restart {
+  readonly only: 'all' | 'failed'
+  /** Null: every one. */
+  readonly partitions: readonly { readonly topic: string; readonly partition: number }[] | null
+}
+
+/** How often topics are looked at. */
+const TOPICS_EVERY_MS = 500
+/** Where there are very many partitions, their topics are looked at seldomer: about 1 % of a core is for looking. */
+const LOOK_MS_PER_PARTITION = 0.1
 /** After a topic was created or widened: until the brokers know of it. */
 const PENDING_TOPICS_MS = 200
-const MAX_QUICK_ROUNDS = 25
-const SETTINGS_EVERY = 15
+const MAX_QUICK_LOOKS = 25
+/** Settings are aligned, and refused topics asked for again, at each so manieth look. */
+const SETTINGS_EVERY = 30
 const BEGINNERS = 8
-/** In one answer of the source: more of them would only leave the processor's cache before they are sent on. */
-const MAX_FETCH_BYTES = 4 * 1024 * 1024
-/** Read from the source and not yet acknowledged by the target. */
-const MAX_WAITING_BYTES = 16 * 1024 * 1024
-const MAX_CALLS = 4
-const MAX_CALL_BYTES = 4 * 1024 * 1024
-const BLOCKED_RETRY_MS = 5_000
 
-/** Begins the work of a link, or of one more worker of it. */
-export async function startLink(options: LinkOptions): Promise<Link> {
-  const state = await takeOver(options.store, options.target, options.signal)
-  const worker = new LinkWorker(options, state)
+/** Begins the work of a link in this process; what it works on is told by `gain`. */
+export function startLink(options: LinkOptions): Link {
+  const worker = new LinkWorker(options)
   const done = worker.run()
   done.catch(() => undefined)
   return {
     done,
     status: () => worker.status(),
+    gain: (shard, token) => worker.gain(shard, token),
+    lose: shard => worker.lose(shard),
+    update: definition => worker.update(definition),
+    keptChanged: () => worker.lookNow(),
+    restart: which => worker.restart(which),
     [Symbol.asyncDispose]: async () => {
       worker.stop()
       await done.catch(() => undefined)
@@ -78,67 +93,96 @@ export async function startLink(options: LinkOptions): Promise<Link> {
   }
 }
 
+/** A partition in this worker's care, and the shard it belongs to. */
+interface Cared extends Tended {
+  readonly shard: number
+  /** Set while it is being let go. */
+  leaving: Promise<void> | undefined
+}
+
+interface Copying {
+  readonly turn: Turn
+  end: End | undefined
+  readonly drained: (end: End) => void
+}
+
 class LinkWorker {
   readonly #options: LinkOptions
-  readonly #state: KeptState
-  readonly #context: BeginContext
   readonly #log: Logger
   readonly #ending = new AbortController()
   readonly #signal: AbortSignal
+  readonly #beginning: BeginContext
+  readonly #path: CopyPath
+  readonly #throttle = createThrottle()
+  readonly #owned = new Map<number, number>()
   readonly #lanes = new Map<string, Lane>()
-  readonly #stream: FetchStream
-  readonly #copies: PositionedAppender
-  /** Lanes with something to send. */
-  readonly #ready = new Set<Lane>()
+  readonly #cared = new Map<string, Cared>()
+  readonly #copying = new Map<Lane, Copying>()
+  readonly #memory: TopicsMemory = { absences: new Map(), refusals: new Map() }
   readonly #startedAt = Date.now()
-  #phase: LinkStatus['state'] = 'starting'
+  #definition: LinkDefinition
+  #chosen: TopicMatcher
+  #filter: RecordFilter | undefined
+  #look: TopicsLook = { topics: [], refused: new Map(), pending: false, partitions: 0 }
+  #looked = false
+  #stopped = false
+  readonly #over = Promise.withResolvers<void>()
   #reason = ''
   #fault: unknown
-  #waitingBytes = 0
-  #room: (() => void) | undefined
-  #calls = 0
-  #kicked = false
-  #beginning = 0
+  #wake: (() => void) | undefined
+  #beginners = 0
   readonly #waitingToBegin: (() => void)[] = []
 
-  constructor(options: LinkOptions, state: KeptState) {
+  constructor(options: LinkOptions) {
+    const { definition, source, target, kept, log } = options
     this.#options = options
-    this.#state = state
-    this.#log = options.log
-    const { source, target } = options
+    this.#log = log
+    this.#definition = definition
+    this.#chosen = remembered(topicSelector(definition.topics))
+    this.#filter = recordFilter(definition.headers)
     const signal = AbortSignal.any([options.signal, this.#ending.signal])
     this.#signal = signal
-    this.#copies = target.positionedAppender({ producerId: state.ids.producerId })
-    const fillers = target.positionedAppender({ producerId: state.ids.fillerId })
-    this.#context = { ...options, state, fillers, signal }
-    this.#stream = source.fetch({
-      from: [],
-      isolation: 'read_committed',
-      maxBytes: MAX_FETCH_BYTES,
-      recycle: true,
+    const fillers = target.positionedAppender({ producerId: kept.ids.fillerId })
+    this.#beginning = { policy: () => this.#definition, source, target, kept, fillers, log, signal }
+    this.#path = new CopyPath({
+      source,
+      target,
+      producerId: kept.ids.producerId,
+      lanes: this.#lanes,
+      throttle: this.#throttle,
+      filter: () => this.#filter,
+      events: {
+        doubt: (lane, reason, state = 'waiting') => this.#end(lane, { kind: 'doubt', reason, state }),
+        halt: (lane, halted, reason) => this.#end(lane, { kind: 'halt', halted, reason }),
+        recreated: (topic, oldId, newId) => this.#recreated(topic, oldId, newId),
+        gap: lane => void this.#fill(lane),
+        drained: lane => this.#drained(lane),
+        fail: error => this.#fail(error),
+      },
       signal,
     })
   }
 
   async run(): Promise<void> {
     try {
-      await Promise.race([this.#keepTopics(), this.#readSource()])
+      await Promise.race([this.#keepTopics(), this.#path.run()])
     } catch (error) {
       if (!this.#signal.aborted) {
         this.#reason = describeError(error)
         throw error
       }
     } finally {
-      if (this.#phase !== 'deposed') this.#phase = 'stopped'
-      this.#ending.abort(new Error('the link was stopped'))
-      await this.#stream[Symbol.asyncDispose]()
-      for (const lane of this.#lanes.values()) this.#drop(lane)
-      await this.#state.settled()
+      this.stop()
+      // What is in flight is not waited for: it lands where it is meant to, or nowhere.
+      for (const cared of this.#cared.values()) void cared.leave()
+      await this.#path[Symbol.asyncDispose]()
+      this.#over.resolve()
     }
     if (this.#fault !== undefined) throw this.#fault
   }
 
   stop(): void {
+    this.#stopped = true
     this.#ending.abort(new Error('the link was stopped'))
   }
 
@@ -146,400 +190,329 @@ class LinkWorker {
     const now = Date.now()
     const partitions = [...this.#lanes.values()].map(lane => lane.status(now))
     partitions.sort((a, b) => (a.topic === b.topic ? a.partition - b.partition : a.topic < b.topic ? -1 : 1))
-    const identity = { link: this.#options.spec.name, state: this.#phase, reason: this.#reason }
+    const { name: link } = this.#definition
+    const identity = { link, state: this.#state(), reason: this.#reason }
     return { ...identity, startedAt: this.#startedAt, observedAt: now, partitions }
+  }
+
+  #state(): LinkStatus['state'] {
+    if (this.#stopped) return 'stopped'
+    if (!this.#looked) return 'starting'
+    return this.#definition.desired === 'running' ? 'running' : this.#definition.desired
+  }
+
+  /* ---- what it is told ---- */
+
+  gain(shard: number, token: number): void {
+    this.#owned.set(shard, token)
+    this.#adjust()
+  }
+
+  async lose(shard: number): Promise<void> {
+    this.#owned.delete(shard)
+    const lost = [...this.#cared.values()].filter(cared => cared.shard === shard)
+    const gone = Promise.all(lost.map(cared => this.#letGo(cared)))
+    await Promise.race([gone, this.#over.promise])
+    this.#adjust()
+  }
+
+  update(definition: LinkDefinition): void {
+    const before = this.#definition
+    this.#definition = definition
+    this.#chosen = remembered(topicSelector(definition.topics))
+    this.#filter = recordFilter(definition.headers)
+    const changed = (...names: readonly (keyof LinkDefinition)[]): boolean =>
+      names.some(name => JSON.stringify(before[name]) !== JSON.stringify(definition[name]))
+    // What was read under other rules is not sent any more.
+    if (changed('headers', 'desired')) for (const cared of this.#cared.values()) cared.interrupt()
+    if (changed('onLoss', 'maxGap', 'onSourceDeleted', 'onFewerPartitions'))
+      for (const cared of this.#cared.values()) if (cared.lane.halted !== null) cared.restart()
+    this.#memory.refusals.clear()
+    this.#adjust()
+    this.lookNow()
+  }
+
+  restart({ only, partitions }: Restart): void {
+    const named = partitions && new Set(partitions.map(({ topic, partition }) => `${topic}/${partition}`))
+    for (const cared of this.#cared.values()) {
+      const { lane } = cared
+      const failed = lane.halted !== null || lane.state === 'blocked'
+      if ((only === 'all' || failed) && (named === null || named.has(lane.key))) cared.restart()
+    }
+    this.#memory.refusals.clear()
+    this.lookNow()
+  }
+
+  /** Ends the pause between two looks at the topics. */
+  lookNow(): void {
+    this.#wake?.()
   }
 
   /* ---- topics ---- */
 
   async #keepTopics(): Promise<void> {
-    const everyMs = this.#options.topicsEveryMs ?? DEFAULT_TOPICS_EVERY_MS
-    let quickRounds = 0
+    let quickLooks = 0
     for (let round = 0; ; round++) {
-      let pauseMs = everyMs
       try {
-        const { topics, pending } = await readyTopics(this.#options, this.#signal)
-        for (const topic of topics) await this.#adopt(topic)
-        if (round % SETTINGS_EVERY === 0)
-          await alignSettings(
-            this.#options,
-            topics.map(({ name }) => name),
-            this.#signal,
-          )
-        if (this.#phase === 'starting') this.#phase = 'running'
-        this.#reason = ''
-        quickRounds = pending ? quickRounds + 1 : 0
-        if (pending && quickRounds <= MAX_QUICK_ROUNDS) pauseMs = Math.min(everyMs, PENDING_TOPICS_MS)
+        await this.#lookAtTopics(round)
       } catch (error) {
         this.#signal.throwIfAborted()
         const reason = describeError(error)
         if (reason !== this.#reason) this.#log.warn({ reason }, 'topics cannot be looked at; trying on')
         this.#reason = reason
       }
-      await sleep(pauseMs, undefined, { signal: this.#signal })
+      const { pending, partitions } = this.#look
+      quickLooks = pending ? quickLooks + 1 : 0
+      const quick = pending && quickLooks <= MAX_QUICK_LOOKS
+      const pauseMs = quick ? PENDING_TOPICS_MS : TOPICS_EVERY_MS
+      await this.#pause(Math.max(pauseMs, partitions * LOOK_MS_PER_PARTITION))
     }
   }
 
-  async #adopt({ name, sourceId, partitions }: ReadyTopic): Promise<void> {
-    const known = this.#state.sourceIdOf(name)
-    if (known === undefined) await this.#state.adopt(name, sourceId)
-    const recreated = known !== undefined && known !== sourceId
-    for (let partition = 0; partition < partitions; partition++) {
-      const lane = this.#lanes.get(`${name}/${partition}`) ?? this.#addLane(name, partition)
-      if (recreated) this.#haltRecreated(lane, known, sourceId)
-      else if (lane.halted === 'source-gone' && lane.inFlight === 0) {
-        lane.become('starting', 'the source has the topic again', Date.now())
-        void this.#begin(lane)
-      } else if (!lane.begun) void this.#begin(lane)
-    }
+  async #pause(ms: number): Promise<void> {
+    const woken = new AbortController()
+    this.#wake = () => woken.abort()
+    await sleep(ms, undefined, { signal: AbortSignal.any([this.#signal, woken.signal]) }).catch(
+      () => undefined,
+    )
+    this.#signal.throwIfAborted()
   }
 
-  #addLane(topic: string, partition: number): Lane {
-    const lane = new Lane(topic, partition, Date.now())
-    lane.missing.push(...this.#state.missingOf(topic, partition))
-    this.#lanes.set(lane.key, lane)
-    return lane
+  async #lookAtTopics(round: number): Promise<void> {
+    const { kept, shards, holds } = this.#options
+    const { name, desired } = this.#definition
+    if (desired === 'stopped') return
+    if (round % SETTINGS_EVERY === 0) this.#memory.refusals.clear()
+    const lead = leadShardOf(name, shards)
+    const leads = (): boolean =>
+      this.#owned.has(lead) && holds(lead) && this.#definition.desired === 'running'
+    this.#look = await lookAtTopics({
+      sides: { ...this.#options, kept },
+      definition: this.#definition,
+      chosen: this.#chosen,
+      memory: this.#memory,
+      leads,
+      signal: this.#signal,
+    })
+    this.#looked = true
+    const [refused] = this.#look.refused
+    this.#reason = refused === undefined ? '' : `${refused[0]} is not copied: ${refused[1]}`
+    this.#adjust()
+    if (round % SETTINGS_EVERY === 0 && leads())
+      await alignSettings({ ...this.#options, kept }, this.#look.topics, this.#signal)
   }
 
-  #haltRecreated(lane: Lane, oldId: string, newId: string): void {
-    this.#halt(
-      lane,
-      'source-recreated',
-      `the source's topic was deleted and created again (${oldId}, now ${newId}); the copy holds the old one's records`,
+  /* ---- which partitions ---- */
+
+  /** Takes up the partitions that are this worker's by now, lets go of those that are not. */
+  #adjust(): void {
+    if (this.#signal.aborted) return
+    const unwanted = [...this.#cared.values()].filter(
+      cared => cared.leaving === undefined && !this.#isWanted(cared),
+    )
+    if (unwanted.length > 0)
+      Promise.all(unwanted.map(cared => this.#letGo(cared))).then(() => this.#adjust(), this.#fail)
+    const counts = new Map<string, PartitionCounts>()
+    if (this.#definition.desired !== 'stopped')
+      for (const topic of this.#look.topics)
+        if (this.#isChosen(topic)) counts.set(topic.name, this.#take(topic))
+    this.#throttle.set(shareOf(this.#definition.rate, counts), Date.now())
+    this.#path.limitsChanged()
+  }
+
+  #isWanted({ lane, shard }: Cared): boolean {
+    const { kept } = this.#options
+    const { desired, rename } = this.#definition
+    return (
+      desired !== 'stopped' &&
+      this.#owned.has(shard) &&
+      this.#chosen(lane.topic) &&
+      kept.sourceIdOf(lane.topic) !== undefined &&
+      lane.copy === copyName(rename, lane.topic)
     )
   }
 
-  /* ---- beginning ---- */
+  /** Whether a topic that was seen is still what the definition and the journal say. */
+  #isChosen({ name, copy }: TopicView): boolean {
+    const { kept } = this.#options
+    const { rename } = this.#definition
+    return this.#chosen(name) && kept.sourceIdOf(name) !== undefined && copy === copyName(rename, name)
+  }
 
-  /** Looks at both logs until the lane can copy, or has to halt. */
-  async #begin(lane: Lane): Promise<void> {
-    lane.begun = true
-    lane.open = false
-    try {
-      do {
-        const pauseMs = lane.state === 'blocked' ? BLOCKED_RETRY_MS : backoffMs(lane.failures)
-        await sleep(pauseMs, undefined, { signal: this.#signal })
-      } while (lane.halted === null && !(await this.#tryToBegin(lane)))
-    } catch (error) {
-      if (!this.#signal.aborted) this.#fail(error)
+  /** @returns how many of the topic's partitions are this worker's */
+  #take(topic: TopicView): PartitionCounts {
+    const { shards } = this.#options
+    let own = 0
+    for (let partition = 0; partition < topic.partitions; partition++) {
+      const shard = shardOf(this.#definition.name, topic.name, partition, shards)
+      if (!this.#owned.has(shard)) continue
+      own++
+      const cared = this.#cared.get(`${topic.name}/${partition}`)
+      if (cared?.leaving !== undefined) continue
+      this.#judge(cared ?? this.#care(topic, partition, shard), topic)
+    }
+    return { own, all: topic.partitions }
+  }
+
+  #care({ name, copy }: TopicView, partition: number, shard: number): Cared {
+    const lane = new Lane(name, partition, copy, Date.now())
+    lane.missing.push(...this.#options.kept.missingOf(name, partition))
+    const cared: Cared = { ...tend(lane, this.#tending(shard)), shard, leaving: undefined }
+    cared.done.catch(this.#fail)
+    this.#lanes.set(lane.key, lane)
+    this.#cared.set(lane.key, cared)
+    return cared
+  }
+
+  /** What the topic as a whole means for one of its partitions. */
+  #judge(cared: Cared, { halt, copied, partitions }: TopicView): void {
+    const { lane } = cared
+    const verdict =
+      halt ??
+      (lane.partition < copied
+        ? undefined
+        : {
+            halted: 'copy-too-narrow' as const,
+            reason: `the copy has ${copied} of the source's ${partitions} partitions, and is not to be widened`,
+          })
+    if (verdict !== undefined) cared.halt(verdict.halted, verdict.reason)
+    else if (OF_THE_TOPIC.has(lane.halted)) cared.restart()
+  }
+
+  #letGo(cared: Cared): Promise<void> {
+    const { lane } = cared
+    cared.leaving ??= cared.leave().then(() => {
+      this.#lanes.delete(lane.key)
+      this.#cared.delete(lane.key)
+    })
+    return cared.leaving
+  }
+
+  #recreated(topic: string, oldId: string, newId: string): void {
+    const reason = `the source's topic was deleted and created again (${oldId}, now ${newId})`
+    for (const lane of this.#lanes.values())
+      if (lane.topic === topic) this.#end(lane, { kind: 'halt', halted: 'source-recreated', reason })
+    this.lookNow()
+  }
+
+  /* ---- one partition ---- */
+
+  #tending(shard: number): Tending {
+    const { kept, holds } = this.#options
+    return {
+      paused: () => this.#definition.desired === 'paused',
+      turn: signal => {
+        const token = this.#owned.get(shard) ?? 0
+        const author = { producerId: kept.ids.markerId, coordinatorEpoch: kept.coordinatorEpoch(token) }
+        return { signal, author, holds: () => this.#owned.get(shard) === token && holds(shard) }
+      },
+      begin: (lane, turn) => this.#begin(lane, turn),
+      copy: (lane, from, sequence, turn) => this.#copy(lane, from, sequence, turn),
+      isRefusal,
+      log: this.#log,
     }
   }
 
-  /** Answers whether the lane is done with beginning. */
-  async #tryToBegin(lane: Lane): Promise<boolean> {
-    await this.#beginnersTurn()
+  async #begin(lane: Lane, turn: Turn) {
+    while (this.#beginners >= BEGINNERS)
+      await new Promise<void>(resolve => this.#waitingToBegin.push(resolve))
+    this.#beginners++
     try {
-      const begun = await beginOnce(this.#context, lane)
-      // It may have been halted meanwhile.
-      return lane.halted !== null || this.#takeUp(lane, begun)
-    } catch (error) {
-      this.#signal.throwIfAborted()
-      if (isDeposed(error)) this.#depose()
-      this.#postpone(lane, error)
-      return false
+      return await beginOnce(this.#beginning, lane, turn)
     } finally {
-      this.#beginning--
+      this.#beginners--
       this.#waitingToBegin.shift()?.()
     }
   }
 
-  #takeUp(lane: Lane, begun: Begun): boolean {
-    switch (begun.kind) {
-      case 'again':
-        if (begun.failed) lane.failures++
-        return false
-      case 'halt':
-        this.#halt(lane, begun.halted, begun.reason)
-        return true
-      case 'copy':
-        lane.begin(begun.from, begun.sequence, Date.now())
-        this.#stream.reposition(lane.topic, lane.partition, begun.from)
-        return true
-      default:
-        return begun satisfies never
-    }
+  #copy(lane: Lane, from: number, sequence: number, turn: Turn): Promise<End> {
+    if (turn.signal.aborted) return Promise.resolve({ kind: 'interrupted' })
+    const { promise, resolve } = Promise.withResolvers<End>()
+    this.#copying.set(lane, { turn, end: undefined, drained: resolve })
+    turn.signal.addEventListener('abort', () => this.#end(lane, { kind: 'interrupted' }), { once: true })
+    this.#path.open(lane, from, sequence)
+    return promise
   }
 
-  #postpone(lane: Lane, error: unknown): void {
-    const { topic, partition } = lane
-    const reason = describeError(error)
-    lane.failures++
-    if (reason !== lane.reason)
-      this.#log.warn({ topic, partition, reason }, 'the partition cannot begin; trying on')
-    lane.become(isRefusal(error) ? 'blocked' : 'waiting', reason, Date.now())
+  /** Sends nothing more of a lane; its copying has ended once nothing is in flight. */
+  #end(lane: Lane, end: End): void {
+    const copying = this.#copying.get(lane)
+    if (copying === undefined) return
+    // The first reason counts, unless a later one needs a decision.
+    if (copying.end === undefined || (end.kind === 'halt' && copying.end.kind !== 'halt')) copying.end = end
+    if (lane.draining) return
+    lane.draining = true
+    this.#path.close(lane)
+    this.#path.goOn(lane)
   }
 
-  async #beginnersTurn(): Promise<void> {
-    while (this.#beginning >= BEGINNERS) {
-      await new Promise<void>(resolve => this.#waitingToBegin.push(resolve))
-      this.#signal.throwIfAborted()
-    }
-    this.#beginning++
-  }
-
-  /* ---- reading ---- */
-
-  async #readSource(): Promise<void> {
-    for await (const event of this.#stream) {
-      this.#handle(event)
-      if (this.#waitingBytes > MAX_WAITING_BYTES) await this.#hasRoom()
-    }
-  }
-
-  async #hasRoom(): Promise<void> {
-    while (this.#waitingBytes > MAX_WAITING_BYTES && !this.#signal.aborted) {
-      const { promise, resolve } = Promise.withResolvers<void>()
-      this.#room = resolve
-      this.#kick()
-      await promise
-    }
-  }
-
-  #handle(event: FetchEvent): void {
-    switch (event.kind) {
-      case 'caught-up':
-        return
-      case 'recreated':
-        for (const lane of this.#lanes.values())
-          if (lane.topic === event.topic) this.#haltRecreated(lane, event.oldId, event.newId)
-        return
-      default: {
-        const lane = this.#lanes.get(`${event.topic}/${event.partition}`)
-        if (lane?.open === true && !lane.draining) this.#handleOf(lane, event)
-      }
-    }
-  }
-
-  #handleOf(lane: Lane, event: Exclude<FetchEvent, { kind: 'caught-up' | 'recreated' }>): void {
-    switch (event.kind) {
-      case 'batches':
-        this.#read(lane, event)
-        return
-      case 'out-of-range':
-        // Both logs are looked at again: what it means is decided there.
-        this.#drain(
-          lane,
-          `offset ${event.position} is outside the source's log, ${event.logStartOffset} to ${event.highWatermark}`,
-        )
-        return
-      case 'truncated':
-        this.#halt(
-          lane,
-          'source-truncated',
-          `the source's log was cut to ${event.endOffset}; ${event.position} offsets were copied already`,
-        )
-        return
-      case 'gone':
-        this.#halt(lane, 'source-gone', 'the source has the topic no more')
-        return
-      case 'corrupt':
-        this.#halt(lane, 'source-corrupt', `offset ${event.offset}: ${describeError(event.error)}`)
-        return
-      case 'refused':
-        this.#drain(lane, describeError(event.error))
-        return
-      default:
-        event satisfies never
-    }
-  }
-
-  #read(lane: Lane, event: Extract<FetchEvent, { kind: 'batches' }>): void {
-    const before = lane.queuedBytes
-    let fault: unknown
-    try {
-      lane.read(event, Date.now())
-    } catch (error) {
-      fault = error
-    }
-    this.#waitingBytes += lane.queuedBytes - before
-    if (fault === undefined) this.#offer(lane)
-    else this.#halt(lane, 'source-corrupt', describeError(fault))
-  }
-
-  /* ---- writing ---- */
-
-  #offer(lane: Lane): void {
-    if (!lane.sendable) return
-    this.#ready.add(lane)
-    this.#kick()
-  }
-
-  #kick(): void {
-    if (this.#kicked) return
-    this.#kicked = true
-    setImmediate(() => {
-      this.#kicked = false
-      if (!this.#signal.aborted) this.#pump()
-    })
-  }
-
-  #pump(): void {
-    while (this.#calls < MAX_CALLS) {
-      const call = this.#gather()
-      if (call.length === 0) return
-      void this.#send(call)
-    }
-  }
-
-  #gather(): Append[] {
-    const call: Append[] = []
-    let bytes = 0
-    for (const lane of this.#ready) {
-      if (bytes >= MAX_CALL_BYTES) break
-      this.#ready.delete(lane)
-      if (!lane.sendable) continue
-      if (lane.head!.kind === 'fill') {
-        if (lane.inFlight === 0) void this.#fill(lane)
-        continue
-      }
-      const op = lane.take()
-      call.push(op)
-      bytes += op.batch.length
-    }
-    for (const { lane } of call) if (lane.sendable) this.#ready.add(lane)
-    return call
-  }
-
-  async #send(call: readonly Append[]): Promise<void> {
-    this.#calls++
-    try {
-      const results = await this.#copies.append(call, this.#signal)
-      const now = Date.now()
-      for (const [index, op] of call.entries()) this.#answered(op, results[index]!, now)
-    } catch (error) {
-      if (!this.#signal.aborted) this.#fail(error)
-    } finally {
-      this.#calls--
-      if (this.#ready.size > 0) this.#kick()
-    }
-  }
-
-  #answered(op: Append, result: PositionedResult, now: number): void {
-    const { lane } = op
-    lane.inFlight--
-    op.release()
-    this.#free(op.batch.length)
-    switch (result.kind) {
-      case 'appended':
-        if (!lane.draining) lane.appended(op, now)
-        break
-      case 'not-at-end':
-        this.#drain(lane, `offset ${op.offset} is not where the target's log ends`)
-        break
-      case 'unavailable':
-        lane.failures++
-        this.#drain(lane, result.reason)
-        break
-      case 'displaced':
-        this.#halt(
-          lane,
-          'offsets-displaced',
-          `the batch for offset ${op.offset} was written at ${result.baseOffset}: something else writes to the copy`,
-        )
-        break
-      case 'rejected':
-        lane.failures++
-        this.#drain(lane, `the target refuses the batch at offset ${op.offset}: ${result.name}`, 'blocked')
-        break
-      default:
-        result satisfies never
-    }
-    this.#goOn(lane)
-  }
-
-  /** After something ended: sends on, or, when drained, begins anew. */
-  #goOn(lane: Lane): void {
-    if (!lane.draining) this.#offer(lane)
-    else if (lane.inFlight === 0 && !lane.filling && lane.open) void this.#begin(lane)
+  #drained(lane: Lane): void {
+    const copying = this.#copying.get(lane)
+    this.#copying.delete(lane)
+    lane.open = false
+    if (copying?.end !== undefined) copying.drained(copying.end)
   }
 
   async #fill(lane: Lane): Promise<void> {
-    const gap = lane.head as Extract<Op, { kind: 'fill' }>
-    const { maxGap = DEFAULT_MAX_GAP } = this.#options.spec
-    if (gap.to - gap.from > maxGap) {
-      const { halted, reason } = gapTooLarge(gap, maxGap)
-      this.#halt(lane, halted, reason)
-      return
-    }
-    if (this.#options.holds?.() === false) {
-      lane.failures++
-      this.#drain(lane, NOT_HELD)
-      return
-    }
+    const copying = this.#copying.get(lane)
+    if (copying === undefined || lane.filling) return
+    const { turn } = copying
+    const { from, to } = lane.head as Extract<Op, { kind: 'fill' }>
+    const { maxGap } = this.#definition
+    if (to - from > maxGap) return this.#end(lane, gapTooLarge({ from, to }, maxGap))
     lane.filling = true
-    const range = { from: gap.from, to: gap.to }
-    if (range.to - range.from > 1)
-      lane.become('filling', `filling offsets ${range.from} to ${range.to - 1}`, Date.now())
+    if (to - from > 1) lane.become('filling', `filling offsets ${from} to ${to - 1}`, Date.now())
     try {
-      const author = { producerId: this.#state.ids.markerId, coordinatorEpoch: this.#state.coordinatorEpoch }
-      await fillWithMarkers(this.#options.target, author, lane, range, this.#signal)
-      if (!lane.draining) lane.filled(range.to)
+      const may = (): boolean => !lane.draining && turn.holds()
+      const reached = await fillWithMarkers(
+        this.#options.target,
+        turn.author,
+        lane,
+        { from, to },
+        may,
+        this.#signal,
+      )
+      if (reached === to && !lane.draining) lane.filled(to)
+      else this.#doubt(lane, NOT_HELD)
     } catch (error) {
-      if (isDeposed(error)) this.#depose()
-      if (!this.#signal.aborted) {
-        lane.failures++
-        this.#drain(lane, describeError(error))
-      }
+      this.#doubt(lane, isFenced(error) ? 'another worker has the partition by now' : describeError(error))
     } finally {
       lane.filling = false
     }
     if (this.#signal.aborted) return
     lane.settle(Date.now())
-    this.#goOn(lane)
+    this.#path.goOn(lane)
   }
 
-  #depose(): void {
-    this.#phase = 'deposed'
-    this.#reason = 'a worker that started later does the work'
-    this.#log.warn(this.#reason)
-    this.#ending.abort(new Error(this.#reason))
-  }
-
-  /* ---- stopping ---- */
-
-  /** Sends nothing more of a lane; once nothing is in flight, it begins anew. */
-  #drain(lane: Lane, reason: string, state: 'waiting' | 'blocked' = 'waiting'): void {
-    const first = !lane.draining
-    lane.draining = true
-    this.#drop(lane)
-    if (!first) return
-    this.#log.info({ topic: lane.topic, partition: lane.partition, reason }, 'looking at both logs again')
-    this.#stream.remove(lane.topic, lane.partition)
-    lane.become(state, reason, Date.now())
-    this.#goOn(lane)
-  }
-
-  #halt(lane: Lane, halted: HaltReason, reason: string): void {
-    if (lane.halted === halted) return
-    this.#log.error(
-      { topic: lane.topic, partition: lane.partition, halted, reason },
-      'the partition is halted',
-    )
-    this.#stream.remove(lane.topic, lane.partition)
-    lane.open = false
-    lane.draining = true
-    this.#drop(lane)
-    lane.become('halted', reason, Date.now(), halted)
-  }
-
-  #drop(lane: Lane): void {
-    this.#ready.delete(lane)
-    const bytes = lane.queuedBytes
-    lane.drop()
-    this.#free(bytes)
-  }
-
-  #free(bytes: number): void {
-    this.#waitingBytes -= bytes
-    this.#room?.()
+  #doubt(lane: Lane, reason: string): void {
+    lane.failures++
+    this.#end(lane, { kind: 'doubt', reason, state: 'waiting' })
   }
 
   /** A fault of this program: the whole worker ends, and is started anew. */
-  #fail(error: unknown): void {
+  readonly #fail = (error: unknown): void => {
+    if (this.#signal.aborted) return
     this.#log.error({ err: error }, 'the link ends')
     this.#reason = describeError(error)
     this.#fault ??= error
-    this.#ending.abort(error)
+    this.stop()
+  }
+}
+
+/** Why a partition is halted when it is its topic that is; looked at anew with the topic. */
+const OF_THE_TOPIC: ReadonlySet<HaltReason | null> = new Set([
+  'source-recreated',
+  'source-gone',
+  'copy-too-narrow',
+])
+
+/** The same names are asked for at every look. */
+function remembered(matches: TopicMatcher): TopicMatcher {
+  const answers = new Map<string, boolean>()
+  return topic => {
+    const answer = answers.get(topic) ?? matches(topic)
+    answers.set(topic, answer)
+    return answer
   }
 }
 

@@ -3,14 +3,11 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { AjnaError } from '../../foundation/errors/errors.ts'
 import { type BatchHeader, batchesIn } from '../../foundation/wire/batch.ts'
 import type { Wire } from '../../foundation/wire/contract.ts'
+import type { KeptLink } from './contract.ts'
 import type { TargetFacts } from './decide.ts'
 import { LINK_TARGET_UNSETTLED } from './errors.ts'
 
-export interface LinkIds {
-  readonly producerId: bigint
-  readonly fillerId: bigint
-  readonly markerId: bigint
-}
+export type LinkIds = KeptLink['ids']
 
 export interface TargetLook extends TargetFacts {
   /** The sequence the broker expects of the link's producer for a batch at `end`. */

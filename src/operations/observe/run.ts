@@ -11,7 +11,7 @@ export interface Observer {
   readonly store: SeriesStore
   /** From the moment a sample was measured to the moment it could be queried, ms; live samples only. */
   readonly delays: Delays
-  /** Records of the metrics topics that are not samples, and batches there that cannot be read. */
+  /** Records of the metrics topics that are not plausible samples, and batches there that cannot be read. */
   readonly unknown: number
   subscribe(listener: (samples: readonly SamplePoint[]) => void): () => void
   /** Ends when the signal aborts. */
@@ -47,6 +47,7 @@ export function observe(options: ObserverOptions): Observer {
   }
 
   function take({ topic, partition, bytes }: FetchedBatches): void {
+    const now = options.now()
     const fresh: SamplePoint[] = []
     const passOver = ({ from, to, error }: UnreadableBatch): void => {
       unknown++
@@ -54,10 +55,9 @@ export function observe(options: ObserverOptions): Observer {
     }
     for (const cursor of readableRecords(bytes, passOver)) {
       const sample = cursor.value === null ? undefined : decodeSample(cursor.value)
-      if (sample === undefined) unknown++
+      if (sample === undefined || !isPlausible(sample, now)) unknown++
       else fresh.push(sample)
     }
-    const now = options.now()
     for (const sample of fresh) {
       store.add(sample)
       if (sample.time >= began) delays.add(Math.max(0, now - sample.time))
@@ -77,4 +77,25 @@ export function observe(options: ObserverOptions): Observer {
     },
     done: read(),
   }
+}
+
+const NAME = /^[A-Za-z_:][\w:]{0,199}$/
+const LABEL = /^[A-Za-z_]\w{0,99}$/
+const MAX_LABELS = 50
+const MAX_TEXT = 300
+/** Clocks differ; a sample from further ahead would keep its series from ever taking another. */
+const MAX_AHEAD_MS = 300_000
+
+/** The topic has other writers too: what no agent can have measured is in no series. */
+export function isPlausible({ name, labels, unit, time, value }: SamplePoint, now: number): boolean {
+  const entries = Object.entries(labels)
+  return (
+    NAME.test(name) &&
+    Number.isFinite(value) &&
+    time >= 0 &&
+    time <= now + MAX_AHEAD_MS &&
+    unit.length <= MAX_TEXT &&
+    entries.length <= MAX_LABELS &&
+    entries.every(([label, text]) => LABEL.test(label) && text.length <= MAX_TEXT)
+  )
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createDelays } from './delays.ts'
+import { isPlausible } from './run.ts'
 import { createSeriesStore, type SamplePoint } from './series.ts'
 
 const start = Date.UTC(2026, 0, 1)
@@ -76,4 +77,24 @@ test('percentiles are of the most recent delays only', () => {
   for (let ms = 1; ms <= 1000; ms++) delays.add(ms)
   assert.equal(delays.percentile(95), 995)
   assert.equal(delays.percentile(50), 950)
+})
+
+test('what no agent can have measured is no sample', () => {
+  const now = 1_000_000_000
+  const sample = { name: 'host_cpu_busy_ratio', labels: { host: 'h' }, unit: '', time: now, value: 1 }
+  assert.equal(isPlausible(sample, now), true)
+  const strange: Partial<SamplePoint>[] = [
+    { value: Number.NaN },
+    { value: Number.POSITIVE_INFINITY },
+    { time: -1 },
+    { time: now + 3_600_000 },
+    { name: '' },
+    { name: 'x'.repeat(1_000) },
+    { name: 'a b' },
+    { unit: 'x'.repeat(1_000) },
+    { labels: { host: 'x'.repeat(1_000) } },
+    { labels: { 'a=b': 'x' } },
+    { labels: Object.fromEntries(Array.from({ length: 100 }, (_, index) => [`l${index}`, 'x'])) },
+  ]
+  for (const each of strange) assert.equal(isPlausible({ ...sample, ...each }, now), false)
 })

@@ -3,7 +3,7 @@ import { errorKind } from '../../foundation/errors/errors.ts'
 export const ArchiveManifestInvalid = errorKind(
   'ARCHIVE_MANIFEST_INVALID',
   'A manifest of the archive is not what this program writes.',
-  'If it was written by a newer version, run that one; if it was damaged, restore it from a copy of the object store.',
+  'If it was written by a newer version, run that one; if it was damaged, restore it from a copy of the object store. The archive waits for that, and answers nothing rather than less.',
 )
 export const ArchiveBroken = errorKind(
   'ARCHIVE_BROKEN',

@@ -253,7 +253,7 @@ test('streams answers line by line, refuses what it should, and says why', async
     const error = (await response.json()) as { code: string }
     assert.deepEqual([response.status, error.code], [status, code], JSON.stringify(body))
   }
-  assert.equal((await post(archivePaths.query, { sql: 'SELECT 1' }, 'a'.repeat(43))).status, 403)
+  assert.equal((await post(archivePaths.query, { sql: 'SELECT 1' }, 'a'.repeat(43))).status, 401)
   assert.equal((await fetch(archive.url + archivePaths.status)).status, 401)
   await assert.rejects(archive.get(`${archivePaths.tail}?regex=${encodeURIComponent('(a)\\1')}`), {
     status: 400,

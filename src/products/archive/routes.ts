@@ -41,6 +41,7 @@ export const archiveStatuses: Readonly<Record<string, number>> = {
   SQL_BUSY: 503,
   ARCHIVE_QUERY_WIDE: 413,
   ARCHIVE_NOT_READY: 503,
+  ARCHIVE_MANIFEST_INVALID: 503,
   TAIL_FILTER_INVALID: 400,
 }
 

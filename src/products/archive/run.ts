@@ -15,7 +15,7 @@ import { openCache } from './cache.ts'
 import { type Catalog, openCatalog } from './catalog.ts'
 import type { ArchiveConfig } from './config.ts'
 import type { ArchiveStatus } from './contract.ts'
-import { ArchiveNotReady } from './errors.ts'
+import { ArchiveManifestInvalid, ArchiveNotReady } from './errors.ts'
 import { dataRoot } from './layout.ts'
 import { liveTail } from './live.ts'
 import { patternOf } from './patterns.ts'
@@ -62,8 +62,10 @@ export async function runArchive(options: ArchiveOptions): Promise<RunningArchiv
   })
   let service: ArchiveService | undefined
   let running: Archiver | undefined
+  /** Why it cannot open now. */
+  let problem: AjnaError | undefined
   const ready = (): ArchiveService => {
-    if (service === undefined) throw new AjnaError(ArchiveNotReady, 'the archive is opening')
+    if (service === undefined) throw problem ?? new AjnaError(ArchiveNotReady, 'the archive is opening')
     return service
   }
   archiveRoutes(server, ready)
@@ -72,7 +74,14 @@ export async function runArchive(options: ArchiveOptions): Promise<RunningArchiv
   async function work(): Promise<void> {
     const now = options.now ?? Date.now
     const streams = new StreamRegistry()
-    const catalog = await opened(() => openCatalog(store), log, signal)
+    const catalog = await opened(
+      () => openCatalog(store),
+      log,
+      signal,
+      error => {
+        problem = error
+      },
+    )
     const tail = await openTail(config, streams)
     const live = liveTail(streams)
     const cacheFolder = join(config.stateDir, 'cache')
@@ -137,13 +146,25 @@ async function openStore({ objects }: ArchiveConfig): Promise<ObjectStore> {
   })
 }
 
-/** The object store may be away when the role starts: it comes back, and nothing is lost meanwhile. */
-async function opened(open: () => Promise<Catalog>, log: Logger, signal: AbortSignal): Promise<Catalog> {
+/** What mends itself or is mended by a person while the role waits: nothing is lost meanwhile. */
+const isPassing = ({ code }: AjnaError): boolean =>
+  code.startsWith('OBJECT_STORE_') || code === ArchiveManifestInvalid.code
+
+/** The object store may be away when the role starts, or a manifest be damaged: it says so, and goes on once that is over. */
+async function opened(
+  open: () => Promise<Catalog>,
+  log: Logger,
+  signal: AbortSignal,
+  onProblem: (problem: AjnaError | undefined) => void,
+): Promise<Catalog> {
   for (let failures = 0; ; ) {
     try {
-      return await open()
+      const catalog = await open()
+      onProblem(undefined)
+      return catalog
     } catch (error) {
-      if (!(error instanceof AjnaError) || !error.code.startsWith('OBJECT_STORE_')) throw error
+      if (!(error instanceof AjnaError) || !isPassing(error)) throw error
+      onProblem(error)
       log[failures === 0 ? 'error' : 'debug']({ err: error }, 'the archive cannot be read; trying again')
       await pause(backoffMs(++failures + 2), signal)
     }

@@ -35,7 +35,7 @@ const NODE_OPTIONS = [
 export async function startLinkProcess(
   source: TestCluster,
   target: TestCluster,
-  options: { readonly nodeOptions?: readonly string[]; readonly topicsEveryMs?: number } = {},
+  options: { readonly nodeOptions?: readonly string[] } = {},
 ): Promise<Replicator> {
   const { nodeOptions = [], ...setting } = options
   const folder = await sweptFolder('ajna-link-')
@@ -55,9 +55,8 @@ export async function startLinkProcess(
         target: target.bootstrap,
         ...tls,
         ...setting,
-        topicsEveryMs: options.topicsEveryMs ?? 2_000,
         store: join(folder.path, `${name}.json`),
-        spec: { name, topics: [topics.replaceAll('.*', '*')] },
+        link: { name, topics: { include: [topics.replaceAll('.*', '*')] } },
       }
       await ask(child, { kind: 'begin', setup })
       return topic => topic

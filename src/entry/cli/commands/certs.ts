@@ -1,6 +1,7 @@
 import { renderTable } from '../../../foundation/text/table.ts'
 import { ensureAuthority } from '../../../foundation/tls/authority.ts'
 import { type CertificateState, inspectStore, renew } from '../../../foundation/tls/renew.ts'
+import { readCertificate } from '../../../foundation/tls/store.ts'
 import { readFleetFile } from '../../fleet-file.ts'
 import { homeOf } from '../../home.ts'
 import { print, printJson, say } from '../output.ts'
@@ -44,6 +45,8 @@ export async function renewCertificates(
   const home = homeOf()
   await readFleetFile(home)
   const authority = await ensureAuthority(home.pki)
+  // One that is not there, or not what it should be, is an error with a code, not a certificate left as it is.
+  if (principal !== undefined) await readCertificate(home.pki, principal)
   const which = principal !== undefined ? { principal } : options.all === true ? 'all' : 'expiring'
   const renewals = await renew(authority, which)
   for (const renewal of renewals)

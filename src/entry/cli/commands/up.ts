@@ -7,6 +7,7 @@ import { createLogger } from '../../../foundation/log/log.ts'
 import { isLocked, lockFile } from '../../../foundation/process/lock.ts'
 import { adopt, start } from '../../../foundation/process/run.ts'
 import { renderTable } from '../../../foundation/text/table.ts'
+import { brokerPrincipal } from '../../../operations/fleet/contract.ts'
 import { createProcessLooker, type ProcessFacts } from '../../control/processes.ts'
 import { findFleetFile, readFleetFile } from '../../fleet-file.ts'
 import { type Home, homeMarks, homeOf, stateNames } from '../../home.ts'
@@ -87,15 +88,17 @@ async function detach(home: Home, file: string | undefined): Promise<void> {
 export async function status(options: { readonly json?: boolean }): Promise<void> {
   const home = homeOf()
   const file = await readFleetFile(home)
+  const expected = [
+    ...file.placed.flatMap(cluster => cluster.nodes.map(node => brokerPrincipal(cluster.name, node.id))),
+    ...rolesOf(file),
+  ]
+  // Writes anew a pid file that was lost or damaged while its process runs.
+  await Promise.all(expected.map(name => adopt(home.run, name)))
   const look = createProcessLooker(home.run, Date.now)
   await look()
   await delay(300)
   const processes = await look()
   const supervised = await isLocked(home.upLock)
-  const expected = [
-    ...file.placed.flatMap(cluster => cluster.nodes.map(node => `kafka-${cluster.name}-${node.id}`)),
-    ...rolesOf(file),
-  ]
   const missing = expected.filter(
     name => !processes.some(process => process.name === name && process.running),
   )

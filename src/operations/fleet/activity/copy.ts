@@ -1,6 +1,7 @@
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { mkdir, readFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { z } from 'zod'
+import { writeWhole } from '../../../foundation/files/whole.ts'
 import { activity } from './contract.ts'
 
 /** What the journal held when it was last read: shown while it cannot be read. Nothing is lost with it. */
@@ -13,8 +14,7 @@ export type JournalCopy = Readonly<z.infer<typeof journalCopy>>
 
 export async function copyEntries(file: string, copy: JournalCopy): Promise<void> {
   await mkdir(dirname(file), { recursive: true })
-  await writeFile(`${file}.new`, JSON.stringify(copy))
-  await rename(`${file}.new`, file)
+  await writeWhole(file, JSON.stringify(copy))
 }
 
 /** An empty one when there is none, or none that can be read. */

@@ -1,18 +1,13 @@
 import { AjnaError } from '../../../foundation/errors/errors.ts'
 import type { LinkDefinition } from '../definition.ts'
+import { LINK_OWNED } from '../errors.ts'
 import type { LinkEntry, LinkRegistry } from '../registry.ts'
 import { type ConnectorKind, connectorKind, connectorKinds, translateConnector } from './config/connectors.ts'
 import type { Problem } from './config/key.ts'
 import type { PemFile } from './config/pem.ts'
 import type { ConnectorConfig } from './config/reading.ts'
 import type { Translation, TranslationContext } from './config/translation.ts'
-import {
-  CONNECT_CONFIG_INVALID,
-  CONNECT_DECLARED,
-  CONNECT_EXISTS,
-  CONNECT_NOT_STOPPED,
-  CONNECT_UNKNOWN,
-} from './errors.ts'
+import { CONNECT_CONFIG_INVALID, CONNECT_EXISTS, CONNECT_NOT_STOPPED, CONNECT_UNKNOWN } from './errors.ts'
 import { annotationsOf, connectorOf } from './stored.ts'
 
 /** What may be done to connectors: over the links' registry, and nothing else. */
@@ -44,6 +39,9 @@ export interface ActionOptions {
   readonly writePem: (file: PemFile) => Promise<void>
 }
 
+/** It is kept in a record of the links' journal. */
+const MAX_CONFIG_CHARACTERS = 90_000
+
 export function connectorActions({ registry, translation, writePem }: ActionOptions): ConnectorActions {
   const get = (name: string): LinkEntry => {
     const entry = registry.get(name)
@@ -54,9 +52,13 @@ export function connectorActions({ registry, translation, writePem }: ActionOpti
 
   const changeable = (name: string): LinkEntry => {
     const entry = get(name)
-    if (entry.owner === 'fleet') throw new AjnaError(CONNECT_DECLARED, `link ${name} is not changed here`)
+    if (entry.owner === 'fleet')
+      throw new AjnaError(LINK_OWNED, `link ${name} is declared in the fleet’s file`)
     return entry
   }
+
+  /** Whether a link runs is everybody's to say who is trusted; of others, only of what they may change. */
+  const mayRun = translation.trusted ? get : changeable
 
   /** @param expected version that is replaced; 0: none */
   async function put(
@@ -67,6 +69,10 @@ export function connectorActions({ registry, translation, writePem }: ActionOpti
     const translated = translateOrThrow(config, translation)
     await Promise.all(translated.files.map(writePem))
     const annotations = annotationsOf(translated.config, translated.definition)
+    if (JSON.stringify(translated.config).length > MAX_CONFIG_CHARACTERS)
+      throw invalid([
+        { key: 'name', message: `a configuration has at most ${MAX_CONFIG_CHARACTERS} characters` },
+      ])
     return registry.put({ ...translated.definition, desired }, { expected, owner: 'api', annotations })
   }
 
@@ -98,14 +104,14 @@ export function connectorActions({ registry, translation, writePem }: ActionOpti
       return replace(entry, named(name, texts(kept)))
     },
     async setDesired(name, desired) {
-      if (changeable(name).definition.desired !== desired) await registry.setDesired(name, desired)
+      if (mayRun(name).definition.desired !== desired) await registry.setDesired(name, desired)
     },
     async remove(name) {
       changeable(name)
       await registry.remove(name)
     },
     stopped(name) {
-      const entry = changeable(name)
+      const entry = mayRun(name)
       if (entry.definition.desired !== 'stopped')
         throw new AjnaError(CONNECT_NOT_STOPPED, `connector ${name} is ${entry.definition.desired}`)
       return entry

@@ -28,13 +28,6 @@ export const CONNECT_EXISTS = errorKind(
   2,
 )
 
-export const CONNECT_DECLARED = errorKind(
-  'CONNECT_DECLARED',
-  'The link is declared in the fleet’s file, which alone changes it.',
-  'Change the file, and apply it.',
-  3,
-)
-
 export const CONNECT_NOT_STOPPED = errorKind(
   'CONNECT_NOT_STOPPED',
   'Offsets can only be changed while a connector is stopped.',
@@ -46,6 +39,13 @@ export const CONNECT_OFFSETS_INVALID = errorKind(
   'CONNECT_OFFSETS_INVALID',
   'Offsets were not given in the form in which this connector shows them.',
   'GET /connectors/<name>/offsets shows the form; an offset of null forgets a partition.',
+  2,
+)
+
+export const CONNECT_TOPIC_MISSING = errorKind(
+  'CONNECT_TOPIC_MISSING',
+  'A topic in which another replicator kept its offsets is not there.',
+  'Name it with --offsets-topic, or --syncs-topic; `ajna topic list` shows what there is. MirrorMaker 2 by itself has mm2-offsets.<source alias>.internal at the target, a Connect worker its offset.storage.topic.',
   2,
 )
 

@@ -51,27 +51,64 @@ describe('a link declared in the fleet’s file', () => {
     assert.deepEqual(registry.get('copy')!.definition, { ...declared, name: 'copy' })
   })
 
-  test('is changed by the file alone', async () => {
+  test('is what the file says, and paused, stopped and restarted by everybody', async () => {
     const registry = memoryRegistry()
     await registry.put(declared, { owner: 'fleet' })
     registry.calls.length = 0
     await using server = await connectServer(registry)
     const config = { ...leastConfigs[LINK_CONNECTOR], name: 'declared' }
-    const asks: readonly (readonly [method: string, path: string, body?: unknown])[] = [
+    const refused: readonly (readonly [method: string, path: string, body?: unknown])[] = [
       ['PUT', '/connectors/declared/config', config],
       ['PATCH', '/connectors/declared/config', { 'ajna.max.gap': '1' }],
-      ['PUT', '/connectors/declared/pause'],
-      ['PUT', '/connectors/declared/stop'],
       ['DELETE', '/connectors/declared'],
-      ['DELETE', '/connectors/declared/offsets'],
     ]
-    for (const [method, path, body] of asks) {
+    for (const [method, path, body] of refused) {
       const answer = await server.json(method, path, body)
       assert.equal(answer.status, 403, path)
-      assert.match((answer.body as ErrorAnswer).message, /^CONNECT_DECLARED: /)
+      assert.match((answer.body as ErrorAnswer).message, /^LINK_OWNED: /)
     }
     assert.deepEqual(registry.calls, [])
+    for (const verb of ['pause', 'resume', 'stop'])
+      assert.ok((await server.ask('PUT', `/connectors/declared/${verb}`)).ok)
     assert.equal((await server.json('POST', '/connectors/declared/restart')).status, 204)
+    assert.deepEqual(registry.calls, [
+      'paused declared',
+      'running declared',
+      'stopped declared',
+      'restart declared failed',
+    ])
+  })
+})
+
+describe('a server that is open to everyone on the machine', () => {
+  test('acts as none of the fleet’s principals, reads no file it is told of, and leaves the fleet’s links alone', async () => {
+    const registry = memoryRegistry()
+    await registry.put(declared, { owner: 'fleet' })
+    await using server = await connectServer(registry, { trusted: false })
+    const refused = async (config: object): Promise<string> => {
+      const { status, body } = await server.json('PUT', '/connectors/l/config', config)
+      assert.equal(status, 400)
+      return (body as ErrorAnswer).message
+    }
+    const { 'consumer.bootstrap.servers': _, ...sourceless } = mirus
+    const asAdmin = { ...sourceless, 'ajna.source.cluster': 'edge', 'ajna.source.principal': 'admin' }
+    assert.match(await refused(asAdmin), /ajna.source.cluster: is refused: this server is open to everyone/)
+    assert.match(await refused(asAdmin), /ajna.source.principal: is refused/)
+    const stores = {
+      ...mirus,
+      'consumer.security.protocol': 'SSL',
+      'consumer.ssl.truststore.type': 'PEM',
+      'consumer.ssl.truststore.location': '/home/me/.ajna/pki/ca.pem',
+      'consumer.ssl.keystore.type': 'PEM',
+      'consumer.ssl.keystore.location': '/state/mirror/pem/../../pki/admin/store.pem',
+    }
+    const told = await refused(stores)
+    assert.match(told, /truststore.location: is refused: .* reads no files/)
+    assert.match(told, /keystore.location: is refused/)
+    for (const verb of ['pause', 'stop'])
+      assert.equal((await server.json('PUT', `/connectors/declared/${verb}`)).status, 403)
+    assert.equal((await server.json('PUT', '/connectors/l/config', mirus)).status, 201)
+    assert.equal((await server.json('PUT', '/connectors/l/stop')).status, 204)
   })
 })
 

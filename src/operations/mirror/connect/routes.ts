@@ -4,6 +4,7 @@ import {
   LINK_CHANGED,
   LINK_INVALID,
   LINK_NOT_STOPPED,
+  LINK_OWNED,
   LINK_POSITION_REFUSED,
   LINK_UNKNOWN,
 } from '../errors.ts'
@@ -12,7 +13,6 @@ import { activeTopics } from './active-topics.ts'
 import { connectorRoutes } from './connector-routes.ts'
 import {
   CONNECT_CONFIG_INVALID,
-  CONNECT_DECLARED,
   CONNECT_EXISTS,
   CONNECT_NOT_STOPPED,
   CONNECT_OFFSETS_INVALID,
@@ -34,12 +34,12 @@ export const connectStatuses: StatusTable = {
   [CONNECT_UNKNOWN.code]: 404,
   [CONNECT_EXISTS.code]: 409,
   [CONNECT_CONFIG_INVALID.code]: 400,
-  [CONNECT_DECLARED.code]: 403,
   [CONNECT_NOT_STOPPED.code]: 400,
   [CONNECT_OFFSETS_INVALID.code]: 400,
   [LINK_UNKNOWN.code]: 404,
   [LINK_CHANGED.code]: 409,
   [LINK_INVALID.code]: 400,
+  [LINK_OWNED.code]: 403,
   [LINK_NOT_STOPPED.code]: 409,
   [LINK_POSITION_REFUSED.code]: 400,
 }

@@ -65,6 +65,18 @@ describe('a link’s state in Connect’s words', () => {
   ])[] = [
     ['running', 'running', status(), ['RUNNING', ['RUNNING', 'FAILED', 'RUNNING', 'FAILED']]],
     ['starting', 'running', status({ state: 'starting', partitions: [] }), ['RUNNING', []]],
+    [
+      'waiting for a copy',
+      'running',
+      status({ reason: 'waits for test.mirror', partitions: [partitionStatus('t', 0)] }),
+      ['RUNNING waits for test.mirror', ['RUNNING']],
+    ],
+    [
+      'that cannot begin',
+      'running',
+      status({ state: 'starting', reason: 'no connection', partitions: [] }),
+      ['FAILED no connection', []],
+    ],
     ['paused', 'paused', status(), ['PAUSED', ['PAUSED', 'FAILED', 'PAUSED', 'FAILED']]],
     ['stopped', 'stopped', status(), ['STOPPED', []]],
     ['without a worker', 'running', undefined, ['UNASSIGNED no worker has taken this link up yet', []]],
@@ -88,7 +100,7 @@ describe('a link’s state in Connect’s words', () => {
     test(what, () => {
       const state = connectorState(entry(desired), said, 10, context)
       const text = ({ state: word, trace }: { state: string; trace?: string }): string =>
-        trace === undefined || word === 'FAILED' ? word : `${word} ${trace}`
+        trace === undefined ? word : `${word} ${trace}`
       assert.equal(text(state.connector), expected[0])
       assert.deepEqual(
         state.tasks.map(({ state: word }) => word),

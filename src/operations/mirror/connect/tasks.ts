@@ -25,6 +25,7 @@ export function tasksOf<Partition extends { readonly topic: string; readonly par
 /** A status older than this says nothing about now: who said it may be gone. */
 const STALE_MS = 30_000
 const TRACED_PARTITIONS = 20
+const AT_WORK: ReadonlySet<string> = new Set(['starting', 'running', 'paused'])
 
 export interface StateContext {
   readonly workerId: string
@@ -67,9 +68,11 @@ function linkState(
     const since = new Date(status.observedAt).toISOString()
     return { state: 'UNASSIGNED', trace: `no worker has said anything about this link since ${since}` }
   }
-  if (status.state === 'stopped' || status.state === 'deposed')
+  if (!AT_WORK.has(status.state))
     return { state: 'UNASSIGNED', trace: status.reason || `the link’s worker is ${status.state}` }
-  return { state: 'RUNNING', trace: '' }
+  // It cannot begin, and tries on; what runs and has something to say waits for somebody.
+  const state = status.state === 'starting' && status.reason !== '' ? 'FAILED' : 'RUNNING'
+  return { state, trace: status.reason }
 }
 
 /** A task has failed when somebody has to do something about one of its partitions; its others go on all the same. */
@@ -80,7 +83,7 @@ function taskState(
   context: StateContext,
 ): StateInfo {
   const failed = partitions.filter(each => each.state === 'halted' || each.state === 'blocked')
-  if (failed.length === 0) return stateInfo(state, trace, context)
+  if (failed.length === 0) return stateInfo(state, state === 'RUNNING' ? '' : trace, context)
   const lines = failed
     .slice(0, TRACED_PARTITIONS)
     .map(each => `${each.topic}-${each.partition}: ${each.state}: ${each.reason}`)

@@ -1,4 +1,4 @@
-import { isAbsolute } from 'node:path'
+import { dirname, isAbsolute } from 'node:path'
 import type { LinkEnd } from '../../definition.ts'
 import type { Gathered } from './gathered.ts'
 import { pemBlocks, pemFile } from './pem.ts'
@@ -32,6 +32,8 @@ export interface EndOptions {
   readonly pemDirectory: string
   /** Used when no addresses are given. */
   readonly otherwise: LinkEnd | null
+  /** Whether files may be named; else only those that hold what was given as text. */
+  readonly anyFile: boolean
 }
 
 /** Undefined: see the problems gathered. */
@@ -169,11 +171,14 @@ function kept(
   return file.path
 }
 
+const NO_FILES =
+  'is refused: this server is open to everyone on the machine (connect.access), and reads no files that it is told of. Give certificates as text (ssl.truststore.certificates, ssl.keystore.key, ssl.keystore.certificate.chain)'
+
 function storePath(
   settings: ClientSettings,
   store: 'truststore' | 'keystore',
   holds: string,
-  { prefix }: EndOptions,
+  { prefix, anyFile, pemDirectory }: EndOptions,
   { problems }: Gathered,
 ): string | undefined {
   const location = settings.get(`ssl.${store}.location`)
@@ -194,6 +199,10 @@ function storePath(
   }
   if (!isAbsolute(location.text)) {
     problems.push({ key: location.key, message: 'must be an absolute path' })
+    return undefined
+  }
+  if (!anyFile && dirname(location.text) !== pemDirectory) {
+    problems.push({ key: location.key, message: NO_FILES })
     return undefined
   }
   return location.text

@@ -129,7 +129,7 @@ const sharedExamples: Record<string, Example> = {
     gives: {},
   },
   predicates: { given: 'p', with: filter, gives: dropped },
-  'ajna.offsets': { given: 'identity', gives: { offsets: 'identity' } },
+  'ajna.offsets': { given: 'mapped', gives: { offsets: 'mapped' } },
   'ajna.on.loss': { given: 'continue', gives: { onLoss: 'continue' } },
   'ajna.on.source.deleted': { given: 'delete', gives: { onSourceDeleted: 'delete' } },
   'ajna.on.fewer.partitions': { given: 'halt', gives: { onFewerPartitions: 'halt' } },
@@ -137,6 +137,7 @@ const sharedExamples: Record<string, Example> = {
   'ajna.max.gap': { given: '5', gives: { maxGap: 5 } },
   'ajna.rate.link': { given: '1048576', gives: { rate: { link: 1_048_576, topic: null } } },
   'ajna.rate.topic': { given: '2048', gives: { rate: { link: null, topic: 2_048 } } },
+  'ajna.more': { given: '{}', gives: {} },
   'ajna.headers': {
     given: '[{"key":"k","value":"v","act":"keep"}]',
     gives: { headers: [{ key: 'k', value: 'v', act: 'keep' }] },

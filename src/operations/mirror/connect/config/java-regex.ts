@@ -2,16 +2,32 @@ import { AjnaError } from '../../../../foundation/errors/errors.ts'
 import { CONNECT_PATTERN_UNSUPPORTED } from '../errors.ts'
 
 /**
- * Java's regular expressions over topic names, rewritten so that every engine reads them alike.
+ * Java's regular expressions over names, rewritten so that other engines read them alike.
  *
- * A topic name has 65 different characters. A class, whatever it is written with (ranges, unions, intersections, POSIX
- * names, (?i)), is a set of them, and is written out as that set. What could mean something else elsewhere is refused.
+ * Names are made of few characters (of topics 65 different ones). A class, whatever it is written with (ranges, unions,
+ * intersections, POSIX names, (?i)), is a set of them, and is written out as that set. What could mean something else
+ * elsewhere is refused.
  */
 
 const LETTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
 const DIGITS = '0123456789'
-/** In the order of their codes, so that neighbours make ranges. */
-export const TOPIC_CHARACTERS = `-.${DIGITS}${LETTERS.slice(0, 26)}_${LETTERS.slice(26)}`
+
+/** What names of a kind are made of. In the order of their codes, so that neighbours make ranges. */
+export interface Alphabet {
+  readonly characters: string
+  /** For messages. */
+  readonly of: string
+}
+
+export const topicAlphabet: Alphabet = {
+  characters: `-.${DIGITS}${LETTERS.slice(0, 26)}_${LETTERS.slice(26)}`,
+  of: 'topic',
+}
+/** Printable ASCII: a group may be called by other characters too, which only `.` and exclusions mean then. */
+export const groupAlphabet: Alphabet = {
+  characters: Array.from({ length: 95 }, (_, index) => String.fromCharCode(32 + index)).join(''),
+  of: 'group',
+}
 
 type CharacterSet = ReadonlySet<string>
 
@@ -35,71 +51,81 @@ const MAX_REPETITIONS = 1_000
 const REPEATABLE: ReadonlySet<RegexNode['kind']> = new Set(['set', 'any', 'group'])
 const MAX_DEPTH = 50
 
-const ALL: CharacterSet = new Set(TOPIC_CHARACTERS)
-const only = (matches: (character: string) => boolean): CharacterSet =>
-  new Set([...TOPIC_CHARACTERS].filter(matches))
+/** `\p{…}`: POSIX names, Unicode categories and properties, as far as they tell ASCII characters apart. */
+const PROPERTIES: Readonly<Record<string, RegExp>> = {
+  Lower: /[a-z]/,
+  Ll: /[a-z]/,
+  IsLowercase: /[a-z]/,
+  Upper: /[A-Z]/,
+  Lu: /[A-Z]/,
+  IsUppercase: /[A-Z]/,
+  Alpha: /[A-Za-z]/,
+  L: /[A-Za-z]/,
+  IsL: /[A-Za-z]/,
+  IsAlphabetic: /[A-Za-z]/,
+  IsLetter: /[A-Za-z]/,
+  Digit: /\d/,
+  N: /\d/,
+  Nd: /\d/,
+  IsDigit: /\d/,
+  Alnum: /[A-Za-z\d]/,
+  Punct: /[!-/:-@[-`{-~]/,
+  XDigit: /[\dA-Fa-f]/,
+  Graph: /[!-~]/,
+  Print: /[ -~]/,
+  ASCII: /[ -~]/,
+  Space: / /,
+  Blank: / /,
+}
+const CLASS_ESCAPES: Readonly<Record<string, RegExp>> = {
+  d: /\d/,
+  D: /\D/,
+  w: /\w/,
+  W: /\W/,
+  s: / /,
+  S: /[^ ]/,
+}
+
 const union = (a: CharacterSet, b: CharacterSet): CharacterSet => new Set([...a, ...b])
 const intersection = (a: CharacterSet, b: CharacterSet): CharacterSet =>
   new Set([...a].filter(each => b.has(each)))
-const complement = (set: CharacterSet): CharacterSet => only(character => !set.has(character))
-const upper = only(character => /[A-Z]/.test(character))
-const lower = only(character => /[a-z]/.test(character))
-const digit = only(character => /\d/.test(character))
-const letter = union(upper, lower)
-const word = only(character => /\w/.test(character))
-const none: CharacterSet = new Set()
-
-/** `\p{…}`: POSIX names, Unicode categories and properties, as far as they tell characters of topic names apart. */
-const PROPERTIES: Readonly<Record<string, CharacterSet>> = {
-  Lower: lower,
-  Ll: lower,
-  IsLowercase: lower,
-  Upper: upper,
-  Lu: upper,
-  IsUppercase: upper,
-  Alpha: letter,
-  L: letter,
-  IsL: letter,
-  IsAlphabetic: letter,
-  IsLetter: letter,
-  Digit: digit,
-  N: digit,
-  Nd: digit,
-  IsDigit: digit,
-  Alnum: union(letter, digit),
-  Punct: new Set('-._'),
-  P: new Set('-._'),
-  XDigit: only(character => /[\dA-Fa-f]/.test(character)),
-  Graph: ALL,
-  Print: ALL,
-  ASCII: ALL,
-  Space: none,
-  Blank: none,
-  Cntrl: none,
-}
-const CLASS_ESCAPES: Readonly<Record<string, CharacterSet>> = {
-  d: digit,
-  D: complement(digit),
-  w: word,
-  W: complement(word),
-  s: none,
-  S: ALL,
-}
+const NONE: CharacterSet = new Set()
 
 /**
  * @returns the alternatives of the whole expression
  * @throws AjnaError CONNECT_PATTERN_UNSUPPORTED, saying what and where
  */
-export function parseJavaRegex(text: string): readonly RegexSequence[] {
-  return new Parser(text).whole()
+export function parseJavaRegex(text: string, alphabet: Alphabet = topicAlphabet): readonly RegexSequence[] {
+  return new Parser(text, alphabet).whole()
 }
 
-/** An expression that must match the whole name, valid with and without the flags `u` and `v`. */
-export const printRegex = (options: readonly RegexSequence[]): string =>
-  options.map(items => items.map(printItem).join('')).join('|')
-
-function printItem({ node, times }: RegexItem): string {
-  return printNode(node) + (times === undefined ? '' : printTimes(times))
+/** An expression that must match the whole name; of topics valid with the flags `u` and `v` too. */
+export function printRegex(options: readonly RegexSequence[], alphabet: Alphabet = topicAlphabet): string {
+  const printOptions = (each: readonly RegexSequence[]): string =>
+    each.map(items => items.map(printItem).join('')).join('|')
+  const printItem = ({ node, times }: RegexItem): string =>
+    printNode(node) + (times === undefined ? '' : printTimes(times))
+  const printNode = (node: RegexNode): string => {
+    switch (node.kind) {
+      case 'set':
+        return printSet(node.set, alphabet)
+      case 'any':
+        return '.'
+      case 'start':
+        return '^'
+      case 'end':
+        return '$'
+      case 'boundary':
+        return node.negated ? '\\B' : '\\b'
+      case 'group':
+        return `(?:${printOptions(node.options)})`
+      case 'look':
+        return `${node.opening}${printOptions(node.options)})`
+      default:
+        return node satisfies never
+    }
+  }
+  return printOptions(options)
 }
 
 function printTimes({ least, most }: NonNullable<RegexItem['times']>): string {
@@ -108,41 +134,29 @@ function printTimes({ least, most }: NonNullable<RegexItem['times']>): string {
   return least === most ? `{${least}}` : `{${least},${most}}`
 }
 
-function printNode(node: RegexNode): string {
-  switch (node.kind) {
-    case 'set':
-      return printSet(node.set)
-    case 'any':
-      return '.'
-    case 'start':
-      return '^'
-    case 'end':
-      return '$'
-    case 'boundary':
-      return node.negated ? '\\B' : '\\b'
-    case 'group':
-      return `(?:${printRegex(node.options)})`
-    case 'look':
-      return `${node.opening}${printRegex(node.options)})`
-    default:
-      return node satisfies never
-  }
-}
-
-function printSet(set: CharacterSet): string {
-  if (set.size === TOPIC_CHARACTERS.length) return '.'
-  const members = [...TOPIC_CHARACTERS].filter(character => set.has(character))
-  if (members.length === 1) return members[0] === '.' ? '\\.' : members[0]!
+function printSet(set: CharacterSet, { characters }: Alphabet): string {
+  if (set.size === characters.length) return '.'
+  const members = [...characters].filter(character => set.has(character))
+  if (members.length === 1) return /[A-Za-z0-9_-]/.test(members[0]!) ? members[0]! : `\\${members[0]}`
   let body = ''
   for (let index = 0; index < members.length; ) {
     let last = index
     while (last + 1 < members.length && isNext(members[last]!, members[last + 1]!)) last++
     const [from, to] = [members[index]!, members[last]!]
-    body += last - index >= 2 ? `${from}-${to}` : members.slice(index, last + 1).join('')
+    body +=
+      last - index >= 2
+        ? `${from}-${to}`
+        : members
+            .slice(index, last + 1)
+            .map(inClass)
+            .join('')
     index = last + 1
   }
-  return `[${body.startsWith('-') ? `\\${body}` : body}]`
+  return `[${body}]`
 }
+
+const inClass = (character: string): string =>
+  /[A-Za-z0-9._]/.test(character) ? character : `\\${character}`
 
 const isNext = (a: string, b: string): boolean =>
   /[A-Za-z0-9]/.test(a) && b.charCodeAt(0) === a.charCodeAt(0) + 1 && /[A-Za-z0-9]/.test(b)
@@ -153,8 +167,13 @@ class Parser {
   #depth = 0
   #ignoreCase = false
 
-  constructor(text: string) {
+  readonly #alphabet: Alphabet
+  readonly #all: CharacterSet
+
+  constructor(text: string, alphabet: Alphabet) {
     this.#text = text
+    this.#alphabet = alphabet
+    this.#all = new Set(alphabet.characters)
   }
 
   whole(): readonly RegexSequence[] {
@@ -244,7 +263,8 @@ class Parser {
   }
 
   #literal(character: string): RegexNode {
-    if (!ALL.has(character)) throw this.#problem(`${JSON.stringify(character)}, which no topic name contains`)
+    if (!this.#all.has(character))
+      throw this.#problem(`${JSON.stringify(character)}, which no ${this.#alphabet.of} name contains`)
     return { kind: 'set', set: this.#cased(new Set(character)) }
   }
 
@@ -313,13 +333,17 @@ class Parser {
   }
 
   #escapedSet(character: string): CharacterSet | undefined {
-    if (character !== 'p' && character !== 'P') return CLASS_ESCAPES[character]
+    if (character !== 'p' && character !== 'P') {
+      const expression = CLASS_ESCAPES[character]
+      return expression === undefined ? undefined : this.#matching(expression)
+    }
     const found = /^(?:\{([A-Za-z]{1,20})\}|([A-Z]))/.exec(this.#text.slice(this.#at))
-    const set = Object.entries(PROPERTIES).find(([name]) => name === (found?.[1] ?? found?.[2]))?.[1]
-    if (found === null || set === undefined)
+    const property = Object.entries(PROPERTIES).find(([name]) => name === (found?.[1] ?? found?.[2]))?.[1]
+    if (found === null || property === undefined)
       throw this.#problem(`a property of characters that is not known: \\${character}${found?.[0] ?? ''}`)
     this.#at += found[0].length
-    return character === 'p' ? set : complement(set)
+    const set = this.#matching(property)
+    return character === 'p' ? set : this.#complement(set)
   }
 
   #escapedCharacter(character: string): string {
@@ -340,7 +364,7 @@ class Parser {
     if (++this.#depth > MAX_DEPTH) throw this.#problem('classes nested too deeply')
     const negated = this.#take('^')
     if (this.#sees(']')) throw this.#problem('an empty class; write \\] for the bracket itself')
-    let set: CharacterSet = none
+    let set: CharacterSet = NONE
     let intersected: CharacterSet | undefined
     while (!this.#take(']')) {
       if (this.#at >= this.#text.length) throw this.#problem('a class that is not closed')
@@ -348,12 +372,12 @@ class Parser {
         // What a negation covers then differs between releases of Java.
         if (negated) throw this.#problem('a negated class with an intersection; write [^…] inside it')
         intersected = intersected === undefined ? set : intersection(intersected, set)
-        set = none
+        set = NONE
       } else set = union(set, this.#classMember())
     }
     this.#depth--
     const whole = this.#cased(intersected === undefined ? set : intersection(intersected, set))
-    return negated ? complement(whole) : intersection(ALL, whole)
+    return negated ? this.#complement(whole) : intersection(this.#all, whole)
   }
 
   #classMember(): CharacterSet {
@@ -364,7 +388,7 @@ class Parser {
     this.#take('-')
     const to = this.#classCharacter()
     if (typeof to !== 'string' || to < from) throw this.#problem('a range that ends before it begins')
-    return only(each => each >= from && each <= to)
+    return new Set([...this.#all].filter(each => each >= from && each <= to))
   }
 
   #classCharacter(): string | CharacterSet {
@@ -373,6 +397,14 @@ class Parser {
     const escaped = this.#next()
     if (escaped === 'Q') throw this.#problem('a quotation inside a class')
     return this.#escapedSet(escaped) ?? this.#escapedCharacter(escaped)
+  }
+
+  #matching(expression: RegExp): CharacterSet {
+    return new Set([...this.#all].filter(each => expression.test(each)))
+  }
+
+  #complement(set: CharacterSet): CharacterSet {
+    return new Set([...this.#all].filter(each => !set.has(each)))
   }
 
   #next(): string {

@@ -4,7 +4,7 @@ import { clusterKeys } from './client-keys.ts'
 import { connectorKeys, sourceConnectorKeys } from './connect-keys.ts'
 import { newlyGathered } from './gathered.ts'
 import type { Problem } from './key.ts'
-import { linkConnectorKeys, linkKeys } from './link-keys.ts'
+import { fieldsWithKeys, linkConnectorKeys, linkKeys } from './link-keys.ts'
 import { type ConnectorConfig, familyOf, type KeyTable, type Reading } from './reading.ts'
 import { predicateFamily, readTransforms, transformFamily } from './transforms.ts'
 import { chooseEnd, conclude, linkFields, type Translation, type TranslationContext } from './translation.ts'
@@ -44,7 +44,7 @@ export function translateLinkConnector(reading: Reading, context: TranslationCon
   }
   const transformed = readTransforms(reading.config, reading.list('transforms'), reading.list('predicates'))
   problems.push(...transformed.problems)
-  const fields = linkFields(reading, gathered, { offsets: 'identity', onMissingTopic: 'create' })
+  const fields = linkFields(reading, gathered, { onMissingTopic: 'create' })
   return conclude(reading, gathered, {
     source,
     target,
@@ -86,6 +86,7 @@ export function linkConnectorConfig(definition: LinkDefinition): ConnectorConfig
     'ajna.rate.link': rate.link,
     'ajna.rate.topic': rate.topic,
     'ajna.headers': definition.headers.length === 0 ? null : JSON.stringify(definition.headers),
+    'ajna.more': moreOf(definition),
   }
   const all: Record<string, string | number | null> = {
     name: definition.name,
@@ -105,6 +106,11 @@ export function linkConnectorConfig(definition: LinkDefinition): ConnectorConfig
   return Object.fromEntries(
     Object.entries(all).flatMap(([key, value]) => (value === null ? [] : [[key, String(value)]])),
   )
+}
+
+function moreOf(definition: LinkDefinition): string | null {
+  const more = Object.entries(definition).filter(([field]) => !fieldsWithKeys.has(field))
+  return more.length === 0 ? null : JSON.stringify(Object.fromEntries(more))
 }
 
 const listText = (patterns: readonly string[]): string =>

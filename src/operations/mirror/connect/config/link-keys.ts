@@ -1,3 +1,4 @@
+import type { LinkDefinition } from '../../definition.ts'
 import { atLeast, type KeySpec, oneOf, understood } from './key.ts'
 
 /** What only a link has: keys that every connector here takes besides its own. */
@@ -19,8 +20,8 @@ export const linkKeys: readonly KeySpec[] = [
     'whose certificate is used there. Default: the link’s own.',
   ),
   understood(
-    ['ajna.offsets', 'STRING', null, 'MEDIUM'],
-    'identity: each record has the offset it has at the source, or its partition halts. mapped: where that cannot be, an exact mapping is kept. Default: mapped, for LinkConnector identity.',
+    ['ajna.offsets', 'STRING', 'identity', 'MEDIUM'],
+    'identity: each record has the offset it has at the source, or its partition halts. mapped: where that cannot be, an exact mapping is kept.',
     { check: oneOf('identity', 'mapped') },
   ),
   understood(
@@ -62,7 +63,30 @@ export const linkKeys: readonly KeySpec[] = [
     ['ajna.headers', 'STRING', '[]', 'LOW'],
     'rules on records’ headers as JSON, [{"key": …, "value": …, "act": "drop" or "keep"}]; a link that has one reads every record.',
   ),
+  understood(
+    ['ajna.more', 'STRING', '{}', 'LOW'],
+    'other fields of a link’s definition, as a JSON object: those that no key of their own says.',
+  ),
 ]
+
+/** Fields of a definition that keys say one by one. */
+export const fieldsWithKeys: ReadonlySet<string> = new Set<keyof LinkDefinition>([
+  'name',
+  'source',
+  'target',
+  'topics',
+  'rename',
+  'replicationFactor',
+  'onMissingTopic',
+  'onFewerPartitions',
+  'onLoss',
+  'onSourceDeleted',
+  'maxGap',
+  'offsets',
+  'rate',
+  'headers',
+  'desired',
+])
 
 /** The keys of LinkConnector: a link as it is, for those that no other connector's configuration made. */
 export const linkConnectorKeys: readonly KeySpec[] = [

@@ -74,7 +74,6 @@ export function translateMirus(reading: Reading, context: TranslationContext): T
   problems.push(...transformed.problems)
   const mustExist = reading.value('enable.destination.topic.checking') === true
   const fields = linkFields(reading, gathered, {
-    offsets: 'mapped',
     onMissingTopic: mustExist ? 'wait' : 'create',
   })
   return conclude(reading, gathered, {

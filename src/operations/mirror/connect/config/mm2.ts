@@ -96,7 +96,7 @@ export function translateMirrorSource(reading: Reading, context: TranslationCont
   ]
   const transformed = readTransforms(reading.config, reading.list('transforms'), reading.list('predicates'))
   problems.push(...transformed.problems)
-  const fields = linkFields(reading, gathered, { offsets: 'mapped', onMissingTopic: 'create' })
+  const fields = linkFields(reading, gathered, { onMissingTopic: 'create' })
   return conclude(reading, gathered, {
     source,
     target,

@@ -1,14 +1,20 @@
 import { isAjnaError } from '../../../../foundation/errors/errors.ts'
+import { type Alphabet, topicAlphabet } from './java-regex.ts'
 import type { Problem } from './key.ts'
-import { topicPatterns } from './topic-pattern.ts'
+import { namePatterns } from './name-pattern.ts'
 
 const MAX_PATTERN_CHARACTERS = 1_000
 
 /** Java expressions of one key as a link's patterns; what cannot be translated is a problem under that key. */
-export function regexPatterns(key: string, regexes: readonly string[], problems: Problem[]): string[] {
+export function regexPatterns(
+  key: string,
+  regexes: readonly string[],
+  problems: Problem[],
+  alphabet: Alphabet = topicAlphabet,
+): string[] {
   return regexes.filter(Boolean).flatMap(regex => {
     try {
-      const patterns = topicPatterns(regex)
+      const patterns = namePatterns(regex, alphabet)
       if (patterns.every(pattern => pattern.length <= MAX_PATTERN_CHARACTERS)) return patterns
       problems.push({ key, message: 'an expression is too long; name the topics by several shorter ones' })
     } catch (error) {

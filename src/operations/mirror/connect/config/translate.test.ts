@@ -30,7 +30,7 @@ describe('Mirus', () => {
     const { definition, problems, config } = translateConnector(
       connectorKind('com.salesforce.mirus.MirusSourceConnector')!,
       quickStart,
-      { pemDirectory, defaultTarget: null },
+      { pemDirectory, defaultTarget: null, trusted: true },
     )
     assert.deepEqual(problems, [])
     assert.deepEqual(definition, {
@@ -41,9 +41,8 @@ describe('Mirus', () => {
         topics: { include: ['test'] },
         rename: { suffix: '.mirror' },
       }),
-      // It checks that test.mirror is there, and never asked for equal offsets.
+      // It checks that test.mirror is there.
       onMissingTopic: 'wait',
-      offsets: 'mapped',
     })
     assert.deepEqual(config, quickStart)
   })
@@ -69,6 +68,7 @@ describe('Mirus', () => {
     const { definition } = translateConnector(kind, config, {
       pemDirectory,
       defaultTarget: { cluster: 'hub' },
+      trusted: true,
     })
     assert.deepEqual(definition!.target, { cluster: 'hub' })
   })
@@ -456,6 +456,14 @@ describe('what is wrong with a configuration', () => {
       /"a b" cannot be a topic’s name/,
     ],
     ['headers that are no JSON', MIRUS_SOURCE, { 'ajna.headers': '{' }, /ajna.headers: is no JSON list/],
+    ['more fields that are no JSON', MIRUS_SOURCE, { 'ajna.more': '[]' }, /ajna.more: is no JSON object/],
+    ['a field that is none', MIRUS_SOURCE, { 'ajna.more': '{"speed":1}' }, /ajna.more: .*speed/],
+    [
+      'a field with a key of its own',
+      MIRUS_SOURCE,
+      { 'ajna.more': '{"maxGap":1}' },
+      /ajna.more: maxGap: has keys of its own/,
+    ],
     ['topics that are no JSON', LINK_CONNECTOR, { topics: '[1]' }, /topics: begins like a JSON list/],
     [
       'starting at the end',
@@ -494,7 +502,11 @@ describe('what is wrong with a configuration', () => {
       'source.cluster.ssl.key.password': 'hunter2',
       'source.cluster.ssl.truststore.password': 'hunter2',
     }
-    const { reading, problems } = translateConnector(kind, config, { pemDirectory, defaultTarget: null })
+    const { reading, problems } = translateConnector(kind, config, {
+      pemDirectory,
+      defaultTarget: null,
+      trusted: true,
+    })
     const infos = configInfos(kind, reading, problems)
     assert.equal(infos.name, MIRROR_SOURCE)
     assert.equal(infos.error_count, 3)
@@ -572,7 +584,7 @@ test('any link can be written as a connector and read again', () => {
       const link = linkDefinitionSchema.parse(input)
       const config = linkConnectorConfig(link)
       const kind = connectorKind(LINK_CONNECTOR)!
-      const back = translateConnector(kind, config, { pemDirectory, defaultTarget: null })
+      const back = translateConnector(kind, config, { pemDirectory, defaultTarget: null, trusted: true })
       assert.deepEqual(back.problems, [])
       assert.deepEqual(back.definition, link)
     }),

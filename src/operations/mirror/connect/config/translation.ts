@@ -7,6 +7,7 @@ import {
 import { type ClientSettings, clientEnd } from './client-end.ts'
 import type { Gathered } from './gathered.ts'
 import type { Problem } from './key.ts'
+import { fieldsWithKeys } from './link-keys.ts'
 import type { PemFile } from './pem.ts'
 import type { ConnectorConfig, Reading } from './reading.ts'
 
@@ -16,6 +17,11 @@ export interface TranslationContext {
   readonly pemDirectory: string
   /** The cluster that copies go to when a configuration names none: what a Connect worker's own cluster is. */
   readonly defaultTarget: LinkEnd | null
+  /**
+   * Whether who asks may do what this process may: act as the fleet's principals, and read the files that it reads. Else a
+   * configuration holds its certificates itself, as text.
+   */
+  readonly trusted: boolean
 }
 
 export interface Translation {
@@ -37,6 +43,9 @@ export interface SideOfLink {
   readonly prefix: string
 }
 
+const OPEN_TO_ALL =
+  'is refused: this server is open to everyone on the machine (connect.access). Name addresses, and give certificates as text; or ask with the session’s token'
+
 /** One side as a cluster of the fleet, else as its own settings say. Undefined: see the problems gathered. */
 export function chooseEnd(
   { side, settings, prefix }: SideOfLink,
@@ -48,6 +57,9 @@ export function chooseEnd(
   const key = `ajna.${side}.cluster`
   const cluster = reading.text(key)
   const principal = reading.text(`ajna.${side}.principal`)
+  if (!context.trusted)
+    for (const named of [key, `ajna.${side}.principal`])
+      if (reading.text(named) !== null) problems.push({ key: named, message: OPEN_TO_ALL })
   if (cluster === null) {
     if (principal !== null)
       problems.push({
@@ -55,7 +67,8 @@ export function chooseEnd(
         message: `needs ${key}; addresses come with certificates of their own`,
       })
     const otherwise = side === 'target' ? context.defaultTarget : null
-    return clientEnd(settings, { prefix, pemDirectory: context.pemDirectory, otherwise }, gathered)
+    const { pemDirectory, trusted } = context
+    return clientEnd(settings, { prefix, pemDirectory, otherwise, anyFile: trusted }, gathered)
   }
   const addresses = settings.get('bootstrap.servers')?.key
   if (addresses !== undefined)
@@ -67,16 +80,14 @@ export function chooseEnd(
 export function linkFields(
   reading: Reading,
   gathered: Gathered,
-  defaults: {
-    readonly offsets: LinkDefinition['offsets']
-    readonly onMissingTopic: LinkDefinition['onMissingTopic']
-  },
+  defaults: { readonly onMissingTopic: LinkDefinition['onMissingTopic'] },
 ): Omit<DefinitionFields, 'topics'> {
   const word = <Word extends string>(key: string, otherwise: Word): Word =>
     (reading.text(key) as Word | null) ?? otherwise
   const amount = (key: string): number | null => reading.value(key) as number | null
   return {
-    offsets: word('ajna.offsets', defaults.offsets),
+    ...moreFields(reading, gathered),
+    offsets: word('ajna.offsets', 'identity'),
     onMissingTopic: word('ajna.on.missing.topic', defaults.onMissingTopic),
     onLoss: word('ajna.on.loss', 'halt'),
     onSourceDeleted: word('ajna.on.source.deleted', 'halt'),
@@ -94,6 +105,25 @@ function headerRules(reading: Reading, { problems }: Gathered): LinkDefinition['
   } catch {
     problems.push({ key, message: 'is no JSON list of {"key", "value", "act": "drop" or "keep"}' })
     return []
+  }
+}
+
+function moreFields(reading: Reading, { problems }: Gathered): object {
+  const key = 'ajna.more'
+  const fields = jsonObject(reading.text(key) ?? '{}')
+  if (fields === undefined) problems.push({ key, message: 'is no JSON object' })
+  const doubled = Object.keys(fields ?? {}).filter(field => fieldsWithKeys.has(field))
+  if (doubled.length > 0) problems.push({ key, message: `${doubled.join(', ')}: has keys of its own` })
+  return fields ?? {}
+}
+
+function jsonObject(text: string): Readonly<Record<string, unknown>> | undefined {
+  try {
+    const value: unknown = JSON.parse(text)
+    const isObject = typeof value === 'object' && value !== null && !Array.isArray(value)
+    return isObject ? (value as Record<string, unknown>) : undefined
+  } catch {
+    return undefined
   }
 }
 
@@ -143,6 +173,6 @@ const schemaProblem = (issue: {
   readonly path: readonly PropertyKey[]
   readonly message: string
 }): Problem => ({
-  key: KEYS_OF_FIELDS[String(issue.path[0])] ?? 'connector.class',
+  key: KEYS_OF_FIELDS[String(issue.path[0])] ?? 'ajna.more',
   message: issue.message,
 })

@@ -1,13 +1,13 @@
 import { AjnaError } from '../../../../foundation/errors/errors.ts'
 import type { Wire } from '../../../../foundation/wire/contract.ts'
-import { LINK_LOG_UNREADABLE } from '../../errors.ts'
+import { CONNECT_TOPIC_MISSING } from '../errors.ts'
 import type { OffsetRecord } from './committed.ts'
 import { logRecords } from './log-records.ts'
 
 /**
  * All records of a topic as it stands, one partition after the other, each in order.
  *
- * @throws AjnaError LINK_LOG_UNREADABLE when there is no such topic
+ * @throws AjnaError CONNECT_TOPIC_MISSING, LINK_LOG_UNREADABLE
  */
 export async function topicRecords(
   wire: Wire,
@@ -15,7 +15,7 @@ export async function topicRecords(
   signal: AbortSignal,
 ): Promise<readonly OffsetRecord[]> {
   const [found] = await wire.metadata([topic], signal)
-  if (found === undefined) throw new AjnaError(LINK_LOG_UNREADABLE, `there is no topic ${topic}`)
+  if (found === undefined) throw new AjnaError(CONNECT_TOPIC_MISSING, `there is no topic ${topic}`)
   const records: OffsetRecord[] = []
   for (const { partition } of found.partitions) {
     const [start, end] = await wire.listOffsets(

@@ -1,13 +1,22 @@
-import { parseJavaRegex, printRegex, type RegexItem, type RegexSequence } from './java-regex.ts'
+import {
+  type Alphabet,
+  parseJavaRegex,
+  printRegex,
+  type RegexItem,
+  type RegexSequence,
+  topicAlphabet,
+} from './java-regex.ts'
 
 /**
- * A Java expression over whole topic names as a link's own patterns: a name where it names one topic, `*` where that is
+ * A Java expression over whole names as a link's own patterns: a name where it names one topic, `*` where that is
  * all it needs, else `/…/`.
  *
  * @throws AjnaError CONNECT_PATTERN_UNSUPPORTED
  */
-export function topicPatterns(regex: string): readonly string[] {
-  return parseJavaRegex(regex).map(items => wildcard(items) ?? `/${printRegex([items])}/`)
+export function namePatterns(regex: string, alphabet: Alphabet = topicAlphabet): readonly string[] {
+  return parseJavaRegex(regex, alphabet)
+    .filter(items => items.length > 0)
+    .map(items => wildcard(items) ?? `/${printRegex([items], alphabet)}/`)
 }
 
 /** Undefined when the sequence is more than literal characters and `.*`. */
@@ -30,6 +39,8 @@ function trimAnchors(items: RegexSequence): RegexSequence {
 
 function wildcardPart({ node, times }: RegexItem): string | undefined {
   if (node.kind === 'any') return times?.least === 0 && times.most === undefined ? '*' : undefined
-  if (node.kind === 'set' && node.set.size === 1 && times === undefined) return [...node.set][0]
-  return undefined
+  if (node.kind !== 'set' || node.set.size !== 1 || times !== undefined) return undefined
+  const [character] = node.set
+  // Others could mean something in a pattern.
+  return topicAlphabet.characters.includes(character!) ? character : undefined
 }

@@ -3,8 +3,8 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { isAjnaError } from '../../../../foundation/errors/errors.ts'
 import { CONNECT_PATTERN_UNSUPPORTED } from '../errors.ts'
-import { TOPIC_CHARACTERS } from './java-regex.ts'
-import { topicPatterns } from './topic-pattern.ts'
+import { groupAlphabet, topicAlphabet } from './java-regex.ts'
+import { namePatterns } from './name-pattern.ts'
 
 const understood: readonly (readonly [java: string, ...patterns: readonly string[]])[] = [
   ['orders', 'orders'],
@@ -20,7 +20,8 @@ const understood: readonly (readonly [java: string, ...patterns: readonly string
   ['a|b.*|c\\d', 'a', 'b*', '/c[0-9]/'],
   ['.+', '/.+/'],
   ['abc\\.([a-zA-Z0-9]+)\\.log', '/abc\\.(?:[0-9A-Za-z]+)\\.log/'],
-  ['(?<team>[a-c])-x', '/(?:[abc])-x/'.replace('[abc]', '[a-c]')],
+  ['(?<team>[abc])-x', '/(?:[a-c])-x/'],
+  ['a|', 'a'],
   ['(?i)Ab-1', '/[Aa][Bb]-1/'],
   ['(?i:a)b', '/(?:[Aa])b/'],
   ['((?i)a)b', '/(?:[Aa])b/'],
@@ -44,7 +45,7 @@ const understood: readonly (readonly [java: string, ...patterns: readonly string
 
 for (const [java, ...patterns] of understood)
   test(`Java's ${java} becomes ${patterns.join(' and ')}`, () => {
-    assert.deepEqual(topicPatterns(java), patterns)
+    assert.deepEqual(namePatterns(java), patterns)
     for (const pattern of patterns)
       if (pattern.startsWith('/'))
         for (const flags of ['', 'u', 'v']) new RegExp(`^(?:${pattern.slice(1, -1)})$`, flags)
@@ -79,7 +80,7 @@ const refused: readonly (readonly [java: string, says: RegExp])[] = [
 for (const [java, says] of refused)
   test(`refuses ${java.slice(0, 20)}, saying where and why`, () => {
     assert.throws(
-      () => topicPatterns(java),
+      () => namePatterns(java),
       error => isAjnaError(error, CONNECT_PATTERN_UNSUPPORTED) && says.test(error.message),
     )
   })
@@ -99,7 +100,7 @@ test('matches what the expression matched, for expressions whose meaning Java an
     fc.property(regex, name, (java, topic) => {
       const expected = new RegExp(`^(?:${java})$`).test(topic)
       assert.equal(
-        topicPatterns(java).some(pattern => matches(pattern, topic)),
+        namePatterns(java).some(pattern => matches(pattern, topic)),
         expected,
         `${java} ${topic}`,
       )
@@ -115,6 +116,27 @@ function matches(pattern: string, topic: string): boolean {
 }
 
 test('knows the characters of topic names', () => {
-  assert.equal(TOPIC_CHARACTERS.length, 65)
-  assert.equal([...TOPIC_CHARACTERS].sort().join(''), TOPIC_CHARACTERS)
+  assert.equal(topicAlphabet.characters.length, 65)
+  assert.equal([...topicAlphabet.characters].sort().join(''), topicAlphabet.characters)
+})
+
+test('names of groups may have more characters', () => {
+  const patterns = (java: string) => namePatterns(java, groupAlphabet)
+  assert.deepEqual(patterns('console-consumer-.*'), ['console-consumer-*'])
+  assert.deepEqual(patterns('my group|a/b'), ['/my\\ group/', '/a\\/b/'])
+  const punctuation = '!"#$%&\'()*+,-./:;<=>?@[\\]^_`{|}~'
+  const meant: readonly (readonly [java: string, name: string, means: boolean])[] = [
+    ['\\p{Punct}+', punctuation, true],
+    ['[^ ]+', `a${punctuation}`, true],
+    ['[^ ]+', 'a b', false],
+    ['[!-/]+', '!/', true],
+    ['[!-/]+', '0', false],
+    ['a\\*b', 'a*b', true],
+    ['a\\*b', 'ab', false],
+    ['\\Qx(y)\\E', 'x(y)', true],
+  ]
+  for (const [java, name, means] of meant) {
+    const [pattern] = patterns(java)
+    assert.equal(new RegExp(`^(?:${pattern!.slice(1, -1)})$`).test(name), means, `${java} ${name}`)
+  }
 })

@@ -1,0 +1,80 @@
+/** The links' journal and the connections to their ends, as this machine's processes get them. */
+import { readFile } from 'node:fs/promises'
+import { AjnaError, errorKind } from '../foundation/errors/errors.ts'
+import { type Journal, openJournal } from '../foundation/journal/journal.ts'
+import { openKafkaLog } from '../foundation/journal/kafka-log.ts'
+import { openCluster } from '../foundation/kafka/admin.ts'
+import type { Logger } from '../foundation/log/log.ts'
+import { identity } from '../foundation/tls/store.ts'
+import { openWire } from '../foundation/wire/wire.ts'
+import { linkPrincipal, type ResolvedFleet } from '../operations/fleet/contract.ts'
+import type { LinkDefinition, LinkEnd } from '../operations/mirror/definition.ts'
+import { kafkaLinkAdmin } from '../operations/mirror/kafka-admin.ts'
+import { LINKS_TOPIC, type LinksCommand, type LinksState } from '../operations/mirror/links/contract.ts'
+import { linksMachine } from '../operations/mirror/links/machine.ts'
+import type { ConnectEnd } from '../operations/mirror/links/worker.ts'
+import { type ClusterAddress, clusterAddress, readFleetFile } from './fleet-file.ts'
+import type { Home } from './home.ts'
+
+export const LINKS_JOURNAL_MISSING = errorKind(
+  'LINKS_JOURNAL_MISSING',
+  'The fleet declares links, but not the journal that holds what they are told and what they keep.',
+  `Declare the topic ${LINKS_TOPIC} at one cluster with partitions: 1 and retention: forever, as config/two-sites.yaml does, and apply it.`,
+)
+
+/** The cluster that holds the links' journal. @throws AjnaError LINKS_JOURNAL_MISSING */
+export function linksJournalCluster({ name, topics }: ResolvedFleet): string {
+  const cluster = topics.find(topic => topic.name === LINKS_TOPIC)?.cluster
+  if (cluster === undefined) throw new AjnaError(LINKS_JOURNAL_MISSING, `fleet ${name} has no ${LINKS_TOPIC}`)
+  return cluster
+}
+
+/** The connection is closed with the journal. @throws AjnaError LINKS_JOURNAL_MISSING, why it cannot be opened */
+export async function openLinksJournal(
+  home: Home,
+  principal: string,
+  log: Logger,
+  signal: AbortSignal,
+): Promise<Journal<LinksState, LinksCommand>> {
+  const file = await readFleetFile(home)
+  const cluster = linksJournalCluster(file.fleet)
+  const address = await clusterAddress(file, cluster, () => identity(home.pki, principal))
+  const wire = openWire({ ...address, clientId: `ajna-links-${principal}`, log, requestTimeoutMs: 2_000 })
+  const kafka = openKafkaLog({ wire, topic: LINKS_TOPIC })
+  const ends = {
+    ...kafka,
+    async [Symbol.asyncDispose]() {
+      await kafka[Symbol.asyncDispose]()
+      await wire.close()
+    },
+  }
+  return openJournal({ log: ends, machine: linksMachine, logger: log, signal })
+}
+
+/** Connects to ends of links, clusters as the accepted fleet has them at that moment. */
+export function connectEnds(home: Home, log: Logger): ConnectEnd {
+  return async (end, link) => {
+    const address = await addressOf(home, end, link)
+    const clientId = `ajna-link-${link.name}`
+    const wire = openWire({ ...address, clientId, log })
+    const admin = openCluster({ ...address, clientId, log })
+    return {
+      wire,
+      admin: kafkaLinkAdmin(admin),
+      async close() {
+        await Promise.all([wire.close(), admin.close()])
+      },
+    }
+  }
+}
+
+async function addressOf(home: Home, end: LinkEnd, link: LinkDefinition): Promise<ClusterAddress> {
+  if ('cluster' in end) {
+    const principal = end.principal ?? linkPrincipal(link.name)
+    return clusterAddress(await readFleetFile(home), end.cluster, () => identity(home.pki, principal))
+  }
+  const { bootstrap, tls } = end
+  if (tls === null) return { bootstrap }
+  const [ca, cert, key] = await Promise.all([tls.ca, tls.cert, tls.key].map(path => readFile(path, 'utf8')))
+  return { bootstrap, tls: { ca: ca!, cert: cert!, key: key! } }
+}

@@ -1,0 +1,104 @@
+/** One link as whoever switches its sides commands it: stopped for certain, and made to go on elsewhere. */
+import { setTimeout as delay } from 'node:timers/promises'
+import { AjnaError } from '../../../foundation/errors/errors.ts'
+import type { LinkStatus } from '../contract.ts'
+import { LINK_NOT_STOPPED, LINK_UNKNOWN } from '../errors.ts'
+import type { Base, KeptEntry } from './contract.ts'
+import { freshIds } from './kept.ts'
+import { entryOf } from './machine.ts'
+import { mergeStatuses } from './merge.ts'
+import type { LinkRegistryOptions } from './registry.ts'
+
+export interface CommandedLink {
+  /** What its workers last said, asked for now; undefined: none says anything. */
+  status(signal: AbortSignal): Promise<LinkStatus | undefined>
+  /** Ids of the topics it has copied, at its source. */
+  copiedIds(signal: AbortSignal): Promise<ReadonlyMap<string, string>>
+  /** Resolves when no worker that can be reached does anything of it; says so, or why it is not certain. */
+  stop(signal: AbortSignal): Promise<{ readonly stopped: boolean; readonly reason: string }>
+  start(signal: AbortSignal): Promise<void>
+  /**
+   * Makes the stopped link go on at these ends of its target's logs, whoever wrote them, under producer ids that no worker
+   * from before has.
+   *
+   * @param forget topics that are others at its source now
+   */
+  rebase(ends: readonly Base[], forget: readonly string[], signal: AbortSignal): Promise<void>
+}
+
+const LOOK_MS = 200
+const ASK_DEADLINE_MS = 2_000
+
+export function commandLink(
+  options: Pick<LinkRegistryOptions, 'journal' | 'ask' | 'connect' | 'now'>,
+  name: string,
+): CommandedLink {
+  const { journal, ask, connect, now } = options
+
+  async function entryNow(signal: AbortSignal): Promise<KeptEntry> {
+    const entry = entryOf(await journal.sync(signal), name)
+    if (entry === undefined) throw new AjnaError(LINK_UNKNOWN, `there is no link ${name}`)
+    return entry
+  }
+
+  /** What each worker says of the link now; null: it does not answer. */
+  async function askAll(signal: AbortSignal): Promise<Map<string, LinkStatus | undefined | null>> {
+    const { shards, workers } = journal.state()
+    const names = new Set(Object.values(shards.members).map(member => member.name))
+    const answers = await Promise.all(
+      [...names].map(async worker => {
+        const address = workers[worker]?.address
+        const until = AbortSignal.any([signal, AbortSignal.timeout(ASK_DEADLINE_MS)])
+        const said = address === undefined ? null : await ask(address, until).catch(() => null)
+        return [worker, said === null ? null : said.find(({ link }) => link === name)] as const
+      }),
+    )
+    signal.throwIfAborted()
+    return new Map(answers)
+  }
+
+  async function submit(command: Parameters<typeof journal.submit>[0], signal: AbortSignal): Promise<void> {
+    const outcome = await journal.submit(command, { signal })
+    if (!outcome.accepted) throw new AjnaError(LINK_NOT_STOPPED, outcome.reason)
+  }
+
+  return {
+    async status(signal) {
+      const { definition } = await entryNow(signal)
+      const said = [...(await askAll(signal)).values()].filter(each => each !== null && each !== undefined)
+      return mergeStatuses(definition, said, now())
+    },
+    async copiedIds(signal) {
+      const { kept } = await entryNow(signal)
+      return new Map(Object.entries(kept?.topics ?? {}).map(([topic, { sourceId }]) => [topic, sourceId]))
+    },
+    async stop(signal) {
+      await entryNow(signal)
+      await submit({ kind: 'desire', name, desired: 'stopped' }, signal)
+      for (;;) {
+        const answers = [...(await askAll(signal))]
+        if (answers.every(([, status]) => status === null || status === undefined)) {
+          const silent = answers.filter(([, status]) => status === null).map(([worker]) => worker)
+          const reason = silent.length === 0 ? '' : `no answer from ${silent.join(', ')}`
+          return { stopped: silent.length === 0, reason }
+        }
+        await delay(LOOK_MS, undefined, { signal })
+      }
+    },
+    async start(signal) {
+      await entryNow(signal)
+      await submit({ kind: 'desire', name, desired: 'running' }, signal)
+    },
+    async rebase(ends, forget, signal) {
+      const { definition } = await entryNow(signal)
+      const target = await connect(definition.target, definition)
+      try {
+        const ids = await freshIds(target.wire, signal)
+        const bases = ends.map(({ topic, partition, end }) => ({ topic, partition, end }))
+        await submit({ kind: 'rebase', name, ids, bases, unbased: [], forget: [...forget] }, signal)
+      } finally {
+        await target.close()
+      }
+    },
+  }
+}

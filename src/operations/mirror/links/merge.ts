@@ -1,0 +1,44 @@
+/** How a link stands, from what each of its workers says of its own part. Pure. */
+import type { LinkPartitionStatus, LinkStatus } from '../contract.ts'
+import type { LinkDefinition } from '../definition.ts'
+
+/**
+ * @param statuses of one link, one from each worker that has said something
+ * @returns undefined when none has. It was observed when the oldest of what it is made of was.
+ */
+export function mergeStatuses(
+  { name: link, desired }: Pick<LinkDefinition, 'name' | 'desired'>,
+  statuses: readonly LinkStatus[],
+  now: number,
+): LinkStatus | undefined {
+  if (statuses.length === 0) {
+    if (desired !== 'stopped') return undefined
+    return { link, state: 'stopped', reason: '', startedAt: now, observedAt: now, partitions: [] }
+  }
+  const told = statuses.find(({ reason }) => reason !== '')
+  return {
+    link,
+    state: stateOf(statuses),
+    reason: told?.reason ?? '',
+    startedAt: Math.min(...statuses.map(({ startedAt }) => startedAt)),
+    observedAt: Math.min(...statuses.map(({ observedAt }) => observedAt)),
+    partitions: partitionsOf(statuses),
+  }
+}
+
+/** The state furthest along of any worker: one that has just joined begins, and the link runs all the same. */
+function stateOf(statuses: readonly LinkStatus[]): LinkStatus['state'] {
+  for (const state of ['running', 'paused', 'starting'] as const)
+    if (statuses.some(each => each.state === state)) return state
+  return 'stopped'
+}
+
+/** Two workers speak of one partition only while it moves: who spoke last has it. */
+function partitionsOf(statuses: readonly LinkStatus[]): LinkPartitionStatus[] {
+  const latest = new Map<string, LinkPartitionStatus>()
+  for (const { partitions } of statuses.toSorted((a, b) => a.observedAt - b.observedAt))
+    for (const each of partitions) latest.set(`${each.topic}/${each.partition}`, each)
+  return [...latest.values()].sort((a, b) =>
+    a.topic === b.topic ? a.partition - b.partition : a.topic < b.topic ? -1 : 1,
+  )
+}

@@ -1,0 +1,134 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { dataOf } from '../../src/entry/api/client.ts'
+import { clusterAddress, readFleetFile } from '../../src/entry/fleet-file.ts'
+import { openLinksJournal } from '../../src/entry/links.ts'
+import { silentLogger } from '../../src/foundation/log/log.ts'
+import { pidFile, readPidFile } from '../../src/foundation/process/run.ts'
+import { identity } from '../../src/foundation/tls/store.ts'
+import type { Wire } from '../../src/foundation/wire/contract.ts'
+import { openWire } from '../../src/foundation/wire/wire.ts'
+import { ADMIN_PRINCIPAL } from '../../src/operations/fleet/contract.ts'
+import { batchOf, readTopic } from '../wire/records.ts'
+import { type FleetUnderTest, startFleet, until } from './harness.ts'
+
+const MAIN = fileURLToPath(new URL('../../src/entry/cli/main.ts', import.meta.url))
+const PARTITIONS = 12
+
+/** Two sites of one broker each. */
+const spec = `apiVersion: ajna/v1
+fleet: links
+sites: { edge: , hub: }
+clusters:
+  edge: { site: edge, version: 4.3.1, brokers: 1 }
+  hub: { site: hub, version: 4.3.1, brokers: 1 }
+tenants: { shop: }
+topics:
+  orders: { cluster: edge, tenant: shop, partitions: ${PARTITIONS} }
+  payments: { cluster: edge, tenant: shop, partitions: ${PARTITIONS} }
+  ajna.mirror.links:
+    cluster: hub
+    tenant: shop
+    partitions: 1
+    retention: forever
+    keptLonger: a journal keeps what lies after its last snapshot, however old
+    config: { max.message.bytes: 8388608 }
+links:
+  up: { from: edge, to: hub, topics: [orders] }
+`
+
+test("the fleet's links are taken up live, by however many workers there are", {
+  timeout: 600_000,
+}, async t => {
+  await using fleet = await startFleet(spec)
+  const signal = AbortSignal.timeout(580_000)
+  await using edge = await wireOf(fleet, 'edge')
+  await using hub = await wireOf(fleet, 'hub')
+  await using journal = await openLinksJournal(fleet.home, ADMIN_PRINCIPAL, silentLogger, signal)
+  const file = join(fleet.folder, 'fleet.yaml')
+  let written = 0
+
+  async function apply(change: (text: string) => string): Promise<void> {
+    await writeFile(file, change(await readFile(file, 'utf8')))
+    const said = await fleet.ajna('apply', '-f', file)
+    assert.equal(said.code, 0, said.err + said.out)
+  }
+
+  /** A record into each partition, and until all of them are in the copy once, at their offsets. */
+  async function copies(topic: string): Promise<void> {
+    await using producer = await edge.producer({}, signal)
+    const round = ++written
+    for (let partition = 0; partition < PARTITIONS; partition++)
+      await producer.append(topic, partition, batchOf(`${round}`))
+    await until(`${topic} is copied`, 120_000, async () => {
+      const [theirs, ours] = [
+        await readTopic(edge, topic, PARTITIONS, signal),
+        await readTopic(hub, topic, PARTITIONS, signal),
+      ]
+      assert.deepEqual(ours, theirs)
+      return true
+    })
+  }
+
+  const linkNow = async () => dataOf(await fleet.api.GET('/api/links')).links.find(each => each.name === 'up')
+  const workers = (): string[] => Object.keys(journal.state().workers).sort()
+
+  await t.test('what the file declares is copied, and shown', async () => {
+    await copies('orders')
+    await until('the console shows it', 60_000, async () => {
+      const link = await linkNow()
+      return link?.state === 'running' && link.partitions === PARTITIONS
+    })
+  })
+
+  await t.test('a topic more in the file is copied by the process that runs', async () => {
+    const before = await readPidFile(pidFile(fleet.home.run, 'mirror'))
+    await apply(text => text.replace('topics: [orders]', 'topics: [orders, payments]'))
+    await copies('payments')
+    assert.deepEqual(await readPidFile(pidFile(fleet.home.run, 'mirror')), before)
+    await until('the console shows both', 60_000, async () => (await linkNow())?.topics === 2)
+  })
+
+  await t.test('another worker takes its share, and all of it when the first is killed', async () => {
+    const second = spawn(process.execPath, [MAIN, 'role', 'mirror', '--home', fleet.home.root], {
+      stdio: ['ignore', 'ignore', 'inherit'],
+    })
+    try {
+      await until('two workers share the shards', 120_000, async () => {
+        const { members, assignments } = journal.state().shards
+        const owners = new Set(assignments.map(({ owner }) => (owner === null ? '' : members[owner]?.name)))
+        return workers().length === 2 && owners.size === 2
+      })
+      await copies('orders')
+      await fleet.killAndAwait('mirror')
+      await copies('payments')
+      const exit = once(second, 'exit')
+      second.kill('SIGTERM')
+      assert.deepEqual(await exit, [0, null])
+      await until('the first has everything again', 60_000, async () => workers().length === 1)
+      await copies('orders')
+    } finally {
+      second.kill('SIGKILL')
+    }
+  })
+
+  await t.test('a link that is taken out of the file ends, and its copies stay', async () => {
+    await apply(text => text.replace(/^links:\n.*\n/m, ''))
+    await until('the link is gone', 60_000, async () => (await linkNow()) === undefined)
+    assert.deepEqual(Object.keys(journal.state().links), [])
+    const ours = await readTopic(hub, 'orders', PARTITIONS, signal)
+    assert.ok(ours.every(records => records.length > 0))
+  })
+})
+
+async function wireOf({ home }: FleetUnderTest, cluster: string): Promise<Wire> {
+  const address = await clusterAddress(await readFleetFile(home), cluster, () =>
+    identity(home.pki, ADMIN_PRINCIPAL),
+  )
+  return openWire({ ...address, clientId: 'links-it' })
+}

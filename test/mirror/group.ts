@@ -1,0 +1,83 @@
+import { JOURNAL_TOPIC_CONFIG } from '../../src/foundation/journal/contract.ts'
+import { type Journal, openJournal } from '../../src/foundation/journal/journal.ts'
+import { openKafkaLog } from '../../src/foundation/journal/kafka-log.ts'
+import { openCluster } from '../../src/foundation/kafka/admin.ts'
+import { createLogger, type Logger } from '../../src/foundation/log/log.ts'
+import type { ShardTerms } from '../../src/foundation/shards/contract.ts'
+import { openWire } from '../../src/foundation/wire/wire.ts'
+import { kafkaLinkAdmin } from '../../src/operations/mirror/kafka-admin.ts'
+import {
+  LINKS_TOPIC,
+  type LinksCommand,
+  type LinksState,
+} from '../../src/operations/mirror/links/contract.ts'
+import { linksMachine } from '../../src/operations/mirror/links/machine.ts'
+import {
+  type ConnectEnd,
+  type MirrorWorker,
+  startMirrorWorker,
+} from '../../src/operations/mirror/links/worker.ts'
+import { createTopic } from '../wire/topics.ts'
+
+/** Fewer shards, so that several partitions share one; the shortest lease under which markers may be written. */
+export const GROUP_TERMS: ShardTerms = { shards: 32, leaseMs: 8_000 }
+
+export async function createLinksTopic(bootstrap: readonly string[]): Promise<void> {
+  await createTopic(bootstrap, LINKS_TOPIC, {
+    config: { ...JOURNAL_TOPIC_CONFIG, 'min.insync.replicas': '1' },
+  })
+}
+
+/** The connection is closed with the journal. */
+export function openLinks(
+  bootstrap: readonly string[],
+  clientId: string,
+): Promise<Journal<LinksState, LinksCommand>> {
+  const wire = openWire({ bootstrap, clientId, connectTimeoutMs: 1_000, requestTimeoutMs: 2_000 })
+  const log = openKafkaLog({ wire, topic: LINKS_TOPIC })
+  const dispose = async (): Promise<void> => {
+    await log[Symbol.asyncDispose]()
+    await wire.close()
+  }
+  return openJournal({ log: { ...log, [Symbol.asyncDispose]: dispose }, machine: linksMachine })
+}
+
+/** To brokers without TLS, which the definitions name themselves. */
+export const connectPlainly =
+  (clientId: string, log: Logger): ConnectEnd =>
+  async end => {
+    if ('cluster' in end) throw new Error(`no cluster is called ${end.cluster} here`)
+    const wire = openWire({ bootstrap: end.bootstrap, clientId, log })
+    const admin = openCluster({ bootstrap: end.bootstrap, clientId, log })
+    return {
+      wire,
+      admin: kafkaLinkAdmin(admin),
+      async close() {
+        await Promise.all([wire.close(), admin.close()])
+      },
+    }
+  }
+
+export interface GroupWorker extends MirrorWorker, AsyncDisposable {
+  readonly journal: Journal<LinksState, LinksCommand>
+}
+
+/** A member of the group in this process. Disposing it leaves in order. */
+export async function joinGroup(bootstrap: readonly string[], name: string): Promise<GroupWorker> {
+  const log = createLogger(name, 2, process.env['AJNA_LOG_LEVEL'] ?? 'error')
+  const journal = await openLinks(bootstrap, name)
+  const worker = await startMirrorWorker({
+    journal,
+    name,
+    address: `http://${name}.invalid`,
+    connect: connectPlainly(name, log),
+    log,
+    signal: AbortSignal.timeout(60_000),
+    terms: GROUP_TERMS,
+  })
+  const dispose = async (): Promise<void> => {
+    await worker.leave()
+    await journal.close()
+  }
+  return { ...worker, journal, [Symbol.asyncDispose]: dispose }
+}
