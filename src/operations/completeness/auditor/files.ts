@@ -1,6 +1,6 @@
 import { type FileHandle, glob, open, readdir, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { createGunzip } from 'node:zlib'
+import { createGunzip, createZstdDecompress } from 'node:zlib'
 import { firstLineHash } from '../../../foundation/positions/streams.ts'
 import { crc32c } from '../../../foundation/wire/crc32c.ts'
 
@@ -13,6 +13,7 @@ export interface FileFacts {
   /** ns since the epoch. */
   readonly birth: string
   readonly size: number
+  readonly modifiedMs: number
 }
 
 export const keyOf = (facts: Pick<FileFacts, 'device' | 'inode' | 'birth'>): string =>
@@ -41,6 +42,7 @@ export async function factsOf(path: string, handle?: FileHandle): Promise<FileFa
     inode: `${stats.ino}`,
     birth: `${stats.birthtimeNs}`,
     size: Number(stats.size),
+    modifiedMs: Number(stats.mtimeMs),
   }
 }
 
@@ -57,6 +59,10 @@ export async function* matchingFiles(
 export const openFile = (path: string): Promise<FileHandle | undefined> => ifThere(() => open(path, 'r'))
 
 const HEAD_BYTES = 1_025
+
+/** First-line hash of content that will not grow any more: whatever it holds is its first line, end or not. */
+export const finalLineHash = (head: Buffer): number =>
+  firstLineHash(head) ?? firstLineHash(Buffer.concat([head, Buffer.from('\n')]))!
 
 /** Hash of the file's first line; undefined while it is too short to have a whole one. */
 export async function readFirstLineHash(handle: FileHandle): Promise<number | undefined> {
@@ -104,19 +110,41 @@ export async function beginsWith(
   return length === 0 ? 'yes' : 'short'
 }
 
-/** A file's bytes in pieces, unpacked when its name says it is gzip. */
+export const isPacked = (path: string): boolean => /\.(gz|zst)$/.test(path)
+/** Compressed in a way that nobody here reads. */
+export const isUnreadablePacking = (path: string): boolean => /\.(xz|bz2|lz4|Z|zip)$/.test(path)
+
+/**
+ * What a packed file begins with, once all of it can be unpacked; of one that is still being written nothing is known yet.
+ */
+export async function headOfWhole(path: string): Promise<Buffer | undefined> {
+  const head: Buffer[] = []
+  let bytes = 0
+  try {
+    for await (const piece of contentOf(path)) {
+      if (bytes < HEAD_BYTES) head.push(piece)
+      bytes += piece.length
+    }
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code?.startsWith('Z') === true) return undefined
+    throw error
+  }
+  return bytes === 0 ? undefined : Buffer.concat(head)
+}
+
+/** A file's bytes in pieces, unpacked when its name says how. */
 export async function* contentOf(path: string, from = 0): AsyncGenerator<Buffer, void, undefined> {
   const handle = await openFile(path)
   if (handle === undefined) return
   try {
-    if (!path.endsWith('.gz')) {
+    if (!isPacked(path)) {
       yield* handle.createReadStream({ start: from, autoClose: false, highWaterMark: PIECE_BYTES })
       return
     }
     let skip = from
     for await (const piece of handle
       .createReadStream({ autoClose: false })
-      .pipe(createGunzip()) as AsyncIterable<Buffer>) {
+      .pipe(path.endsWith('.gz') ? createGunzip() : createZstdDecompress()) as AsyncIterable<Buffer>) {
       const rest = piece.subarray(Math.min(skip, piece.length))
       skip -= piece.length - rest.length
       if (rest.length > 0) yield rest

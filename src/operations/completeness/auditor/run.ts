@@ -10,7 +10,7 @@ import { BatchBuilder } from '../../../foundation/wire/build.ts'
 import type { Producer, Wire } from '../../../foundation/wire/contract.ts'
 import type { AuditRecord } from '../contract.ts'
 import { AUDIT_TOPIC_MISSING } from '../errors.ts'
-import { createWatch, type SavedStream, type WatchSource } from './watch.ts'
+import { createWatch, type SavedWatch, type WatchSource } from './watch.ts'
 
 export interface AuditorOptions {
   readonly site: string
@@ -158,27 +158,26 @@ function split(record: AuditRecord): AuditRecord[] {
   return parts
 }
 
-const savedStreams = z.array(
-  z.object({
-    stream: z.string(),
-    key: z.string(),
-    path: z.string(),
-    tenant: z.string(),
-    firstLineHash: z.number(),
-    ordinal: z.number(),
-    firstSeen: z.number(),
-    position: z.number(),
-    eventTime: z.number().nullable(),
-    crc: z.number(),
-    ended: z.boolean(),
-  }),
-)
+const savedStream = z.object({
+  stream: z.string(),
+  key: z.string(),
+  path: z.string(),
+  tenant: z.string(),
+  firstLineHash: z.number(),
+  ordinal: z.number(),
+  firstSeen: z.number(),
+  position: z.number(),
+  eventTime: z.number().nullable(),
+  crc: z.number(),
+  ended: z.boolean(),
+})
+const savedWatch = z.object({ lookedAt: z.number(), streams: z.array(savedStream) })
 
-async function load(file: string, log: Logger): Promise<SavedStream[] | undefined> {
+async function load(file: string, log: Logger): Promise<SavedWatch | undefined> {
   const text = await readIfThere(file)
   if (text === undefined) return undefined
   try {
-    return savedStreams.parse(JSON.parse(text))
+    return savedWatch.parse(JSON.parse(text))
   } catch (error) {
     // Written whole in one rename: this is damage from outside, and reading all files again is the safe answer.
     log.error(
@@ -189,7 +188,7 @@ async function load(file: string, log: Logger): Promise<SavedStream[] | undefine
   }
 }
 
-async function save(file: string, streams: readonly SavedStream[]): Promise<void> {
+async function save(file: string, watch: SavedWatch): Promise<void> {
   await mkdir(dirname(file), { recursive: true })
-  await writeWhole(file, JSON.stringify(streams))
+  await writeWhole(file, JSON.stringify(watch))
 }

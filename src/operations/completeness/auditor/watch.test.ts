@@ -7,15 +7,16 @@ import {
   renameSync,
   rmSync,
   truncateSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { gzipSync } from 'node:zlib'
+import { gzipSync, zstdCompressSync } from 'node:zlib'
 import { IntervalSet } from '../../../foundation/positions/intervals.ts'
 import type { AuditRecord } from '../contract.ts'
-import { createWatch, type SavedStream, type Watch } from './watch.ts'
+import { createWatch, type SavedWatch, type Watch } from './watch.ts'
 
 interface Host {
   readonly file: (name: string) => string
@@ -23,7 +24,7 @@ interface Host {
   scan(): Promise<void>
   pass(ms: number): void
   /** As after kill -9: a new watch with what had been saved. */
-  restart(saved?: readonly SavedStream[]): Promise<void>
+  restart(saved?: SavedWatch): Promise<void>
   watch(): Watch
   /** Bytes accounted to each stream, by the path it was first seen at. */
   seen(): Record<string, IntervalSet[]>
@@ -35,7 +36,7 @@ function host(t: TestContext, globs: readonly string[] = ['*.log']): Host {
   t.after(() => rmSync(directory, { recursive: true }))
   let clock = Date.UTC(2026, 0, 1)
   const records: AuditRecord[] = []
-  const create = (saved?: readonly SavedStream[]): Watch =>
+  const create = (saved?: SavedWatch): Watch =>
     createWatch({
       site: 'edge',
       host: 'h1',
@@ -49,7 +50,7 @@ function host(t: TestContext, globs: readonly string[] = ['*.log']): Host {
     file: name => join(directory, name),
     scan: async () => void records.push(...(await watch.scan())),
     pass: ms => (clock += ms),
-    async restart(saved = JSON.parse(JSON.stringify(watch.save())) as SavedStream[]) {
+    async restart(saved = JSON.parse(JSON.stringify(watch.save())) as SavedWatch) {
       await watch[Symbol.asyncDispose]()
       watch = create(saved)
     },
@@ -114,6 +115,36 @@ test('a file renamed out of the globs is read to its end, its unterminated last 
   assert.equal(h.watch().files, 1)
 })
 
+test('files that came and were rotated away between two looks are met, where their writer had them', async t => {
+  const h = host(t)
+  const look = (): Promise<void> => {
+    h.pass(1_000)
+    return h.scan()
+  }
+  const writeAndRotate = (text: string, to: string): void => {
+    writeFileSync(h.file('a.log'), text)
+    renameSync(h.file('a.log'), h.file(to))
+  }
+  writeAndRotate(lines(0, 5), 'a.log.0')
+  const before = new Date(Date.UTC(2025, 0, 1))
+  utimesSync(h.file('a.log.0'), before, before)
+  writeFileSync(h.file('a.log'), lines(10, 20))
+  await look()
+  renameSync(h.file('a.log'), h.file('a.log.1'))
+  await look()
+  writeAndRotate(lines(20, 22), 'a.log.2')
+  await look()
+  writeAndRotate(lines(22, 25), 'a.log.3')
+  writeFileSync(h.file('a.log'), lines(25, 29))
+  await look()
+  await h.restart()
+  renameSync(h.file('a.log'), h.file('a.log.4'))
+  writeAndRotate(lines(29, 34), 'a.log.5')
+  await look()
+  await look()
+  assertSeen(h, { 'a.log': [10, 2, 4, 3, 5].map(count => lines(10, 10 + count).length) })
+})
+
 test('a deleted file is read to its end', async t => {
   const h = host(t)
   writeFileSync(h.file('a.log'), lines(0, 50))
@@ -167,7 +198,7 @@ test('rotated and compressed while the auditor was away: the rest is found in th
   const h = host(t)
   writeFileSync(h.file('a.log'), lines(0, 50))
   await h.scan()
-  const saved = JSON.parse(JSON.stringify(h.watch().save())) as SavedStream[]
+  const saved = JSON.parse(JSON.stringify(h.watch().save())) as SavedWatch
   writeFileSync(h.file('a.log.1.gz'), gzipSync(lines(0, 90)))
   rmSync(h.file('a.log'))
   writeFileSync(h.file('a.log'), lines(2_000, 2_003))
@@ -175,6 +206,31 @@ test('rotated and compressed while the auditor was away: the rest is found in th
   await h.scan()
   assertSeen(h, { 'a.log': [lines(0, 90).length, lines(2_000, 2_003).length] })
   assert.deepEqual(h.unseen(), [])
+})
+
+test('compressed files are read unpacked once they are whole, unless they are copies of what is known', async t => {
+  const h = host(t, ['*.log*'])
+  writeFileSync(h.file('a.log'), lines(0, 9))
+  await h.scan()
+  writeFileSync(h.file('a.log.1.gz'), gzipSync(readFileSync(h.file('a.log'))))
+  const other = gzipSync(lines(50, 60))
+  writeFileSync(h.file('a.log.2.gz'), other.subarray(0, 20))
+  writeFileSync(h.file('b.log.zst'), zstdCompressSync(`${lines(60, 63)}no end`))
+  await h.scan()
+  appendFileSync(h.file('a.log.2.gz'), other.subarray(20))
+  await h.scan()
+  rmSync(h.file('a.log'))
+  await h.scan()
+  h.pass(31_000)
+  await h.scan()
+  await h.scan()
+  await h.restart()
+  await h.scan()
+  assertSeen(h, {
+    'a.log': [lines(0, 9).length],
+    'b.log.zst': [lines(60, 63).length + 'no end'.length],
+    'a.log.2.gz': [lines(50, 60).length],
+  })
 })
 
 test('after a restart it goes on where it had saved, and what it says again is the same', async t => {

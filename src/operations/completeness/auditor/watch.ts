@@ -11,6 +11,10 @@ import {
   contentOf,
   type FileFacts,
   factsOf,
+  finalLineHash,
+  headOfWhole,
+  isPacked,
+  isUnreadablePacking,
   keyOf,
   looksRotated,
   matchingFiles,
@@ -34,7 +38,14 @@ export interface WatchOptions {
   /** A file that is gone or has been replaced is let go when it has not grown for so long; default 30,000. */
   readonly releaseMs?: number
   /** What the last run knew. */
-  readonly saved?: readonly SavedStream[]
+  readonly saved?: SavedWatch
+}
+
+/** JSON-safe. */
+export interface SavedWatch {
+  /** When the last look at the globs began, ms. */
+  readonly lookedAt: number
+  readonly streams: readonly SavedStream[]
 }
 
 /** What is kept of a stream between runs, and while its file is not open. JSON-safe. */
@@ -59,7 +70,7 @@ export interface Watch extends AsyncDisposable {
   /** Looks for files, reads what is new in each, and says what it saw. */
   scan(): Promise<AuditRecord[]>
   /** The state that belongs to everything `scan` has said so far. */
-  save(): SavedStream[]
+  save(): SavedWatch
   /** Files open now, and bytes there that do not make whole lines yet. */
   readonly files: number
   readonly pendingBytes: number
@@ -73,6 +84,22 @@ const MAX_REMEMBERED = 20_000
 const RECOVER_MS = 10_000
 /** A copy that has not changed for so long is not being made any more. */
 const COPY_SETTLED_MS = 5_000
+
+/** How long before the last look a rotated file that nobody knows may have been written to and still be taken for missed. */
+const MISSED_WITHIN_MS = 10_000
+/** How long after a path has become empty files are looked for that came there and were rotated away unseen. */
+const VACANT_MS = 60_000
+/** A path that has been empty for so long is forgotten. */
+const FORGET_PLACE_MS = 3_600_000
+
+/** A path that globs have named. */
+interface Place {
+  readonly tenant: string
+  /** Of the file that was there last; undefined: known from an earlier run only. */
+  readonly key: string | undefined
+  /** When a look last found that file there, ms. */
+  readonly seenAt: number
+}
 
 /** Of a stream whose file no longer holds it: bytes were there that nobody read, or may have been, or none are known of. */
 type Loss = 'certain' | 'possible' | 'none'
@@ -92,19 +119,25 @@ interface Tracked {
   ended: boolean
 }
 
-interface OpenFile {
-  readonly handle: FileHandle
+/** A file that is not known yet to hold a stream of its own. */
+interface Met {
   readonly key: string
   readonly tenant: string
+  /** Under which its stream is announced: where its writer had it. */
+  readonly writtenAt: string
   path: string
-  tracked: Tracked | undefined
-  size: number
-  /** When it last changed its size, ms. */
-  changedAt: number
-  /** Since when it has not been at a watched path, ms. */
-  goneSince: number | undefined
   /** The stream it was found to be a copy of. */
   copyOf: Tracked | undefined
+  /** When it last changed its size, ms. */
+  changedAt: number
+}
+
+interface OpenFile extends Met {
+  readonly handle: FileHandle
+  tracked: Tracked | undefined
+  size: number
+  /** Since when it has not been at a watched path, ms. */
+  goneSince: number | undefined
 }
 
 /** Follows the files of a host on its own and accounts each byte to a bucket. */
@@ -114,6 +147,8 @@ export function createWatch(options: WatchOptions): Watch {
   const open = new Map<string, OpenFile>()
   const streams = new Map<StreamId, Tracked>()
   const copies = new Set<string>()
+  /** Compressed files of which it is not known yet whether they are copies. */
+  const packed = new Map<string, Met>()
   const piece = Buffer.allocUnsafe(PIECE_BYTES)
   let said: AuditRecord[] = []
 
@@ -133,41 +168,98 @@ export function createWatch(options: WatchOptions): Watch {
     return { ...rest, account: accountant(position, eventTime ?? undefined), crcFed: crc, crcAtLine: crc }
   }
 
-  for (const saved of options.saved ?? []) streams.set(saved.stream, restore(saved))
+  for (const saved of options.saved?.streams ?? []) streams.set(saved.stream, restore(saved))
   const unresumed = new Set([...streams.values()].filter(stream => !stream.ended))
   /** Streams whose file no longer holds them and that may have a rest somewhere, by when that was noticed. */
   const homeless = new Map<Tracked, { readonly since: number; readonly loss: Loss }>()
 
+  const places = new Map<string, Place>()
+  /** Paths where files may have come and gone unseen, with the time from when on. */
+  const rotated = new Map<string, number>()
+  let lookedAt = options.saved?.lookedAt
+  if (lookedAt !== undefined)
+    for (const { path, tenant } of streams.values()) {
+      places.set(path, { tenant, key: undefined, seenAt: now() - VACANT_MS })
+      rotated.set(path, lookedAt)
+    }
+
   async function discover(): Promise<Set<string>> {
+    const at = now()
     const present = new Set<string>()
     for (const source of options.sources) {
       for await (const facts of matchingFiles(source.files, source.exclude)) {
         const key = keyOf(facts)
         present.add(key)
+        notePlace(facts.path, source.tenant, key, at)
         const known = open.get(key)
         if (known !== undefined) known.path = facts.path
-        else if (!copies.has(key)) await begin(facts, source.tenant)
+        else if (!copies.has(key)) await begin(facts, source.tenant, facts.path)
       }
     }
+    noteVacant(at)
+    await meetMissed()
+    lookedAt = at
     return present
   }
 
-  async function begin(facts: FileFacts, tenant: string): Promise<void> {
-    const handle = await openFile(facts.path)
-    if (handle === undefined) return
-    const opened = await factsOf(facts.path, handle)
-    if (opened === undefined || keyOf(opened) !== keyOf(facts)) return handle.close()
-    open.set(keyOf(facts), {
-      handle,
-      key: keyOf(facts),
-      tenant,
-      path: facts.path,
-      tracked: undefined,
-      size: 0,
-      changedAt: now(),
-      goneSince: undefined,
-      copyOf: undefined,
-    })
+  const noteRotation = (path: string, since: number): void => {
+    if (!rotated.has(path)) rotated.set(path, since)
+  }
+
+  /** Another file at a path than before: others may have been there in between. */
+  function notePlace(path: string, tenant: string, key: string, at: number): void {
+    const before = places.get(path)
+    if (before?.key !== undefined && before.key !== key) noteRotation(path, before.seenAt)
+    places.set(path, { tenant, key, seenAt: at })
+  }
+
+  function noteVacant(at: number): void {
+    for (const [path, { seenAt }] of places) {
+      if (seenAt === at) continue
+      if (at - seenAt < VACANT_MS) noteRotation(path, seenAt)
+      else if (at - seenAt > FORGET_PLACE_MS) places.delete(path)
+    }
+  }
+
+  /** Files that began and were rotated out of the globs between two looks, or while no auditor ran. */
+  async function meetMissed(): Promise<void> {
+    for (const [path, since] of [...rotated]) {
+      rotated.delete(path)
+      const tenant = places.get(path)?.tenant
+      if (tenant === undefined) continue
+      for (const sibling of await rotatedBeside(path)) {
+        const facts = await factsOf(sibling)
+        if (facts === undefined || facts.modifiedMs < since - MISSED_WITHIN_MS) continue
+        const key = keyOf(facts)
+        if (open.has(key) || copies.has(key) || isTracked(key)) continue
+        await begin(facts, tenant, path)
+      }
+    }
+  }
+
+  const isTracked = (key: string): boolean => {
+    for (const stream of streams.values()) if (stream.key === key) return true
+    return false
+  }
+
+  async function begin(facts: FileFacts, tenant: string, writtenAt: string): Promise<void> {
+    const { path } = facts
+    const key = keyOf(facts)
+    const met: Met = { key, tenant, writtenAt, path, changedAt: now(), copyOf: undefined }
+    if (isUnreadablePacking(path)) return
+    if (isPacked(path)) {
+      // It does not change: once read, it is done with.
+      if (!packed.has(key) && !isTracked(key)) packed.set(key, met)
+      return
+    }
+    const handle = await openFile(path)
+    if (handle === undefined) return noteRotation(writtenAt, lookedAt ?? now())
+    const opened = await factsOf(path, handle)
+    if (opened === undefined || keyOf(opened) !== key) {
+      noteRotation(writtenAt, lookedAt ?? now())
+      return handle.close()
+    }
+    open.set(key, { ...met, handle, tracked: undefined, size: 0, goneSince: undefined })
   }
 
   /** Reads what one file has to give. */
@@ -226,7 +318,7 @@ export function createWatch(options: WatchOptions): Watch {
     }
   }
 
-  function track(file: OpenFile, hash: number, ordinal: number): Tracked {
+  function track(file: Met, hash: number, ordinal: number): Tracked {
     const [device, inode, birth] = file.key.split(':') as [string, string, string]
     const stream: Tracked = {
       stream: streamId({
@@ -244,7 +336,7 @@ export function createWatch(options: WatchOptions): Watch {
       firstLineHash: hash,
       ordinal,
       firstSeen: now(),
-      path: file.path,
+      path: file.writtenAt,
       account: accountant(0, undefined),
       crcFed: 0,
       crcAtLine: 0,
@@ -269,7 +361,7 @@ export function createWatch(options: WatchOptions): Watch {
    * A rotation's copy of a stream (made before the original is truncated) begins with everything that was read of it; what
    * the copy has beyond that is the stream's, once its own file no longer has it.
    */
-  async function copiedFrom(file: OpenFile, hash: number): Promise<'copy' | 'later' | 'no'> {
+  async function copiedFrom(file: Met, hash: number): Promise<'copy' | 'later' | 'no'> {
     let undecided = false
     if (file.copyOf === undefined) {
       for (const stream of streams.values()) {
@@ -287,14 +379,33 @@ export function createWatch(options: WatchOptions): Watch {
     return 'copy'
   }
 
+  /** Compressed files are read once they are whole, unless they are copies of what is known. */
+  async function readPacked(file: Met): Promise<void> {
+    const head = await headOfWhole(file.path)
+    if (head === undefined) {
+      if ((await factsOf(file.path)) === undefined) packed.delete(file.key)
+      return
+    }
+    const hash = finalLineHash(head)
+    const verdict = await copiedFrom(file, hash)
+    if (verdict === 'later') return
+    packed.delete(file.key)
+    if (verdict === 'copy') copies.add(file.key)
+    else await readWhole(track(file, hash, 0), file.path)
+  }
+
+  async function readWhole(stream: Tracked, path: string): Promise<void> {
+    for await (const bytes of contentOf(path, stream.account.position)) take(stream, bytes)
+    end(stream)
+  }
+
   /** The rest of a stream from another place than its own file. */
   async function readRest(stream: Tracked, path: string): Promise<void> {
     homeless.delete(stream)
     unresumed.delete(stream)
     stream.account = accountant(stream.account.position, stream.account.eventTime)
     stream.crcFed = stream.crcAtLine
-    for await (const bytes of contentOf(path, stream.account.position)) take(stream, bytes)
-    end(stream)
+    await readWhole(stream, path)
   }
 
   async function feed(file: OpenFile, stream: Tracked, size: number): Promise<void> {
@@ -393,17 +504,20 @@ export function createWatch(options: WatchOptions): Watch {
       const present = await discover()
       for (const file of open.values()) await read(file)
       await recover()
+      for (const file of [...packed.values()]) await readPacked(file)
       for (const file of [...open.values()]) await release(file, present)
       prune()
       return said
     },
-    save: () =>
-      [...streams.values()].map(({ account, crcAtLine, crcFed: _, ...stream }) => ({
+    save: () => ({
+      lookedAt: lookedAt ?? 0,
+      streams: [...streams.values()].map(({ account, crcAtLine, crcFed: _, ...stream }) => ({
         ...stream,
         position: account.position,
         eventTime: account.eventTime ?? null,
         crc: crcAtLine,
       })),
+    }),
     get files() {
       return open.size
     },

@@ -26,7 +26,7 @@ export interface Stream {
   readonly origin: string
   readonly tenant: string
   readonly topic: string
-  /** Path when first seen. */
+  /** Where it was first seen; for a file that was only met after rotation, where its writer had it. */
   readonly path: string
   readonly firstSeen: number
   /** Bytes below were read and handed on. */

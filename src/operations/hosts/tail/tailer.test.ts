@@ -273,6 +273,29 @@ test('what was renamed, copied, compressed or begun and rotated while no agent r
   assert.deepEqual(bench.gaps, [])
 })
 
+test('files that came and were rotated away between two looks are met, where their writer had them', async t => {
+  const bench = await tailBench(t)
+  const log = bench.path('a.log')
+  const writeAndRotate = async (text: string, to: string): Promise<void> => {
+    await writeFile(log, text)
+    await rename(log, bench.path(to))
+  }
+  await writeFile(log, 'one\n')
+  await bench.turn()
+  await rename(log, bench.path('a.log.1'))
+  await bench.turn()
+  await writeAndRotate('while the path was empty\n', 'a.log.2')
+  await bench.turn()
+  await writeAndRotate('before another came\n', 'a.log.3')
+  await writeFile(log, 'now\n')
+  await bench.turn()
+  assert.deepEqual(bench.texts(), ['one\n', 'while the path was empty\n', 'now\n', 'before another came\n'])
+  assert.deepEqual(
+    [...bench.streams.all()].map(({ path }) => path),
+    [log, log, log, log],
+  )
+})
+
 test('a file that vanished while no agent ran, with bytes known to be unread, is told as a gap', async t => {
   const bench = await tailBench(t)
   await writeFile(bench.path('a.log'), 'one\nunfinished')

@@ -8,7 +8,6 @@ import {
   expand,
   type FileFacts,
   finalLineHash,
-  isAbsence,
   isUnreadablePacking,
   keyText,
   lookAt,
@@ -97,6 +96,8 @@ const isSafe = ({ account, position }: Stream): boolean => account.taken.gaps(0,
 /** A file whose first line is not complete: it cannot be named yet. */
 interface Nameless {
   readonly content: Content
+  /** Under which its stream will be announced. */
+  readonly path: string
   readonly source: ShipSource
   readonly key: string
   facts: FileFacts
@@ -113,6 +114,19 @@ const CLOCK_SLACK_MS = 100
  * look takes its time, and an agent may be killed in the middle of one.
  */
 const MISSED_WITHIN_MS = 10_000
+/** How long after a path has become empty files are looked for that came there and were rotated away unseen. */
+const VACANT_MS = 60_000
+/** A path that has been empty for so long is forgotten. */
+const FORGET_PLACE_MS = 3_600_000
+
+/** A path that globs have named. */
+interface Place {
+  readonly source: ShipSource
+  /** Of the file that was there last; undefined: known from an earlier process only. */
+  readonly key: string | undefined
+  /** When a look last found that file there, ms. */
+  readonly seenAt: number
+}
 
 export function createTailer(options: TailOptions): Tailer {
   const { streams, now } = options
@@ -123,8 +137,7 @@ export function createTailer(options: TailOptions): Tailer {
   /** Files that were met but not named, with the time from when on a later process must still look at them. */
   const undecided = new Map<string, number>()
   const troubled = new Set<string>()
-  /** By path: which source's globs named it last. */
-  const sourceOf = new Map<string, ShipSource>()
+  const places = new Map<string, Place>()
   const buffer = Buffer.allocUnsafe(ANCHOR_BYTES + CHUNK_BYTES)
   let turn: Follower[] = []
   let lastDiscovery = options.lastDiscovery
@@ -132,8 +145,8 @@ export function createTailer(options: TailOptions): Tailer {
   let restored: Stream[] | undefined = [...streams.all()]
   /** Paths whose files were renamed, truncated or deleted, with the time from when on a file may have been missed. */
   const rotated = new Map<string, number>()
-  const noteRotation = (path: string): void => {
-    if (!rotated.has(path)) rotated.set(path, lastDiscovery)
+  const noteRotation = (path: string, since = lastDiscovery): void => {
+    if (!rotated.has(path)) rotated.set(path, since)
   }
 
   const sourceFor = ({ topic, tenant }: Stream): ShipSource => ({ topic, tenant, files: [], exclude: [] })
@@ -159,9 +172,10 @@ export function createTailer(options: TailOptions): Tailer {
         if (listed.has(key)) continue
         listed.add(key)
         found.push({ facts, source })
-        sourceOf.set(facts.path, source)
+        notePlace(facts.path, source, key, at)
       }
     }
+    noteVacant(at)
     markUnlisted(listed)
     // A stream's own file first, compressed files last: what they are is told by comparing with those known.
     const order = (facts: FileFacts): number =>
@@ -175,6 +189,21 @@ export function createTailer(options: TailOptions): Tailer {
     lastDiscovery = at - CLOCK_SLACK_MS
   }
 
+  /** Another file at a path than before: others may have been there in between. */
+  function notePlace(path: string, source: ShipSource, key: string, at: number): void {
+    const before = places.get(path)
+    if (before?.key !== undefined && before.key !== key) noteRotation(path, before.seenAt - CLOCK_SLACK_MS)
+    places.set(path, { source, key, seenAt: at })
+  }
+
+  function noteVacant(at: number): void {
+    for (const [path, { seenAt }] of places) {
+      if (seenAt === at) continue
+      if (at - seenAt < VACANT_MS) noteRotation(path)
+      else if (at - seenAt > FORGET_PLACE_MS) places.delete(path)
+    }
+  }
+
   function markUnlisted(listed: ReadonlySet<string>): void {
     for (const [key, follower] of followers) {
       if (follower.tenure === 'final') continue
@@ -186,7 +215,13 @@ export function createTailer(options: TailOptions): Tailer {
   }
 
   /** Deals with a file that is there: known, being waited for, a copy, or new. */
-  async function meet(facts: FileFacts, source: ShipSource, tenure: Tenure): Promise<void> {
+  async function meet(
+    facts: FileFacts,
+    source: ShipSource,
+    tenure: Tenure,
+    /** Under which a stream that is new is announced. */
+    path = facts.path,
+  ): Promise<void> {
     const key = keyText(facts)
     const follower = followers.get(key)
     if (follower !== undefined) {
@@ -207,7 +242,7 @@ export function createTailer(options: TailOptions): Tailer {
     if (isUnreadablePacking(facts.path)) return trouble(facts.path, 'is compressed in a way that is not read')
     await withContent(facts, async content => {
       if (original !== undefined) streams.forgetCopy(original, key)
-      return name(content, facts, source, tenure)
+      return name(content, facts, source, tenure, path)
     })
   }
 
@@ -230,12 +265,12 @@ export function createTailer(options: TailOptions): Tailer {
     let content: Content | undefined
     try {
       content = await openContent(facts.path)
-      // Renamed away between the look and the opening: the next look finds both.
-      if (content.key !== keyText(facts)) return
+      // Renamed away between the look and the opening: it is looked for beside its path.
+      if (content.key !== keyText(facts)) return noteRotation(facts.path)
       if ((await use(content)) === 'kept') content = undefined
       troubled.delete(facts.path)
     } catch (error) {
-      if (isAbsence(error) && (error as NodeJS.ErrnoException).code === 'ENOENT') return
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return noteRotation(facts.path)
       trouble(facts.path, describeError(error))
     } finally {
       await content?.close()
@@ -248,6 +283,7 @@ export function createTailer(options: TailOptions): Tailer {
     facts: FileFacts,
     source: ShipSource,
     tenure: Tenure,
+    path: string,
   ): Promise<'kept' | 'done'> {
     const start = Buffer.allocUnsafe(HEAD_READ_BYTES)
     const head = start.subarray(0, await readFully(content, 0, start, 0, HEAD_READ_BYTES))
@@ -259,6 +295,7 @@ export function createTailer(options: TailOptions): Tailer {
       if (content.packed) return 'done'
       nameless.set(key, {
         content,
+        path,
         source,
         key,
         facts,
@@ -278,7 +315,7 @@ export function createTailer(options: TailOptions): Tailer {
     undecided.delete(key)
     if (copy !== undefined) return takeCopy(copy, content, facts)
     const stream = newStream(
-      { ...options, ...source, path: facts.path, file: facts, firstLineHash: hash, now: now(), start: head },
+      { ...options, ...source, path, file: facts, firstLineHash: hash, now: now(), start: head },
       streams,
       options.accountOf,
     )
@@ -422,11 +459,12 @@ export function createTailer(options: TailOptions): Tailer {
   async function settle(streamsBefore: readonly Stream[]): Promise<void> {
     if (options.lastDiscovery === 0) return
     for (const stream of streamsBefore) {
-      sourceOf.set(stream.path, sourceFor(stream))
+      if (!places.has(stream.path))
+        places.set(stream.path, { source: sourceFor(stream), key: undefined, seenAt: now() - VACANT_MS })
       if (stream.ended === undefined && followerOf(stream) === undefined)
         await findRest(stream, stream.path, 'gone')
     }
-    for (const path of sourceOf.keys()) noteRotation(path)
+    for (const path of places.keys()) noteRotation(path)
   }
 
   /**
@@ -435,13 +473,13 @@ export function createTailer(options: TailOptions): Tailer {
    */
   async function meetMissed(): Promise<void> {
     for (const [path, since] of [...rotated]) {
-      const source = sourceOf.get(path)
+      const source = places.get(path)?.source
       rotated.delete(path)
       if (source === undefined) continue
       for (const facts of await rotatedSiblings(path)) {
         const key = keyText(facts)
         if (streams.byOrigin(key).length > 0 || facts.modifiedMs < since - MISSED_WITHIN_MS) continue
-        await meet(facts, source, 'leaving')
+        await meet(facts, source, 'leaving', path)
         if (undecided.has(key) && !nameless.has(key)) rotated.set(path, since)
       }
     }
@@ -470,7 +508,8 @@ export function createTailer(options: TailOptions): Tailer {
     if (size === 0) return file.content.close()
     const tenure: Tenure = leaving ? 'leaving' : 'live'
     try {
-      if ((await name(file.content, file.facts, file.source, tenure)) === 'done') await file.content.close()
+      if ((await name(file.content, file.facts, file.source, tenure, file.path)) === 'done')
+        await file.content.close()
       // Its tenure is that of a listed file until the next look.
       const waiting = nameless.get(file.key)
       if (waiting !== undefined) {
@@ -497,6 +536,7 @@ export function createTailer(options: TailOptions): Tailer {
     const now_ = now()
     nameless.set(follower.key, {
       content,
+      path,
       source,
       key: follower.key,
       examined: -1,
