@@ -75,6 +75,12 @@ export function batchSize(buffer: Buffer, at: number, end: number = buffer.lengt
   return length > end - at - LENGTH_OVERHEAD ? -1 : length + LENGTH_OVERHEAD
 }
 
+/** What the batch at `at` says of its size, even if it is cut short; 0 if it is cut before that, or says nonsense. */
+export function claimedSize(buffer: Buffer, at: number): number {
+  if (buffer.length - at < LENGTH_OVERHEAD) return 0
+  return Math.max(0, buffer.readInt32BE(at + LENGTH_AT) + LENGTH_OVERHEAD)
+}
+
 /**
  * Parses the header of the batch at `at`, which must lie whole before `end`. The CRC is not verified.
  *

@@ -44,6 +44,8 @@ export class Cluster {
   readonly #bootstrap: readonly Address[]
   readonly #closing = new AbortController()
   readonly #connections = new Map<string, Promise<Connection>>()
+  /** Those of them that are open. */
+  readonly #open = new Map<string, Connection>()
   readonly #suspects = new Map<string, number>()
   readonly #topics = new Map<string, TopicState>()
   readonly #retiredIds = new Map<string, string[]>()
@@ -105,7 +107,7 @@ export class Cluster {
     request: Request,
     options: SendOptions & { readonly signal: AbortSignal },
   ): Promise<Response> {
-    const connection = await this.connection(node, lane, options.signal)
+    const connection = this.#openConnection(node, lane) ?? (await this.connection(node, lane, options.signal))
     return connection.send(message, request, options)
   }
 
@@ -129,6 +131,13 @@ export class Cluster {
     return abortable(this.#connect(address, lane, allocate), signal)
   }
 
+  /** The lane's connection to a broker if there is one: waiting for it would cost more than all else in sending. */
+  #openConnection(node: number, lane: Lane): Connection | undefined {
+    const address = this.#brokers.get(node)
+    const found = address === undefined ? undefined : this.#open.get(connectionKey(lane, address))
+    return found?.closed === false ? found : undefined
+  }
+
   /** @throws AjnaError BROKER_UNREACHABLE when none answers */
   async sendToAny<Request, Response>(
     message: Message<Request, Response>,
@@ -142,6 +151,7 @@ export class Cluster {
     for (const [key, connection] of this.#connections) {
       if (!key.startsWith(`${lane}@`)) continue
       this.#connections.delete(key)
+      this.#open.delete(key)
       connection.then(each => each.close()).catch(() => undefined)
     }
   }
@@ -151,13 +161,14 @@ export class Cluster {
     this.#closing.abort(new AjnaError(WIRE_CLOSED, 'the client was closed'))
     const connections = [...this.#connections.values()]
     this.#connections.clear()
+    this.#open.clear()
     for (const result of await Promise.allSettled(connections)) {
       if (result.status === 'fulfilled') result.value.close()
     }
   }
 
   #connect(address: Address, lane: Lane, allocate?: (size: number) => Buffer): Promise<Connection> {
-    const key = `${lane}@${printAddress(address)}`
+    const key = connectionKey(lane, address)
     const open = this.#connections.get(key)
     if (open !== undefined) return open
     const { clientId, tls, connectTimeoutMs = CONNECT_TIMEOUT_MS } = this.#options
@@ -166,11 +177,14 @@ export class Cluster {
     const opening = connect(options, this.#closing.signal)
     this.#connections.set(key, opening)
     const forget = (): void => {
-      if (this.#connections.get(key) === opening) this.#connections.delete(key)
+      if (this.#connections.get(key) !== opening) return
+      this.#connections.delete(key)
+      this.#open.delete(key)
     }
     opening.then(
       connection => {
         this.#suspects.delete(printAddress(address))
+        if (this.#connections.get(key) === opening) this.#open.set(key, connection)
         connection.onClose(forget)
       },
       () => {
@@ -277,6 +291,10 @@ function mergeTopic(
       return before !== undefined && before.leaderEpoch > each.leaderEpoch ? before : each
     })
   return { name: fresh.name, id: fresh.id, partitions }
+}
+
+function connectionKey(lane: Lane, address: Address): string {
+  return `${lane}@${printAddress(address)}`
 }
 
 function printAddress({ host, port }: Address): string {

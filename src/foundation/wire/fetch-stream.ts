@@ -27,6 +27,9 @@ const DEFAULT_MAX_WAIT_MS = 500
 const DEFAULT_MAX_PARTITION_BYTES = 1024 * 1024
 const DEFAULT_MAX_BYTES = 8 * 1024 * 1024
 const DEFAULT_MIN_BYTES = 1
+/** Of one partition in an answer, where many share it. */
+const MIN_PARTITION_BYTES = 64 * 1024
+const MIN_BATCHES = 4
 /** A topic that was just created is not known to every broker at once. */
 const GONE_AFTER_MS = 5_000
 const UNKNOWN_TOPIC_OR_PARTITION = 3
@@ -57,6 +60,8 @@ interface Reader {
   /** One past the last offset given to the consumer, and what there is to be had (-1: not known yet). */
   delivered: number
   end: number
+  /** The most that is asked for at once. */
+  maxBytes: number
   /** The offset at which a corrupt batch was seen once already. */
   corruptAt: number
 }
@@ -324,7 +329,8 @@ export class LeaderFetchStream implements FetchStream {
   #want(reader: Reader, source: Source): void {
     const { topic, topicId: id, partition, position: offset } = reader
     const { leaderEpoch: currentLeaderEpoch, lastEpoch: lastFetchedEpoch } = reader
-    const maxBytes = this.#options.maxPartitionBytes ?? DEFAULT_MAX_PARTITION_BYTES
+    const { maxPartitionBytes = DEFAULT_MAX_PARTITION_BYTES } = this.#options
+    const maxBytes = reader.maxBytes === 0 ? maxPartitionBytes : reader.maxBytes
     const target = { topic, id, partition, currentLeaderEpoch, offset, lastFetchedEpoch, maxBytes }
     source.session.want(targetKey(target), target)
   }
@@ -398,6 +404,17 @@ export class LeaderFetchStream implements FetchStream {
     return undefined
   }
 
+  /**
+   * How much of a partition is asked for at once: a part of the answer, so that it holds something of many partitions,
+   * and so many whole batches that none is cut off and fetched twice, as far as they are alike.
+   */
+  #fit(reader: Reader, source: Source, largestBatch: number): void {
+    const { maxBytes = DEFAULT_MAX_BYTES, maxPartitionBytes = DEFAULT_MAX_PARTITION_BYTES } = this.#options
+    const share = Math.max(maxBytes / source.readers.size, MIN_PARTITION_BYTES, MIN_BATCHES * largestBatch)
+    const batches = Math.floor(Math.min(share, maxPartitionBytes) / Math.max(largestBatch, 1))
+    reader.maxBytes = Math.min(Math.max(batches, 1) * largestBatch, maxBytes)
+  }
+
   #request(session: FetchSession): FetchRequest {
     const {
       maxWaitMs = DEFAULT_MAX_WAIT_MS,
@@ -449,6 +466,7 @@ export class LeaderFetchStream implements FetchStream {
     reader.position = nextOffset
     reader.lastEpoch = data.lastEpoch
     reader.failures = 0
+    this.#fit(reader, reader.source!, data.largestBatchBytes)
     this.#want(reader, reader.source!)
     this.#updateEnd(reader, reader.delivered, this.#endOf(answer))
     this.#push({ kind: 'batches', topic, partition, bytes, ...offsets, aborted, hold }, reader, consumed)
@@ -460,6 +478,11 @@ export class LeaderFetchStream implements FetchStream {
     switch (verdict.kind) {
       case 'data':
         reader.failures = 0
+        if (reader.source !== undefined && verdict.data.largestBatchBytes > reader.maxBytes) {
+          // Not even one batch was whole: it was asked for too little.
+          this.#fit(reader, reader.source, verdict.data.largestBatchBytes)
+          this.#want(reader, reader.source)
+        }
         this.#updateEnd(reader, reader.delivered, this.#endOf(answer))
         if (verdict.corrupt !== undefined)
           this.#takeCorruption(reader, verdict.corrupt.offset, verdict.corrupt.error)
@@ -549,6 +572,7 @@ function newReader(topic: string, partition: number): Reader {
     failures: 0,
     delivered: 0,
     end: -1,
+    maxBytes: 0,
     corruptAt: -1,
   }
 }

@@ -1,6 +1,6 @@
 /** What a partition's part of a fetch answer means for its reader. Pure, but for the checksums' cost. */
 import { classify } from './api-errors.ts'
-import { BatchCursor, verifyCrc } from './batch.ts'
+import { BatchCursor, claimedSize, verifyCrc } from './batch.ts'
 import type { FetchedPartition } from './requests/fetch.ts'
 
 export type FetchVerdict =
@@ -17,6 +17,8 @@ export interface WholeBatches {
   readonly nextOffset: number
   /** Leader epoch of the last batch, or -1. */
   readonly lastEpoch: number
+  /** Of the largest batch, the one that the broker cut included as far as it can be told; 0 when there is none. */
+  readonly largestBatchBytes: number
 }
 
 export interface Corruption {
@@ -60,11 +62,13 @@ function wholeBatches(
   let firstOffset = position
   let nextOffset = position
   let lastEpoch = -1
+  let largestBatchBytes = 0
   let corrupt: Corruption | undefined
   try {
     const batch = new BatchCursor(records)
     while (batch.next()) {
       const end = batch.at + batch.size
+      if (batch.size > largestBatchBytes) largestBatchBytes = batch.size
       if (batch.lastOffset < position) {
         from = end
         to = end
@@ -76,8 +80,10 @@ function wholeBatches(
       nextOffset = batch.lastOffset + 1
       lastEpoch = batch.leaderEpoch
     }
+    largestBatchBytes = Math.max(largestBatchBytes, claimedSize(records, batch.at + batch.size))
   } catch (error) {
     corrupt = { offset: nextOffset, error: error instanceof Error ? error : new Error(String(error)) }
   }
-  return { data: { bytes: records.subarray(from, to), firstOffset, nextOffset, lastEpoch }, corrupt }
+  const bytes = records.subarray(from, to)
+  return { data: { bytes, firstOffset, nextOffset, lastEpoch, largestBatchBytes }, corrupt }
 }
