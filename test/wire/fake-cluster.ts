@@ -110,6 +110,7 @@ export interface FetchAsked {
     readonly partition: number
     readonly offset: number
     readonly lastEpoch: number
+    readonly maxBytes: number
   }[]
 }
 
@@ -126,9 +127,10 @@ export function fetchAsked({ body }: FakeRequest): FetchAsked {
       body.int32()
       const offset = body.int64()
       const lastEpoch = body.int32()
-      body.skip(8 + 4)
+      body.skip(8)
+      const maxBytes = body.int32()
       body.taggedFields()
-      partitions.push({ partition, offset, lastEpoch })
+      partitions.push({ partition, offset, lastEpoch, maxBytes })
     })
     body.taggedFields()
   })

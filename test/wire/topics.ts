@@ -50,3 +50,14 @@ export async function deleteTopic(
     if (!String(error).includes(UNKNOWN_TOPIC)) throw error
   })
 }
+
+/** @param total partitions in all afterwards */
+export async function addPartitions(
+  bootstrap: readonly string[],
+  name: string,
+  total: number,
+): Promise<void> {
+  await asAdmin(bootstrap, undefined, admin =>
+    admin.createPartitions({ topics: [{ name, count: total, assignments: null }] }),
+  )
+}

@@ -9,6 +9,7 @@ import type { TopicMetadata, WireOptions } from './contract.ts'
 import { BROKER_UNREACHABLE, WIRE_CLOSED } from './errors.ts'
 import type { Message } from './requests/message.ts'
 import { type MetadataResponse, type MetadataTopic, metadata } from './requests/metadata.ts'
+import { remembering } from './requests/remembering.ts'
 
 export interface Leader {
   readonly node: number
@@ -50,6 +51,8 @@ export class Cluster {
   readonly #topics = new Map<string, TopicState>()
   readonly #retiredIds = new Map<string, string[]>()
   #brokers: ReadonlyMap<number, Address> = new Map()
+  readonly #metadata = remembering(metadata)
+  #learned: MetadataResponse | undefined
   #refreshing: Promise<unknown> = Promise.resolve()
   #queuedRefresh: { readonly topics: Set<string>; readonly done: Promise<void> } | undefined
 
@@ -100,15 +103,16 @@ export class Cluster {
   }
 
   /** @throws AjnaError BROKER_UNREACHABLE and what `Connection.send` throws; the signal's reason */
-  async send<Request, Response>(
+  send<Request, Response>(
     node: number,
     lane: Lane,
     message: Message<Request, Response>,
     request: Request,
     options: SendOptions & { readonly signal: AbortSignal },
   ): Promise<Response> {
-    const connection = this.#openConnection(node, lane) ?? (await this.connection(node, lane, options.signal))
-    return connection.send(message, request, options)
+    const open = this.#openConnection(node, lane)
+    if (open !== undefined) return open.send(message, request, options)
+    return this.connection(node, lane, options.signal).then(each => each.send(message, request, options))
   }
 
   /**
@@ -215,7 +219,10 @@ export class Cluster {
   }
 
   async #askAnyBroker(topics: readonly string[] | null): Promise<MetadataResponse> {
-    const response = await this.#ask(metadata, { topics })
+    const response = await this.#ask(this.#metadata, { topics })
+    // What was learned last is still so; anything else that was learned since may have been the older news.
+    if (response === this.#learned) return response
+    this.#learned = response
     this.#brokers = new Map(response.brokers.map(({ nodeId, host, port }) => [nodeId, { host, port }]))
     for (const topic of response.topics) this.#learn(topic)
     return response

@@ -138,7 +138,40 @@ test('data of every partition, then that all was read, then what comes later', a
       ['caught-up', undefined],
     ],
   )
-  assert.deepEqual(at.asked[1]!.partitions, [{ partition: 0, offset: 12, lastEpoch: 3 }])
+  assert.deepEqual(
+    at.asked[1]!.partitions.map(({ partition, offset, lastEpoch }) => ({ partition, offset, lastEpoch })),
+    [{ partition: 0, offset: 12, lastEpoch: 3 }],
+  )
+})
+
+test('of each partition whole batches are asked for, and of one whose batch came cut, more', async () => {
+  const builder = new BatchBuilder({ maxBytes: 3_000_000 })
+  builder.add({ timestamp: 0, value: Buffer.alloc(2_000_000) })
+  const large = builder.finish()
+  rewriteHeader(large, 0, { baseOffset: 10, leaderEpoch: 3 })
+  const small = batch(10, 1_000)
+  await using at = await fixture((asked, _, cluster) =>
+    fetchedBody(
+      cluster.topic.id,
+      asked.partitions.flatMap(({ partition, offset, maxBytes }) =>
+        offset > 10
+          ? []
+          : [
+              {
+                partition,
+                highWatermark: 1_010,
+                records: (partition === 0 ? large : small).subarray(0, maxBytes),
+              },
+            ],
+      ),
+    ),
+  )
+  await take(at.stream, 2)
+  while (at.asked.length < 3) await new Promise(resolve => setTimeout(resolve, 10))
+  const later = at.asked.slice(1).flatMap(({ partitions }) => partitions)
+  assert.equal(later.find(({ partition }) => partition === 0)?.maxBytes, large.length)
+  const ofSmall = later.find(({ partition }) => partition === 1)!.maxBytes
+  assert.ok(ofSmall > 20 * small.length && ofSmall % small.length === 0)
 })
 
 test('a reader that stops taking stops the fetching', async () => {

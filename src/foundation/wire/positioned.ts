@@ -4,20 +4,15 @@ import { classify, isRetriable } from './api-errors.ts'
 import { rewriteHeader } from './batch.ts'
 import type { Cluster, Lane } from './cluster.ts'
 import type { PositionedAppender, PositionedResult } from './contract.ts'
-import { byTopic, isTransportError, type PartitionKey } from './leaders.ts'
+import { isTransportError, type PartitionKey } from './leaders.ts'
 import { type ProducedPartition, produce } from './requests/produce.ts'
 
 type Entry = Parameters<PositionedAppender['append']>[0][number]
 
-/** An entry of a call and its place there. */
-interface Part extends PartitionKey {
-  readonly index: number
-  readonly batch: Buffer
-}
-
 const MAX_REQUEST_BYTES = 1024 * 1024
 const PRODUCER_EPOCH = 0
 const SEQUENCE_MASK = 0x7fff_ffff
+const NO_TOPICS: ReadonlySet<string> = new Set()
 
 export function openPositionedAppender(cluster: Cluster, lane: Lane, producerId: bigint): PositionedAppender {
   /** Topics whose leaders have to be looked up before anything more is sent to them. */
@@ -37,15 +32,20 @@ export function openPositionedAppender(cluster: Cluster, lane: Lane, producerId:
         baseSequence,
       })
     }
-    if (moved.size > 0) await refreshMoved(entries, signal)
-    const results: PositionedResult[] = []
-    const requests = await group(entries, results, signal)
-    await Promise.all(requests.map(({ node, parts }) => send(node, parts, entries, results, signal)))
+    if (moved.size > 0)
+      await refresh(
+        topicsOf(entries, ({ topic }) => moved.has(topic)),
+        signal,
+      )
+    const unknown = topicsOf(entries, each => cluster.leaderNode(each.topic, each.partition) < 0)
+    if (unknown.size > 0) await refresh(unknown, signal)
+    const results: PositionedResult[] = new Array(entries.length)
+    const requests = group(entries, results)
+    await Promise.all(requests.map(request => send(request, results, signal)))
     return results
   }
 
-  async function refreshMoved(entries: readonly Entry[], signal: AbortSignal): Promise<void> {
-    const topics = new Set(entries.map(({ topic }) => topic).filter(topic => moved.has(topic)))
+  async function refresh(topics: ReadonlySet<string>, signal: AbortSignal): Promise<void> {
     if (topics.size === 0) return
     try {
       await cluster.refresh(topics, signal)
@@ -56,69 +56,86 @@ export function openPositionedAppender(cluster: Cluster, lane: Lane, producerId:
   }
 
   /** The requests to make; what has no leader is told at once. */
-  async function group(
-    entries: readonly Entry[],
-    results: PositionedResult[],
-    signal: AbortSignal,
-  ): Promise<PositionedRequest[]> {
-    const unknown = entries.filter(({ topic, partition }) => cluster.leaderNode(topic, partition) < 0)
-    if (unknown.length > 0) {
-      try {
-        await cluster.refresh(new Set(unknown.map(({ topic }) => topic)), signal)
-      } catch (error) {
-        if (!isTransportError(error)) throw error
-      }
-    }
-    const open = new Map<number, PositionedRequest>()
-    const requests: PositionedRequest[] = []
-    for (const [index, { topic, partition, batch }] of entries.entries()) {
-      const node = cluster.leaderNode(topic, partition)
+  function group(entries: readonly Entry[], results: PositionedResult[]): OpenRequest[] {
+    const open = new Map<number, OpenRequest>()
+    const requests: OpenRequest[] = []
+    for (let index = 0; index < entries.length; index++) {
+      const entry = entries[index]!
+      const node = cluster.leaderNode(entry.topic, entry.partition)
       if (node < 0) {
-        moved.add(topic)
+        moved.add(entry.topic)
         results[index] = { kind: 'unavailable', reason: 'the partition has no leader' }
         continue
       }
       let request = open.get(node)
-      if (request === undefined || request.bytes + batch.length > MAX_REQUEST_BYTES) {
-        request = { node, parts: [], bytes: 0 }
+      if (request === undefined || request.bytes + entry.batch.length > MAX_REQUEST_BYTES) {
+        request = { node, topics: [], bytes: 0 }
         open.set(node, request)
         requests.push(request)
       }
-      request.parts.push({ index, topic, partition, batch })
-      request.bytes += batch.length
+      addTo(request, entry, index)
     }
     return requests
   }
 
   async function send(
-    node: number,
-    parts: readonly Part[],
-    entries: readonly Entry[],
+    { node, topics }: OpenRequest,
     results: PositionedResult[],
     signal: AbortSignal,
   ): Promise<void> {
-    const topics = byTopic(parts)
     const request = { timeoutMs: Math.ceil(cluster.requestTimeoutMs * 0.75), topics }
+    let reason: string | undefined
+    let answerOf: (part: PartitionKey) => ProducedPartition | undefined = () => undefined
     try {
-      const answerOf = finder(await cluster.send(node, lane, produce, request, { signal }))
-      for (const { partitions } of topics)
-        for (const part of partitions)
-          results[part.index] = decideResult(entries[part.index]!.offset, answerOf(part))
+      answerOf = finder(await cluster.send(node, lane, produce, request, { signal }))
     } catch (error) {
       if (!isTransportError(error)) throw error
-      const reason = describeError(error)
-      for (const { index } of parts) results[index] = { kind: 'unavailable', reason }
+      reason = describeError(error)
     }
-    for (const { index, topic } of parts) if (results[index]!.kind === 'unavailable') moved.add(topic)
+    for (const { topic, partitions, places } of topics) {
+      for (let i = 0; i < partitions.length; i++) {
+        const entry = partitions[i]!
+        const result =
+          reason === undefined
+            ? decideResult(entry.offset, answerOf(entry))
+            : ({ kind: 'unavailable', reason } as const)
+        if (result.kind === 'unavailable') moved.add(topic)
+        results[places[i]!] = result
+      }
+    }
   }
 
   return { append }
 }
 
-interface PositionedRequest {
+interface OpenRequest {
   readonly node: number
-  readonly parts: Part[]
+  readonly topics: {
+    readonly topic: string
+    readonly partitions: Entry[]
+    /** Where in the call each of them stands. */
+    readonly places: number[]
+  }[]
   bytes: number
+}
+
+function addTo(request: OpenRequest, entry: Entry, place: number): void {
+  let topic = request.topics.at(-1)
+  // Entries of a topic mostly follow one another.
+  if (topic?.topic !== entry.topic) topic = request.topics.find(each => each.topic === entry.topic)
+  if (topic === undefined) {
+    topic = { topic: entry.topic, partitions: [], places: [] }
+    request.topics.push(topic)
+  }
+  topic.partitions.push(entry)
+  topic.places.push(place)
+  request.bytes += entry.batch.length
+}
+
+function topicsOf(entries: readonly Entry[], wanted: (entry: Entry) => boolean): ReadonlySet<string> {
+  let topics: Set<string> | undefined
+  for (const entry of entries) if (wanted(entry)) (topics ??= new Set()).add(entry.topic)
+  return topics ?? NO_TOPICS
 }
 
 /** Tells whether a call names each partition once. One for all calls: it remembers in which one it saw a partition last. */

@@ -276,7 +276,7 @@ export class CopyPath {
     try {
       const results = await this.#copies.append(call, this.#signal)
       const now = Date.now()
-      for (const [index, op] of call.entries()) this.#answered(op, results[index]!, now)
+      for (let i = 0; i < call.length; i++) this.#answered(call[i]!, results[i]!, now)
     } catch (error) {
       if (!this.#signal.aborted) this.#events.fail(error)
     } finally {

@@ -71,7 +71,7 @@ const PENDING_TOPICS_MS = 200
 const MAX_QUICK_LOOKS = 25
 /** Settings are aligned, and refused topics asked for again, at each so manieth look. */
 const SETTINGS_EVERY = 30
-const BEGINNERS = 8
+const BEGINNERS = 32
 
 /** Begins the work of a link in this process; what it works on is told by `gain`. */
 export function startLink(options: LinkOptions): Link {

@@ -1,24 +1,10 @@
 /** Replicators side by side: the same topics, the same brokers, one after the other in turns. */
+import { readFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { BatchBuilder } from '../../../src/foundation/wire/build.ts'
-import type { Wire } from '../../../src/foundation/wire/contract.ts'
-import { openWire } from '../../../src/foundation/wire/wire.ts'
-import { startCluster, type TestCluster } from '../../fleets/cluster.ts'
-import { createTopic, deleteTopic } from '../../wire/topics.ts'
-import { cpuSecondsOf, residentMbOf } from './procfs.ts'
-import { type Replicator, superUser } from './replicators.ts'
+import { usageOf } from '../../../src/operations/hosts/metrics/proc.ts'
+import type { Replicator } from './replicators.ts'
+import { type Load, recordsOf, removeTopic, type Sides } from './sides.ts'
 import { type Spread, spreadOf } from './spread.ts'
-
-export interface Case {
-  readonly name: string
-  readonly recordBytes: number
-  readonly batchBytes: number
-}
-
-export interface Load extends Case {
-  readonly topic: string
-  readonly records: number
-}
 
 /** What one turn showed. Cores: CPU-seconds per second. */
 export interface Turn {
@@ -28,6 +14,8 @@ export interface Turn {
   readonly ownCores: number
   readonly sourceCores: number
   readonly targetCores: number
+  /** All that the machine does, the three included. */
+  readonly machineCores: number
   readonly residentMb: number
 }
 
@@ -40,83 +28,12 @@ export interface Compared {
   readonly theirs: Figures | undefined
 }
 
-export const PARTITIONS = 16
 /** A slow replicator does not have to finish: it is measured for so long. */
 const LONGEST_SPAN_MS = 8_000
 /** Beginnings (metadata, topics, a JVM's first requests) are not what is measured. */
 const SPAN_BEGINS_AT = 1 / 8
 const POLL_MS = 50
 const STALLED_AFTER_MS = 60_000
-
-export interface Sides extends AsyncDisposable {
-  readonly source: TestCluster
-  readonly target: TestCluster
-  readonly sourceWire: Wire
-  readonly targetWire: Wire
-}
-
-/** One broker each side, optimised as they would be after hours of work. */
-export async function startSides(options: { readonly tls?: boolean } = {}): Promise<Sides> {
-  const cluster = (name: string): Promise<TestCluster> =>
-    startCluster({
-      nodes: 1,
-      name,
-      heapMb: 1024,
-      throughput: true,
-      ...options,
-      // What was measured makes room at once.
-      settings: { 'log.segment.delete.delay.ms': '1000' },
-    })
-  const [source, target] = await Promise.all([cluster('bench-source'), cluster('bench-target')])
-  const [sourceWire, targetWire] = await Promise.all([source, target].map(wireTo))
-  return {
-    source,
-    target,
-    sourceWire: sourceWire!,
-    targetWire: targetWire!,
-    async [Symbol.asyncDispose]() {
-      await Promise.all([sourceWire!.close(), targetWire!.close()])
-      await Promise.all([source[Symbol.asyncDispose](), target[Symbol.asyncDispose]()])
-    },
-  }
-}
-
-async function wireTo(cluster: TestCluster): Promise<Wire> {
-  const secure = cluster.placed.security.protocol === 'mtls' ? { tls: await cluster.identity(superUser) } : {}
-  return openWire({ bootstrap: cluster.bootstrap, clientId: 'bench', requestTimeoutMs: 30_000, ...secure })
-}
-
-/** A topic at the source, full of records. */
-export async function loadTopic(
-  sides: Sides,
-  kind: Case,
-  topic: string,
-  totalBytes: number,
-  signal: AbortSignal,
-): Promise<Load> {
-  const { batch, records } = fullBatch(kind)
-  const batches = Math.ceil(totalBytes / batch.length / PARTITIONS) * PARTITIONS
-  const { source, sourceWire } = sides
-  const tls = source.placed.security.protocol === 'mtls' ? { tls: await source.identity(superUser) } : {}
-  await createTopic(source.bootstrap, topic, { partitions: PARTITIONS, ...tls })
-  await using producer = await sourceWire.producer({}, signal)
-  const lane = async (partition: number): Promise<void> => {
-    const own = Buffer.from(batch)
-    for (let i = 0; i < batches / PARTITIONS / 2; i++) await producer.append(topic, partition, own)
-  }
-  await Promise.all(Array.from({ length: PARTITIONS * 2 }, (_, i) => lane(i % PARTITIONS)))
-  const ends = await endOf(sourceWire, topic, signal)
-  if (ends < batches * records) throw new Error(`${topic} holds ${ends} records, not ${batches * records}`)
-  return { ...kind, topic, records: ends }
-}
-
-function fullBatch({ recordBytes, batchBytes }: Case): { batch: Buffer; records: number } {
-  const builder = new BatchBuilder({ maxBytes: batchBytes })
-  const value = Buffer.alloc(recordBytes, 'x')
-  while (builder.add({ timestamp: Date.now(), value }));
-  const records = builder.count
-  return { batch: builder.finish(), records }
-}
 
 /** Turns A B A B …, so that what else the machine does meets both. */
 export async function compare(
@@ -136,28 +53,52 @@ export async function compare(
   return { load, ours: figuresOf(mine), theirs: theirs === undefined ? undefined : figuresOf(other) }
 }
 
+/** Copies a load from its beginning and measures it between its first eighth and its end, or for eight seconds. */
 export async function turn(
   sides: Sides,
   replicator: Replicator,
   load: Load,
   signal: AbortSignal,
 ): Promise<Turn> {
-  const copyOf = await replicator.begin(load.topic)
-  const copy = copyOf(load.topic)
-  try {
-    const begun = await reached(
-      sides,
-      replicator,
-      copy,
-      Math.ceil(load.records * SPAN_BEGINS_AT),
-      Infinity,
-      signal,
-    )
-    const ended = await reached(sides, replicator, copy, load.records, begun.at + LONGEST_SPAN_MS, signal)
-    return between(begun, ended, load)
-  } finally {
-    await replicator.end()
-    await remove(sides.target, copy)
+  const copying = await begin(sides, replicator, load)
+  await using _ = copying
+  const eighth = Math.ceil(load.records * SPAN_BEGINS_AT)
+  const begun = await reached(sides, replicator, copying.topic, eighth, Number.POSITIVE_INFINITY, signal)
+  const until = begun.at + LONGEST_SPAN_MS
+  const ended = await reached(sides, replicator, copying.topic, load.records, until, signal)
+  return between(begun, ended, load)
+}
+
+/**
+ * The whole life of a process that was just started, start-up and compilation included, until a load is copied.
+ *
+ * @returns records per CPU-second
+ */
+export async function firstTurn(
+  sides: Sides,
+  replicator: Replicator,
+  load: Load,
+  signal: AbortSignal,
+): Promise<number> {
+  const copying = await begin(sides, replicator, load)
+  await using _ = copying
+  const never = Number.POSITIVE_INFINITY
+  const ended = await reached(sides, replicator, copying.topic, load.records, never, signal)
+  return Math.round(ended.records / ended.own)
+}
+
+interface Copying extends AsyncDisposable {
+  readonly topic: string
+}
+
+async function begin({ target }: Sides, replicator: Replicator, load: Load): Promise<Copying> {
+  const topic = (await replicator.begin(load.topic))(load.topic)
+  return {
+    topic,
+    async [Symbol.asyncDispose]() {
+      await replicator.end()
+      await removeTopic(target, topic)
+    },
   }
 }
 
@@ -167,12 +108,13 @@ interface Mark {
   readonly own: number
   readonly source: number
   readonly target: number
+  readonly machine: number
   readonly residentMb: number
 }
 
 /** The moment at which a copy has so many records, or the time is up. */
 async function reached(
-  { source, target, targetWire }: Sides,
+  sides: Sides,
   replicator: Replicator,
   copy: string,
   wanted: number,
@@ -182,21 +124,9 @@ async function reached(
   let before = -1
   let movedAt = performance.now()
   for (;;) {
-    const records = await endOf(targetWire, copy, signal)
+    const records = await recordsOf(sides.target, copy, signal)
     const at = performance.now()
-    if (records >= wanted || at >= until) {
-      const [own, from, to] = await Promise.all(
-        [replicator.pid, source.nodes[0]!.pid, target.nodes[0]!.pid].map(cpuSecondsOf),
-      )
-      return {
-        at,
-        records,
-        own: own!,
-        source: from!,
-        target: to!,
-        residentMb: await residentMbOf(replicator.pid),
-      }
-    }
+    if (records >= wanted || at >= until) return { at, records, ...(await usages(sides, replicator)) }
     if (records > before) movedAt = at
     else if (at - movedAt > STALLED_AFTER_MS)
       throw new Error(`${replicator.name} stands still at ${records} of ${wanted} records of ${copy}`)
@@ -205,31 +135,45 @@ async function reached(
   }
 }
 
-/** Records in all partitions; 0 while there is no such topic. */
-export async function endOf(wire: Wire, topic: string, signal: AbortSignal): Promise<number> {
-  const [found] = await wire.metadata([topic], signal)
-  if (found === undefined || found.partitions.some(({ leader }) => leader < 0)) return 0
-  const queries = found.partitions.map(({ partition }) => ({ topic, partition, at: 'latest' as const }))
-  const ends = await wire.listOffsets(queries, signal)
-  return ends.reduce((sum, { offset }) => sum + offset, 0)
+async function usages({ source, target }: Sides, replicator: Replicator) {
+  const pids = [replicator.pid, source.pid, target.pid]
+  const [machine, ...each] = await Promise.all([machineCpuSeconds(), ...pids.map(usage)])
+  const [own, from, to] = each.map(({ cpuSeconds }) => cpuSeconds)
+  return {
+    own: own!,
+    source: from!,
+    target: to!,
+    machine,
+    residentMb: Math.round(each[0]!.residentBytes / 1024 ** 2),
+  }
 }
 
-async function remove(target: TestCluster, topic: string): Promise<void> {
-  const tls = target.placed.security.protocol === 'mtls' ? await target.identity(superUser) : undefined
-  await deleteTopic(target.bootstrap, topic, tls)
+/** What a process has used of processors and memory. */
+export async function usage(pid: number) {
+  const found = await usageOf(pid)
+  if (found === undefined) throw new Error(`process ${pid} does not run any more`)
+  return found
+}
+
+/** Of all processors together, since the start of the machine, as /proc/stat counts in hundredths. */
+async function machineCpuSeconds(): Promise<number> {
+  const [, user, nice, system, , , irq, softirq] = (await readFile('/proc/stat', 'utf8')).split(/\s+/, 8)
+  return [user, nice, system, irq, softirq].reduce((sum, ticks) => sum + Number(ticks), 0) / 100
 }
 
 function between(begun: Mark, ended: Mark, load: Load): Turn {
   const seconds = (ended.at - begun.at) / 1_000
   const records = ended.records - begun.records
-  const own = ended.own - begun.own
+  const cores = (whose: 'own' | 'source' | 'target' | 'machine'): number =>
+    Math.round(((ended[whose] - begun[whose]) / seconds) * 100) / 100
   return {
     recordsPerSecond: Math.round(records / seconds),
-    recordsPerCpuSecond: Math.round(records / own),
+    recordsPerCpuSecond: Math.round(records / (ended.own - begun.own)),
     mbPerSecond: Math.round((records * load.recordBytes) / seconds / 1e6),
-    ownCores: own / seconds,
-    sourceCores: (ended.source - begun.source) / seconds,
-    targetCores: (ended.target - begun.target) / seconds,
+    ownCores: cores('own'),
+    sourceCores: cores('source'),
+    targetCores: cores('target'),
+    machineCores: cores('machine'),
     residentMb: ended.residentMb,
   }
 }
@@ -243,6 +187,7 @@ function figuresOf(turns: readonly Turn[]): Figures {
     ownCores: of('ownCores'),
     sourceCores: of('sourceCores'),
     targetCores: of('targetCores'),
+    machineCores: of('machineCores'),
     residentMb: of('residentMb'),
   }
 }

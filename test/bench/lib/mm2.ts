@@ -10,10 +10,10 @@ import { ensureKafka } from '../../../src/foundation/kafka-dist/kafka-dist.ts'
 import { defaultKafkaVersion } from '../../../src/foundation/kafka-dist/versions.ts'
 import { start } from '../../../src/foundation/process/run.ts'
 import { storePaths } from '../../../src/foundation/tls/store.ts'
-import type { TestCluster } from '../../fleets/cluster.ts'
 import { claimPorts } from '../../fleets/ports.ts'
 import { sweptFolder } from '../../fleets/sweeper.ts'
-import { type Replicator, superUser } from './replicators.ts'
+import type { Replicator } from './replicators.ts'
+import { type Side, type Sides, superUser } from './sides.ts'
 
 const TASKS = 2
 const READY_WITHIN_MS = 60_000
@@ -32,18 +32,14 @@ const CONSUMER = { 'max.poll.records': '5000', 'fetch.max.bytes': '52428800' }
 
 type Settings = Readonly<Record<string, string>>
 
-export async function startMm2(
-  source: TestCluster,
-  target: TestCluster,
-  options: { readonly refreshSeconds?: number } = {},
-): Promise<Replicator> {
+export async function startMm2({ source, target }: Sides): Promise<Replicator> {
   const dist = await ensureKafka(defaultKafkaVersion)
   const folder = await sweptFolder('ajna-mm2-')
   const [port] = await claimPorts(1)
   const rest = `http://127.0.0.1:${port}`
   const worker = join(folder.path, 'worker.properties')
   const logging = join(folder.path, 'log4j2.properties')
-  await writeFile(worker, properties(await workerSettings(target, rest, folder.path)))
+  await writeFile(worker, properties(workerSettings(target, rest, folder.path)))
   await writeFile(logging, properties(LOGGING))
   const running = await start({
     name: 'mm2',
@@ -68,11 +64,7 @@ export async function startMm2(
     async begin(topics) {
       // A name and an alias of its own each time: it begins at the beginning, and its copies are new topics.
       current = `m${++connectors}`
-      const settings = {
-        ...(await connectorSettings(source, target, current, topics)),
-        'refresh.topics.interval.seconds': String(options.refreshSeconds ?? 600),
-      }
-      await put(`${rest}/connectors/${current}/config`, settings)
+      await put(`${rest}/connectors/${current}/config`, connectorSettings(source, target, current, topics))
       return topic => `${current}.${topic}`
     },
     async end() {
@@ -86,11 +78,11 @@ export async function startMm2(
   }
 }
 
-async function workerSettings(target: TestCluster, rest: string, folder: string): Promise<Settings> {
+function workerSettings(target: Side, rest: string, folder: string): Settings {
   const converter = 'org.apache.kafka.connect.converters.ByteArrayConverter'
-  const security = await securityOf(target)
+  const security = securityOf(target)
   return {
-    'bootstrap.servers': target.bootstrap.join(','),
+    'bootstrap.servers': target.cluster.bootstrap.join(','),
     'key.converter': converter,
     'value.converter': converter,
     'offset.storage.file.filename': join(folder, 'offsets'),
@@ -101,12 +93,7 @@ async function workerSettings(target: TestCluster, rest: string, folder: string)
   }
 }
 
-async function connectorSettings(
-  source: TestCluster,
-  target: TestCluster,
-  alias: string,
-  topics: string,
-): Promise<Settings> {
+function connectorSettings(source: Side, target: Side, alias: string, topics: string): Settings {
   return {
     'connector.class': 'org.apache.kafka.connect.mirror.MirrorSourceConnector',
     'tasks.max': String(TASKS),
@@ -117,21 +104,20 @@ async function connectorSettings(
     'offset-syncs.topic.replication.factor': '1',
     'sync.topic.acls.enabled': 'false',
     ...prefixed('source.cluster.', {
-      'bootstrap.servers': source.bootstrap.join(','),
-      ...(await securityOf(source)),
+      'bootstrap.servers': source.cluster.bootstrap.join(','),
+      ...securityOf(source),
     }),
     ...prefixed('target.cluster.', {
-      'bootstrap.servers': target.bootstrap.join(','),
-      ...(await securityOf(target)),
+      'bootstrap.servers': target.cluster.bootstrap.join(','),
+      ...securityOf(target),
     }),
     ...prefixed('source.consumer.', CONSUMER),
   }
 }
 
-async function securityOf(cluster: TestCluster): Promise<Settings> {
+function securityOf({ cluster }: Side): Settings {
   const { security } = cluster.placed
   if (security.protocol === 'plaintext') return {}
-  await cluster.identity(superUser)
   const { ca, store } = storePaths(security.pki, superUser)
   return {
     'security.protocol': 'SSL',

@@ -2,10 +2,10 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
-import type { TestCluster } from '../../fleets/cluster.ts'
 import { sweptFolder } from '../../fleets/sweeper.ts'
 import type { LinkSetup } from '../../mirror/link.ts'
-import type { LinkReply, LinkRequest } from './link-child.ts'
+import type { LinkReply, LinkRequest, LinkSummary } from './link-child.ts'
+import type { Sides } from './sides.ts'
 
 export interface Replicator extends AsyncDisposable {
   readonly name: string
@@ -21,9 +21,6 @@ export interface Replicator extends AsyncDisposable {
   end(): Promise<void>
 }
 
-/** Who replicators are at clusters with TLS. */
-export const superUser = 'admin'
-
 /** As `ajna up` starts the role. */
 const NODE_OPTIONS = [
   '--disable-warning=ExperimentalWarning',
@@ -31,19 +28,20 @@ const NODE_OPTIONS = [
   '--max-semi-space-size=8',
 ]
 
+export interface LinkProcess extends Replicator {
+  summary(): Promise<LinkSummary>
+}
+
 /** @param nodeOptions added to the process's own, for profiles */
 export async function startLinkProcess(
-  source: TestCluster,
-  target: TestCluster,
-  options: { readonly nodeOptions?: readonly string[] } = {},
-): Promise<Replicator> {
-  const { nodeOptions = [], ...setting } = options
+  { source, target }: Sides,
+  nodeOptions: readonly string[] = [],
+): Promise<LinkProcess> {
   const folder = await sweptFolder('ajna-link-')
   const child = fork(new URL('./link-child.ts', import.meta.url), [folder.path], {
     execArgv: [...NODE_OPTIONS, ...nodeOptions],
     env: { ...process.env, MALLOC_ARENA_MAX: '2' },
   })
-  const tls = await tlsOf(source, target)
   let rounds = 0
   return {
     name: 'Ajna',
@@ -51,17 +49,20 @@ export async function startLinkProcess(
     async begin(topics) {
       const name = `l${++rounds}`
       const setup: LinkSetup = {
-        source: source.bootstrap,
-        target: target.bootstrap,
-        ...tls,
-        ...setting,
+        source: source.cluster.bootstrap,
+        target: target.cluster.bootstrap,
+        ...(source.tls.tls === undefined ? {} : { sourceTls: source.tls.tls }),
+        ...(target.tls.tls === undefined ? {} : { targetTls: target.tls.tls }),
         store: join(folder.path, `${name}.json`),
         link: { name, topics: { include: [topics.replaceAll('.*', '*')] } },
       }
       await ask(child, { kind: 'begin', setup })
       return topic => topic
     },
-    end: () => ask(child, { kind: 'end' }),
+    async end() {
+      await ask(child, { kind: 'end' })
+    },
+    summary: () => ask(child, { kind: 'summary' }),
     async [Symbol.asyncDispose]() {
       if (child.exitCode === null) {
         const gone = once(child, 'exit')
@@ -73,24 +74,11 @@ export async function startLinkProcess(
   }
 }
 
-async function tlsOf(
-  source: TestCluster,
-  target: TestCluster,
-): Promise<Pick<LinkSetup, 'sourceTls' | 'targetTls'>> {
-  const at = (cluster: TestCluster) =>
-    cluster.placed.security.protocol === 'plaintext' ? undefined : cluster.identity(superUser)
-  const [sourceTls, targetTls] = await Promise.all([at(source), at(target)])
-  return {
-    ...(sourceTls === undefined ? {} : { sourceTls }),
-    ...(targetTls === undefined ? {} : { targetTls }),
-  }
-}
-
 /** Sends a request and waits for its reply, or for the process's end. */
-function ask(child: ChildProcess, request: LinkRequest): Promise<void> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>()
-  const onReply = ({ error }: LinkReply): void =>
-    error === null ? resolve() : reject(new Error(`the link: ${error}`))
+function ask(child: ChildProcess, request: LinkRequest): Promise<LinkSummary> {
+  const { promise, resolve, reject } = Promise.withResolvers<LinkSummary>()
+  const onReply = ({ error, ...summary }: LinkReply): void =>
+    error === null ? resolve(summary) : reject(new Error(`the link: ${error}`))
   const onExit = (code: number | null): void => reject(new Error(`the link's process ended with ${code}`))
   child.once('message', onReply)
   child.once('exit', onExit)

@@ -8,6 +8,7 @@ const FIGURES: readonly (readonly [keyof Figures, string, number])[] = [
   ['ownCores', 'cores: replicator', 2],
   ['sourceCores', 'cores: source broker', 2],
   ['targetCores', 'cores: target broker', 2],
+  ['machineCores', 'cores: the whole machine', 2],
   ['residentMb', 'resident, MB', 0],
 ]
 
