@@ -73,7 +73,8 @@ export function tend(lane: Lane, tending: Tending): Tended {
   }
 
   async function work(turn: Turn): Promise<void> {
-    lane.become('starting', lane.reason, Date.now())
+    // What ended the last turn says how long to rest, and is to be seen meanwhile.
+    if (lane.state !== 'waiting' && lane.state !== 'blocked') lane.become('starting', '', Date.now())
     const begun = await begin(turn)
     if (begun === undefined) return
     if (begun.kind === 'halt') return halt(begun)
