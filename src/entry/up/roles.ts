@@ -47,8 +47,10 @@ export function rolesOf(file: FleetFile): RoleName[] {
 /**
  * What a role's work depends on, as a digest: when it changes, the role is started anew (each is safe to stop at any
  * moment). The agent reads its host plan live, so brokers that come and go do not concern it; the mirror reads its links.
+ *
+ * @param token that the roles know each other by: 256 random bits, which a digest does not give away
  */
-export function roleDigest(role: RoleName, file: FleetFile): string {
+export function roleDigest(role: RoleName, file: FleetFile, token: string): string {
   const { fleet, placed, ports, host } = file
   const concerns: Readonly<Record<RoleName, unknown>> = {
     agent: [fleet.ships, host, ports.agent],
@@ -63,7 +65,10 @@ export function roleDigest(role: RoleName, file: FleetFile): string {
     archive: [fleet.archive, ports.archive],
     control: [fleet, placed, ports],
   }
-  return createHash('sha256').update(JSON.stringify(concerns[role])).digest('hex').slice(0, 16)
+  return createHash('sha256')
+    .update(JSON.stringify([token, concerns[role]]))
+    .digest('hex')
+    .slice(0, 16)
 }
 
 export function roleProcess(role: RoleName, home: Home, digest: string): ProcessSpec {

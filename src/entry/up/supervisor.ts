@@ -30,7 +30,8 @@ export interface RoleSupervisor {
 const FOLLOW_MS = 1_000
 const ROLE_STOP_MS = 10_000
 
-export async function createRoleSupervisor(home: Home, log: Logger): Promise<RoleSupervisor> {
+/** @param token of the session that the roles share */
+export async function createRoleSupervisor(home: Home, token: string, log: Logger): Promise<RoleSupervisor> {
   const running = new Map<RoleName, { readonly supervisor: Supervisor; readonly digest: string }>()
   const words = new Map<RoleName, readonly string[]>()
   const tell = await openTelling({
@@ -47,7 +48,7 @@ export async function createRoleSupervisor(home: Home, log: Logger): Promise<Rol
   }
 
   function start(role: RoleName, file: FleetFile): void {
-    const digest = roleDigest(role, file)
+    const digest = roleDigest(role, file, token)
     const supervisor = supervise(role, async () => roleProcess(role, home, digest), {
       onEvent: event => onEvent(role, event),
       stop: { deadlineMs: ROLE_STOP_MS },
@@ -61,7 +62,7 @@ export async function createRoleSupervisor(home: Home, log: Logger): Promise<Rol
     const wanted = new Set(rolesOf(file))
     for (const role of roleNames) {
       const known = running.get(role)
-      if (known !== undefined && (!wanted.has(role) || known.digest !== roleDigest(role, file))) {
+      if (known !== undefined && (!wanted.has(role) || known.digest !== roleDigest(role, file, token))) {
         log.info({ role }, 'the fleet has changed: the role is started anew')
         await known.supervisor.stop()
         running.delete(role)

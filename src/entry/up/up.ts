@@ -52,7 +52,7 @@ export async function up(task: UpTask): Promise<void> {
   if (lock === undefined) throw alreadyUp(home)
   await recordSelf(home.run, UP_PROCESS)
   const prepared = await prepare(task)
-  const roles = await createRoleSupervisor(home, log)
+  const roles = await createRoleSupervisor(home, prepared.session.token, log)
   try {
     const console = await startAll(task, prepared, roles)
     task.onUp(console)
@@ -128,8 +128,13 @@ async function startAll(
       ),
     ]),
   )
-  await steps.step('topics, rights and quotas as declared', () => makeAsDeclared(task, file.fleet, before))
+  const declared = steps.step('topics, rights and quotas as declared', () =>
+    makeAsDeclared(task, file.fleet, before),
+  )
+  // What was there before is most likely there still: the roles need not wait to be told so.
+  if (before === undefined) await declared
   for (const role of rolesOf(file)) if (role !== 'agent') roles.start(role, file)
+  await declared
   const base = `http://127.0.0.1:${file.ports.console}`
   await steps.step('console answers', () =>
     until('the console does not answer', READY_MS, signal, roles, () => answers(base)),
