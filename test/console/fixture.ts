@@ -99,6 +99,8 @@ export function createFixture(mood: Mood = 'calm', seed = 7): Fixture {
               withoutPosition: 0,
               at: Date.now() - 800,
             })),
+      unseen: () => [],
+      unaudited: () => [],
     },
     activity: {
       list: ({ before, limit, search }) => {

@@ -1845,6 +1845,27 @@ export interface components {
                 withoutPosition: number;
                 at: number;
             }[];
+            /** @description bytes of files that not even the auditor saw, newest first, at most 100 */
+            unseen: {
+                stream: string;
+                host: string;
+                path: string;
+                from: number;
+                at: number;
+                certain: boolean;
+            }[];
+            /** @description what tiers hold of files that no auditor has spoken of */
+            unaudited: {
+                files: number;
+                bytes: number;
+                /** @description the largest first, at most 20 */
+                largest: {
+                    stream: string;
+                    bytes: number;
+                    host: string | null;
+                    path: string | null;
+                }[];
+            };
             observedAt: number;
         };
         StreamVerdict: {

@@ -108,6 +108,15 @@ function Summary({ data }: { readonly data: Completeness }) {
         note="came after their bucket had closed"
       />
       <Stat
+        name="Shipped, not audited"
+        value={`${count(data.unaudited.files)} files`}
+        note={
+          data.unaudited.largest[0] === undefined
+            ? 'every file was seen by both'
+            : `${bytes(data.unaudited.bytes)}, ${data.unaudited.largest[0].path ?? 'unnamed'} first`
+        }
+      />
+      <Stat
         name="Counters behind"
         value={`${count(lag)} records`}
         note={

@@ -1,5 +1,11 @@
 import { z } from 'zod'
-import { bucketVerdict, counterStatus, streamVerdict, tiers } from '../../operations/completeness/contract.ts'
+import {
+  bucketVerdict,
+  counterStatus,
+  streamVerdict,
+  tiers,
+  unseenBytes,
+} from '../../operations/completeness/contract.ts'
 import { activity, journalStanding, subject } from '../../operations/fleet/activity/contract.ts'
 
 /**
@@ -463,12 +469,30 @@ export type Range = Readonly<z.infer<typeof rangeModel>>
 
 /* ---- completeness ---- */
 
+const unauditedFile = z.object({
+  stream: z.string(),
+  bytes: count,
+  host: z.string().nullable(),
+  path: z.string().nullable(),
+})
+export type UnauditedFile = Readonly<z.infer<typeof unauditedFile>>
+
 export const completenessModel = z
   .object({
     bucketMs: count,
     tiers: z.array(z.enum(tiers)),
     buckets: z.array(bucketVerdict).describe('oldest first'),
     counters: z.array(counterStatus),
+    unseen: z
+      .array(unseenBytes)
+      .describe('bytes of files that not even the auditor saw, newest first, at most 100'),
+    unaudited: z
+      .object({
+        files: count,
+        bytes: count,
+        largest: z.array(unauditedFile).describe('the largest first, at most 20'),
+      })
+      .describe('what tiers hold of files that no auditor has spoken of'),
     observedAt: time,
   })
   .meta({ id: 'Completeness' })

@@ -1,4 +1,9 @@
-import type { BucketVerdict, CounterStatus, StreamVerdict } from '../../operations/completeness/contract.ts'
+import type {
+  BucketVerdict,
+  CounterStatus,
+  StreamVerdict,
+  UnseenBytes,
+} from '../../operations/completeness/contract.ts'
 import type { Activity, ActivityLog } from '../../operations/fleet/activity/contract.ts'
 import type {
   ConfigEntry,
@@ -10,6 +15,7 @@ import type {
   LogTable,
   ProcessStatus,
   RestartPreview,
+  UnauditedFile,
 } from './models.ts'
 
 /**
@@ -57,6 +63,8 @@ export interface Platform {
     buckets(from: number, to: number): readonly BucketVerdict[]
     streams(bucket: number): readonly StreamVerdict[]
     counters(): readonly CounterStatus[]
+    unseen(): readonly UnseenBytes[]
+    unaudited(): readonly UnauditedFile[]
   }
   readonly activity: ActivityLog
   readonly brokers: {

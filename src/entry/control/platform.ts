@@ -154,6 +154,14 @@ export async function createPlatform(context: RoleContext): Promise<Platform> {
       buckets: (from, to) => completeness.buckets({ from, to }),
       streams: completeness.streams,
       counters: completeness.counters,
+      unseen: completeness.unseen,
+      unaudited: () =>
+        completeness.unaudited().map(({ stream, bytes }) => ({
+          stream,
+          bytes,
+          host: streams.get(stream)?.host ?? null,
+          path: streams.get(stream)?.path ?? null,
+        })),
     },
     activity,
     brokers: restarts({

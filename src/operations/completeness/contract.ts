@@ -86,7 +86,8 @@ export const byteRange = z.object({ start: z.number(), end: z.number() })
 export type ByteRange = Readonly<z.infer<typeof byteRange>>
 
 /**
- * open: the bucket has not closed; unknown: its host's auditor has not testified past the bucket's end;
+ * open: the bucket has not closed; unknown: its host's auditor has not testified past the bucket's end, or records that may
+ * have held what is missing were gone before they could be counted;
  * complete: every audited byte is there exactly once; missing, duplicated: as they say; missing outranks duplicated.
  */
 export const verdictState = z.enum(['open', 'unknown', 'complete', 'missing', 'duplicated'])
@@ -153,6 +154,17 @@ export const counterStatus = z.object({
   at: z.number(),
 })
 export type CounterStatus = Readonly<z.infer<typeof counterStatus>>
+
+/** Bytes of a file that not even the auditor saw; see the audit record of that name. */
+export const unseenBytes = z.object({
+  stream: z.string(),
+  host: z.string(),
+  path: z.string(),
+  from: z.number(),
+  at: z.number(),
+  certain: z.boolean(),
+})
+export type UnseenBytes = Readonly<z.infer<typeof unseenBytes>>
 
 /** A tier's account of one stream: what it holds and what it holds more than once. */
 export interface StreamAccount {

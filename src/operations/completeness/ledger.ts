@@ -20,6 +20,8 @@ export interface StreamLedger {
   readonly held: Record<Tier, IntervalSet>
   /** Bytes seen more than once at the tier. */
   readonly repeated: Record<Tier, IntervalSet>
+  /** When something of it was first seen at a tier that is counted, ms; undefined: not yet. */
+  heldSince: number | undefined
 }
 
 export interface StreamAbout {
@@ -61,6 +63,8 @@ export interface Ledger {
   readonly byBucket: Map<number, Set<StreamId>>
   readonly watches: Map<string, HostWatch>
   readonly unseen: Unseen[]
+  /** When records of a tier were last gone before they could be counted, ms; 0: never. */
+  readonly uncountedAt: Record<Tier, number>
 }
 
 export const MAX_UNSEEN = 1_000
@@ -70,6 +74,7 @@ export const emptyLedger = (): Ledger => ({
   byBucket: new Map(),
   watches: new Map(),
   unseen: [],
+  uncountedAt: { local: 0, aggregate: 0, archive: 0 },
 })
 
 const perTier = (): Record<Tier, IntervalSet> => ({
@@ -88,6 +93,7 @@ export function streamOf(ledger: Ledger, stream: StreamId): StreamLedger {
     assigned: IntervalSet.of(),
     held: perTier(),
     repeated: perTier(),
+    heldSince: undefined,
   }
   ledger.streams.set(stream, fresh)
   return fresh
@@ -159,9 +165,17 @@ function bucketOf(ledger: Ledger, stream: StreamLedger, bucket: number): BucketL
   return fresh
 }
 
-/** A record with the bytes [start, end) of a stream was read at a tier. */
-export function applyHeld(ledger: Ledger, tier: Tier, id: StreamId, start: number, end: number): void {
+/** A record with the bytes [start, end) of a stream was read at a tier, at `now`. */
+export function applyHeld(
+  ledger: Ledger,
+  tier: Tier,
+  id: StreamId,
+  start: number,
+  end: number,
+  now: number,
+): void {
   const stream = streamOf(ledger, id)
+  stream.heldSince ??= now
   const held = stream.held[tier]
   if (start < held.end) {
     for (const [low, high] of overlaps(held, start, end)) stream.repeated[tier].add(low, high)
@@ -173,6 +187,11 @@ function overlaps(held: IntervalSet, start: number, end: number): Interval[] {
   const wanted = IntervalSet.of([start, end])
   for (const [low, high] of held.gaps(start, end)) wanted.remove(low, high)
   return [...wanted]
+}
+
+/** Records of a tier were gone before they were counted: nobody can say any more which bytes they held. */
+export function applyUncounted(ledger: Ledger, tier: Tier, now: number): void {
+  ledger.uncountedAt[tier] = now
 }
 
 /** A tier that gives whole accounts of its streams (the archive, from its manifests) instead of a log of records. */
@@ -217,9 +236,11 @@ export interface LedgerSnapshot {
     }[]
     readonly held: Readonly<Record<Tier, string>>
     readonly repeated: Readonly<Record<Tier, string>>
+    readonly heldSince: number | null
   }[]
   readonly watches: readonly (readonly [host: string, watch: HostWatch])[]
   readonly unseen: readonly Unseen[]
+  readonly uncountedAt: Readonly<Record<Tier, number>>
 }
 
 const pack = (set: IntervalSet): string => set.encode().toString('base64')
@@ -241,9 +262,11 @@ export function toSnapshot(ledger: Ledger): LedgerSnapshot {
       })),
       held: mapTiers(stream.held, pack),
       repeated: mapTiers(stream.repeated, pack),
+      heldSince: stream.heldSince ?? null,
     })),
     watches: [...ledger.watches],
     unseen: ledger.unseen,
+    uncountedAt: ledger.uncountedAt,
   }
 }
 
@@ -253,6 +276,7 @@ export function fromSnapshot(snapshot: LedgerSnapshot): Ledger {
     byBucket: new Map(),
     watches: new Map(snapshot.watches),
     unseen: [...snapshot.unseen],
+    uncountedAt: { ...snapshot.uncountedAt },
   }
   for (const entry of snapshot.streams) {
     const stream: StreamLedger = {
@@ -262,6 +286,7 @@ export function fromSnapshot(snapshot: LedgerSnapshot): Ledger {
       assigned: IntervalSet.of(),
       held: mapTiers(entry.held, unpack),
       repeated: mapTiers(entry.repeated, unpack),
+      heldSince: entry.heldSince ?? undefined,
     }
     ledger.streams.set(entry.stream, stream)
     for (const { bucket, audited, lines, lateBytes, lastWord } of entry.buckets) {

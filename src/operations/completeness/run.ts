@@ -18,6 +18,7 @@ import { type BatchCount, countPositions } from './count.ts'
 import {
   applyAudit,
   applyHeld,
+  applyUncounted,
   emptyLedger,
   forgetBefore,
   fromSnapshot,
@@ -28,7 +29,7 @@ import {
   toSnapshot,
   type Unseen,
 } from './ledger.ts'
-import { bucketVerdicts, streamVerdicts } from './verdict.ts'
+import { bucketVerdicts, streamVerdicts, unauditedStreams } from './verdict.ts'
 
 /** One log to count: the topics of a tier at one cluster, or the auditors' topics. */
 export interface CountedLog {
@@ -56,6 +57,8 @@ export interface Completeness {
   counters(): CounterStatus[]
   watches(): ReadonlyMap<string, HostWatch>
   unseen(): readonly Unseen[]
+  /** What tiers hold of files that no auditor has spoken of, the largest first. */
+  unaudited(): { readonly stream: string; readonly bytes: number }[]
   /** When the archive last answered, ms; undefined: not yet. */
   readonly archiveAt: number | undefined
   /** Settles when the signal has aborted and the ledger is on disk. */
@@ -66,7 +69,7 @@ const SAVE_EVERY_MS = 5_000
 const ASK_ARCHIVE_EVERY_MS = 2_000
 
 interface SavedState {
-  readonly version: 1
+  readonly version: 2
   readonly ledger: LedgerSnapshot
   /** Next offset to count, by `<purpose>/<cluster>/<topic>/<partition>`. */
   readonly positions: Readonly<Record<string, number>>
@@ -122,12 +125,14 @@ export async function watchCompleteness(options: CompletenessOptions): Promise<C
     if (event.kind === 'caught-up') return
     if (event.kind === 'recreated') {
       options.log.warn({ ...event, cluster, purpose }, 'the topic was made anew: counting it from its start')
+      if (purpose !== 'audit') applyUncounted(ledger, purpose, options.now())
       forgetTopic(key(event.topic, 0).slice(0, -1))
       return
     }
     const { topic, partition } = event
     if (event.kind === 'gap') {
       options.log.warn({ ...event, cluster, purpose }, 'records were gone before they were counted')
+      if (purpose !== 'audit') applyUncounted(ledger, purpose, options.now())
       return
     }
     const before = positions.get(key(topic, partition)) ?? event.firstOffset
@@ -147,7 +152,10 @@ export async function watchCompleteness(options: CompletenessOptions): Promise<C
   }
 
   function takeTier(tier: Tier, bytes: Buffer, from: number): BatchCount {
-    return countPositions(bytes, from, (stream, start, end) => applyHeld(ledger, tier, stream, start, end))
+    const now = options.now()
+    return countPositions(bytes, from, (stream, start, end) =>
+      applyHeld(ledger, tier, stream, start, end, now),
+    )
   }
 
   function takeAudit(bytes: Buffer, from: number): BatchCount {
@@ -197,7 +205,7 @@ export async function watchCompleteness(options: CompletenessOptions): Promise<C
   async function saveNow(): Promise<void> {
     forgetBefore(ledger, options.now() - options.keepMs)
     const state: SavedState = {
-      version: 1,
+      version: 2,
       ledger: toSnapshot(ledger),
       positions: Object.fromEntries(positions),
     }
@@ -219,6 +227,7 @@ export async function watchCompleteness(options: CompletenessOptions): Promise<C
     counters: () => [...counters.values()],
     watches: () => ledger.watches,
     unseen: () => ledger.unseen,
+    unaudited: () => unauditedStreams(ledger, options.now()),
     get archiveAt() {
       return archiveAt
     },
@@ -251,7 +260,7 @@ async function load(
   if (text === undefined) return { ledger: emptyLedger(), positions: new Map() }
   try {
     const state = JSON.parse(text) as SavedState
-    if (state.version !== 1) throw new Error(`its version is ${state.version}`)
+    if (state.version !== 2) throw new Error(`its version is ${state.version}`)
     return { ledger: fromSnapshot(state.ledger), positions: new Map(Object.entries(state.positions)) }
   } catch (error) {
     log.error(

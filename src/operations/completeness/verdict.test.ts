@@ -1,17 +1,18 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { BUCKET_MS, GRACE_MS, LONGEST_GRACE_MS, tiers } from './contract.ts'
+import { BUCKET_MS, GRACE_MS, LONGEST_GRACE_MS, type Tier, tiers } from './contract.ts'
 import {
   applyAudit,
   applyHeld,
+  applyUncounted,
   emptyLedger,
   forgetBefore,
   fromSnapshot,
   type Ledger,
   toSnapshot,
 } from './ledger.ts'
-import { bucketVerdicts, streamVerdicts } from './verdict.ts'
+import { bucketVerdicts, streamVerdicts, unauditedStreams } from './verdict.ts'
 
 const bucket = 1_000 * BUCKET_MS
 const stream = '00000000000000aa'
@@ -31,13 +32,16 @@ function audited(...ranges: readonly (readonly [number, number])[]): Ledger {
   return ledger
 }
 
+const held = (ledger: Ledger, tier: Tier, id: string, start: number, end: number): void =>
+  applyHeld(ledger, tier, id, start, end, bucket + 2_000)
+
 const states = (ledger: Ledger, now = after): string[] =>
   streamVerdicts(ledger, bucket, now)[0]!.tiers.map(tier => tier.state)
 
 test('a bucket is complete at the tiers that hold every audited byte exactly once', () => {
   const ledger = audited([0, 100], [100, 250])
-  for (const tier of ['local', 'aggregate'] as const) applyHeld(ledger, tier, stream, 0, 250)
-  applyHeld(ledger, 'archive', stream, 0, 120)
+  for (const tier of ['local', 'aggregate'] as const) held(ledger, tier, stream, 0, 250)
+  held(ledger, 'archive', stream, 0, 120)
   assert.deepEqual(states(ledger), ['complete', 'complete', 'missing'])
   const [verdict] = streamVerdicts(ledger, bucket, after)
   assert.deepEqual(verdict?.tiers[2]?.missing, [{ start: 120, end: 250 }])
@@ -46,17 +50,17 @@ test('a bucket is complete at the tiers that hold every audited byte exactly onc
 
 test('a loss is charged to the tier where it happened, not to those after it', () => {
   const ledger = audited([0, 100])
-  applyHeld(ledger, 'local', stream, 0, 100)
-  applyHeld(ledger, 'aggregate', stream, 0, 40)
-  applyHeld(ledger, 'archive', stream, 0, 30)
+  held(ledger, 'local', stream, 0, 100)
+  held(ledger, 'aggregate', stream, 0, 40)
+  held(ledger, 'archive', stream, 0, 30)
   const lost = streamVerdicts(ledger, bucket, after)[0]!.tiers.map(tier => tier.lostHereBytes)
   assert.deepEqual(lost, [0, 60, 10])
 })
 
 test('what was seen twice at a tier is duplicated, and missing outranks it', () => {
   const ledger = audited([0, 100])
-  for (const tier of tiers) applyHeld(ledger, tier, stream, 0, 100)
-  applyHeld(ledger, 'aggregate', stream, 50, 60)
+  for (const tier of tiers) held(ledger, tier, stream, 0, 100)
+  held(ledger, 'aggregate', stream, 50, 60)
   assert.deepEqual(states(ledger), ['complete', 'duplicated', 'complete'])
   assert.equal(bucketVerdicts(ledger, { from: 0, to: after, now: after })[0]!.tiers[1]!.duplicatedBytes, 10)
 })
@@ -73,8 +77,33 @@ test('nothing is judged before the grace has passed, for old lines since the aud
 test('without the auditor’s word past the end of the bucket, nothing is called complete', () => {
   const ledger = audited([0, 10])
   ledger.watches.set('h1', { site: 'edge', at: bucket + BUCKET_MS - 1, files: 1, pendingBytes: 0 })
-  for (const tier of tiers) applyHeld(ledger, tier, stream, 0, 10)
+  for (const tier of tiers) held(ledger, tier, stream, 0, 10)
   assert.deepEqual(states(ledger), ['unknown', 'unknown', 'unknown'])
+})
+
+test('what records that were gone before they were counted may have held is unknown, not missing', () => {
+  const ledger = audited([0, 10])
+  held(ledger, 'local', stream, 0, 10)
+  held(ledger, 'archive', stream, 0, 10)
+  assert.deepEqual(states(ledger), ['complete', 'missing', 'complete'])
+  applyUncounted(ledger, 'aggregate', bucket - 1)
+  assert.deepEqual(states(ledger), ['complete', 'missing', 'complete'])
+  applyUncounted(ledger, 'aggregate', bucket + 5_000)
+  assert.deepEqual(states(ledger), ['complete', 'unknown', 'complete'])
+  held(ledger, 'aggregate', stream, 0, 10)
+  assert.deepEqual(states(ledger), ['complete', 'complete', 'complete'])
+})
+
+test('what a tier holds and no auditor ever speaks of is told, once there was time to', () => {
+  const ledger = audited([0, 10])
+  held(ledger, 'local', stream, 0, 10)
+  held(ledger, 'local', 'bb', 0, 70)
+  held(ledger, 'aggregate', 'cc', 0, 700)
+  assert.deepEqual(unauditedStreams(ledger, bucket + 3_000), [])
+  assert.deepEqual(unauditedStreams(fromSnapshot(toSnapshot(ledger)), after), [
+    { stream: 'cc', bytes: 700 },
+    { stream: 'bb', bytes: 70 },
+  ])
 })
 
 test('lines that come after their bucket has closed are said to be late; old files found late are not', () => {
@@ -108,8 +137,8 @@ test('verdicts agree with a count byte by byte, and survive being written down',
   fc.assert(
     fc.property(ranges, ranges, ranges, (file, local, aggregate) => {
       const ledger = audited(...file)
-      for (const [start, end] of local) applyHeld(ledger, 'local', stream, start, end)
-      for (const [start, end] of aggregate) applyHeld(ledger, 'aggregate', stream, start, end)
+      for (const [start, end] of local) held(ledger, 'local', stream, start, end)
+      for (const [start, end] of aggregate) held(ledger, 'aggregate', stream, start, end)
       const restored = fromSnapshot(JSON.parse(JSON.stringify(toSnapshot(ledger))))
       const [verdict] = streamVerdicts(restored, bucket, after)
       const times = (of: readonly (readonly [number, number])[], byte: number): number =>

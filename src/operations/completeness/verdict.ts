@@ -60,12 +60,28 @@ function summarise(bucket: number, streams: readonly StreamVerdict[], now: numbe
   }
 }
 
+/** What has been at a tier for so long and no auditor has spoken of is not being audited. */
+const UNAUDITED_AFTER_MS = 60_000
+
+/** Streams that tiers hold and no auditor has spoken of, the largest first. */
+export function unauditedStreams(ledger: Ledger, now: number): { stream: string; bytes: number }[] {
+  return [...ledger.streams.values()]
+    .filter(
+      ({ about, assigned, heldSince }) =>
+        about === undefined && assigned.size === 0 && now - (heldSince ?? now) > UNAUDITED_AFTER_MS,
+    )
+    .map(({ stream, held }) => ({ stream, bytes: Math.max(...tiers.map(tier => held[tier].covered)) }))
+    .sort((a, b) => b.bytes - a.bytes)
+}
+
 /** The streams with lines in one bucket, the worst first. */
 export function streamVerdicts(ledger: Ledger, bucket: number, now: number): StreamVerdict[] {
   const verdicts: StreamVerdict[] = []
+  const { uncountedAt } = ledger
   for (const id of ledger.byBucket.get(bucket) ?? []) {
     const stream = ledger.streams.get(id)!
-    verdicts.push(judge(stream, bucket, stream.buckets.get(bucket)!, watchedUntil(ledger, stream), now))
+    const watched = watchedUntil(ledger, stream)
+    verdicts.push(judge(stream, bucket, stream.buckets.get(bucket)!, watched, uncountedAt, now))
   }
   const rank = (verdict: StreamVerdict): number =>
     severity.indexOf(worst(verdict.tiers.map(tier => tier.state)))
@@ -82,6 +98,7 @@ function judge(
   bucket: number,
   entry: BucketLedger,
   watchedUntil: number,
+  uncountedAt: Readonly<Record<Tier, number>>,
   now: number,
 ): StreamVerdict {
   const end = bucket + BUCKET_MS
@@ -98,14 +115,11 @@ function judge(
     auditedLines: entry.lines,
     lateBytes: entry.lateBytes,
     tiers: tiers.map((tier, index) =>
-      judgeTier(
-        tier,
-        entry.audited,
-        stream,
-        index === 0 ? undefined : tiers[index - 1],
-        now >= settledSince + GRACE_MS[tier],
-        watchedUntil >= end,
-      ),
+      judgeTier(tier, entry.audited, stream, index === 0 ? undefined : tiers[index - 1], {
+        settled: now >= settledSince + GRACE_MS[tier],
+        testified: watchedUntil >= end,
+        counted: bucket > uncountedAt[tier],
+      }),
     ),
   }
 }
@@ -115,15 +129,14 @@ function judgeTier(
   audited: IntervalSet,
   stream: StreamLedger,
   before: Tier | undefined,
-  settled: boolean,
-  testified: boolean,
+  known: Known,
 ): TierVerdict {
   const missing = audited.subtract(stream.held[tier])
   const duplicatedBytes = audited.intersect(stream.repeated[tier]).covered
   const lostHere = before === undefined ? missing : missing.intersect(stream.held[before])
   return {
     tier,
-    state: stateOf(missing.covered, duplicatedBytes, settled, testified),
+    state: stateOf(missing.covered, duplicatedBytes, known),
     bytes: audited.covered - missing.covered,
     missingBytes: missing.covered,
     duplicatedBytes,
@@ -132,14 +145,22 @@ function judgeTier(
   }
 }
 
+/** What there is to judge by, about one bucket at one tier. */
+interface Known {
+  readonly settled: boolean
+  /** The auditor has looked since the bucket ended. */
+  readonly testified: boolean
+  /** No record of the tier that may have been of this bucket was gone before it could be counted. */
+  readonly counted: boolean
+}
+
 function stateOf(
   missingBytes: number,
   duplicatedBytes: number,
-  settled: boolean,
-  testified: boolean,
+  { settled, testified, counted }: Known,
 ): VerdictState {
   if (!settled) return 'open'
-  if (missingBytes > 0) return 'missing'
+  if (missingBytes > 0) return counted ? 'missing' : 'unknown'
   if (duplicatedBytes > 0) return 'duplicated'
   return testified ? 'complete' : 'unknown'
 }

@@ -5,6 +5,8 @@ import { byText, cut, matcher } from '../views/page.ts'
 import { errorAnswers, type RouteContext } from './context.ts'
 
 const MAX_BUCKETS = 1_008
+const MAX_UNSEEN = 100
+const MAX_UNAUDITED = 20
 
 export function completenessRoutes({ app, platform }: RouteContext): void {
   app.get('/api/completeness', {
@@ -17,11 +19,18 @@ export function completenessRoutes({ app, platform }: RouteContext): void {
     handler: request => {
       const { to } = request.query
       const from = Math.max(request.query.from, to - MAX_BUCKETS * BUCKET_MS)
+      const unaudited = platform.completeness.unaudited()
       return {
         bucketMs: BUCKET_MS,
         tiers: [...tiers],
         buckets: [...platform.completeness.buckets(from, to)].sort((a, b) => a.bucket - b.bucket),
         counters: [...platform.completeness.counters()],
+        unseen: platform.completeness.unseen().toReversed().slice(0, MAX_UNSEEN),
+        unaudited: {
+          files: unaudited.length,
+          bytes: unaudited.reduce((sum, { bytes }) => sum + bytes, 0),
+          largest: unaudited.slice(0, MAX_UNAUDITED),
+        },
         observedAt: platform.now(),
       }
     },

@@ -6,6 +6,7 @@ import {
   type StreamVerdict,
 } from '../../../operations/completeness/contract.ts'
 import { dataOf } from '../../api/client.ts'
+import type { Completeness } from '../../api/models.ts'
 import { connectApi } from '../api.ts'
 import { print, printJson, say } from '../output.ts'
 
@@ -39,6 +40,22 @@ export async function completeness(options: CompletenessOptions): Promise<void> 
   if (options.json === true) return printJson(answer)
   print(renderBuckets(answer.buckets))
   say(`${closed.length} closed buckets, ${closed.length - incomplete.length} complete at every tier`)
+  for (const line of blindSpots(answer)) say(line)
+}
+
+/** What the verdicts cannot speak of. */
+function blindSpots({ unaudited, unseen }: Pick<Completeness, 'unaudited' | 'unseen'>): string[] {
+  const lines: string[] = []
+  const [largest] = unaudited.largest
+  if (largest !== undefined)
+    lines.push(
+      `${unaudited.files} files (${unaudited.bytes.toLocaleString('en')} bytes) are shipped and not audited, ${largest.path ?? `stream ${largest.stream}`} first`,
+    )
+  for (const { host, path, from, certain } of unseen)
+    lines.push(
+      `${host}:${path} ${certain ? 'lost bytes' : 'may have lost bytes'} from position ${from} on before the auditor saw them`,
+    )
+  return lines
 }
 
 const share = (ratio: number): string =>

@@ -33,42 +33,45 @@ const RETRY_MS = 1_000
 
 /**
  * Reads the host's files on its own and publishes what it saw; positions are saved once what was said up to them is in the
- * cluster. Killed in between, it says some of it again, which changes nothing. While the cluster is away it reads on and
- * keeps what it has to say (ranges, not lines) in memory.
+ * cluster. Killed in between, it says some of it again, which changes nothing. While the cluster is away, or slow, it reads
+ * on and keeps what it has to say (ranges, not lines) in memory: a file may live for seconds only.
  */
 export async function runAuditor(options: AuditorOptions): Promise<void> {
   const { signal, now, log } = options
   const saved = await load(options.file, log)
   await using watch = createWatch({ ...options, ...(saved === undefined ? {} : { saved }) })
   await using voice = createVoice(options)
-  let testifiedAt = 0
   let unsaid: AuditRecord[] = []
+  let testifiedAt = 0
+  let telling: Promise<void> | undefined
   while (!signal.aborted) {
     const began = now()
     unsaid.push(...(await watch.scan()))
-    if (unsaid.length > 0 || began - testifiedAt >= WATCH_MS) {
-      const { files, pendingBytes } = watch
-      const testimony = {
-        type: 'watch' as const,
-        host: options.host,
-        site: options.site,
-        at: began,
-        files,
-        pendingBytes,
-      }
-      try {
-        await voice.say([...unsaid, testimony])
-        unsaid = []
-        testifiedAt = began
-        await save(options.file, watch.save())
-      } catch (error) {
-        if (signal.aborted) return
-        log.warn({ err: error, unsaid: unsaid.length }, 'the audit cannot be published now; keeping it')
-        unsaid = merged(unsaid)
-        await pause(RETRY_MS, signal)
-      }
-    }
+    if (telling === undefined && (unsaid.length > 0 || began - testifiedAt >= WATCH_MS))
+      telling = tell(began).finally(() => {
+        telling = undefined
+      })
     await pause((options.scanMs ?? SCAN_MS) - (now() - began), signal)
+  }
+  await telling
+
+  /** Says what is unsaid now, and keeps the positions that belong to it. */
+  async function tell(at: number): Promise<void> {
+    const { host, site } = options
+    const { files, pendingBytes } = watch
+    const said = unsaid
+    const positions = watch.save()
+    unsaid = []
+    try {
+      await voice.say([...said, { type: 'watch', host, site, at, files, pendingBytes }])
+      testifiedAt = at
+      await save(options.file, positions)
+    } catch (error) {
+      if (signal.aborted) return
+      unsaid = merged([...said, ...unsaid])
+      log.warn({ err: error, unsaid: unsaid.length }, 'the audit cannot be published now; keeping it')
+      await pause(RETRY_MS, signal)
+    }
   }
 }
 
