@@ -40,6 +40,16 @@ org.apache.kafka.common.config.ConfigException: Invalid value zero for configura
     true,
   ],
   [
+    'killed from outside, long after an error that it survived',
+    `${at} ERROR Could not reach the quorum (NodeToControllerRequestThread)
+java.io.IOException: Connection to 1 was disconnected before the response was read
+2026-11-23T06:01:01.500Z INFO [Broker id=1] Leader logs.edge-3 (state.change.logger)
+`,
+    [],
+    'it left no word (killed from outside, or by the kernel for want of memory)',
+    false,
+  ],
+  [
     'a full disk, told by an entry before the last',
     `${at} ERROR Error while writing to checkpoint file /data/x (LogDirFailureChannel)
 java.io.IOException: No space left on device

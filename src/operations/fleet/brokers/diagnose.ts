@@ -46,6 +46,8 @@ export function findReason(log: string, console: readonly string[], since: strin
   return { said, remedy: remedies.find(([sign]) => sign.test(said))?.[1] }
 }
 
+const ENTRY_TIME = /^\d{4}-\d\d-\d\dT[\d:.]+Z/
+
 const remedies: readonly [sign: RegExp, remedy: string][] = [
   [/Address already in use/, 'Stop what listens on that port, or move all of Ajna with AJNA_PORT_BASE.'],
   [/No space left on device/, 'Free space on that disk; the broker starts again by itself.'],
@@ -69,15 +71,22 @@ const remedies: readonly [sign: RegExp, remedy: string][] = [
   ],
 ]
 
-/** The last error entry that carries an exception, else the last error entry. */
-function loggedReason(lines: readonly string[], since: string): string | undefined {
+/** A broker that ends of an error writes little for long after it; one that went on was ended by something else. */
+const WENT_ON_MS = 60_000
+
+/** The last error entry that carries an exception, else the last error entry; none from long before the log's end. */
+function loggedReason(lines: readonly string[], sinceStart: string): string | undefined {
   let plain: string | undefined
+  const last = lines.findLast(line => ENTRY_TIME.test(line))
+  const ended = last === undefined ? 0 : Date.parse(ENTRY_TIME.exec(last)![0])
+  const goingOn = new Date(Math.max(0, ended - WENT_ON_MS)).toISOString()
+  const since = goingOn > sinceStart ? goingOn : sinceStart
   for (let index = lines.length - 1; index >= 0; index--) {
     const entry = /^(\d{4}-\d\d-\d\dT[\d:.]+Z) (?:ERROR|FATAL) (.*?)(?: \([\w$]+\))?$/.exec(lines[index]!)
     if (entry === null) continue
     if (entry[1]! < since) break
     const following = lines.slice(index + 1)
-    const end = following.findIndex(line => /^\d{4}-\d\d-\d\dT/.test(line))
+    const end = following.findIndex(line => ENTRY_TIME.test(line))
     const reason = exceptionReason(end === -1 ? following : following.slice(0, end))
     if (reason !== undefined) return reason
     plain ??= entry[2]!
