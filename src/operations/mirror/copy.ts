@@ -77,9 +77,11 @@ export class CopyPath {
     this.#events = events
     this.#throttle = throttle
     this.#filter = filter
-    this.#parking = createParking(throttle.limits, lane =>
-      this.#stream.reposition(lane.topic, lane.partition, lane.next),
-    )
+    this.#parking = createParking<Lane>({
+      limits: throttle.limits,
+      open: lane => this.#stream.reposition(lane.topic, lane.partition, lane.next),
+      close: lane => this.#stream.remove(lane.topic, lane.partition),
+    })
     this.#signal = signal
     this.#lanes = lanes
     this.#copies = target.positionedAppender({ producerId })
@@ -190,10 +192,7 @@ export class CopyPath {
   }
 
   #read(lane: Lane, event: Extract<FetchEvent, { kind: 'batches' }>): void {
-    if (!this.#parking.admits(lane, Date.now())) {
-      this.#stream.remove(lane.topic, lane.partition)
-      return
-    }
+    if (!this.#parking.admits(lane, Date.now())) return
     const before = lane.queuedBytes
     let fault: unknown
     try {

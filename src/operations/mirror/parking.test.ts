@@ -8,13 +8,15 @@ interface TestLane {
 }
 
 function scene(limited: Set<string>, lanes: number) {
-  const opened: number[] = []
-  const parking = createParking<TestLane>(
-    topic => limited.has(topic),
-    lane => opened.push(lane.id),
-  )
   const all = Array.from({ length: lanes }, (_, id) => ({ topic: 'slow', id }))
-  return { opened, parking, all, limited }
+  /** The lanes that are read. */
+  const read = new Set<TestLane>(all)
+  const parking = createParking<TestLane>({
+    limits: topic => limited.has(topic),
+    open: lane => read.add(lane),
+    close: lane => read.delete(lane),
+  })
+  return { read, parking, all, limited }
 }
 
 /** A lane's fetch arrives: it is taken, or the lane is parked. */
@@ -33,20 +35,15 @@ test('of a limited topic little waits at a time, whatever the number of its part
   const at = scene(new Set(['slow']), 20)
   let waiting = 0
   const turns = new Map(at.all.map(({ id }) => [id, 0]))
-  const open = new Set(at.all)
   for (let round = 0; round < 400; round++) {
-    for (const lane of [...open]) {
-      if (!arrive(at, lane)) {
-        open.delete(lane)
-        continue
-      }
+    for (const lane of [...at.read]) {
+      if (!arrive(at, lane)) continue
       waiting += EXPECTED_BYTES
       turns.set(lane.id, turns.get(lane.id)! + 1)
     }
     assert.ok(waiting <= MAX_LIMITED_BYTES)
     at.parking.note(at.all[0]!, -EXPECTED_BYTES, 0)
     waiting -= EXPECTED_BYTES
-    for (const id of at.opened.splice(0)) open.add(at.all[id]!)
   }
   assert.ok(
     [...turns.values()].every(count => count > 5),
@@ -58,18 +55,19 @@ test('a lane that is read again and brings nothing does not hold the others up f
   const at = scene(new Set(['slow']), 8)
   for (const lane of at.all) arrive(at, lane)
   at.parking.note(at.all[0]!, -MAX_LIMITED_BYTES, 0)
-  const before = at.opened.length
-  assert.ok(before > 0 && before < 4)
+  const before = at.read.size
+  assert.ok(before < 8)
   at.parking.review(60_000)
-  assert.ok(at.opened.length > before)
+  assert.ok(at.read.size > before)
 })
 
 test('when the limit goes, everything parked is read on', () => {
   const at = scene(new Set(['slow']), 10)
-  const taken = at.all.filter(lane => arrive(at, lane)).length
+  for (const lane of at.all) arrive(at, lane)
+  assert.ok(at.read.size < 10)
   at.limited.clear()
   at.parking.review(0)
-  assert.equal(at.opened.length, 10 - taken)
+  assert.equal(at.read.size, 10)
 })
 
 test('a lane that was let go is not opened again', () => {
@@ -78,5 +76,18 @@ test('a lane that was let go is not opened again', () => {
   for (const lane of parked) at.parking.forget(lane)
   at.limited.clear()
   at.parking.review(0)
-  assert.deepEqual(at.opened, [])
+  assert.equal(at.read.size, 10 - parked.length)
+})
+
+test('a lane that makes place, and whose turn it is again at once, is read on', () => {
+  const at = scene(new Set(['slow']), 4)
+  const [first, ...others] = at.all as [TestLane, ...TestLane[]]
+  const full = MAX_LIMITED_BYTES / EXPECTED_BYTES
+  for (let n = 0; n < full; n++) assert.ok(arrive(at, first))
+  for (const lane of others) assert.ok(!arrive(at, lane))
+  for (let n = 0; n < full; n++) at.parking.note(first, -EXPECTED_BYTES, 0)
+  assert.equal(at.read.size, 3, 'the last waits for those before it')
+  // They bring nothing.
+  assert.ok(!arrive(at, first, 60_000))
+  assert.equal(at.read.size, 4)
 })

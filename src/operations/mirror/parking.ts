@@ -26,7 +26,7 @@ interface Waiting<L> {
 }
 
 export interface Parking<L extends Parkable> {
-  /** Something of the lane has arrived: whether it may be taken. If not, the lane is parked: it is not to be read on. */
+  /** Something of the lane has arrived: whether it may be taken. If not, the lane is parked, unless it is its turn again. */
   admits(lane: L, now: number): boolean
   /** So much of the lane waits from now on (negative: no longer). */
   note(lane: L, bytes: number, now: number): void
@@ -35,11 +35,16 @@ export interface Parking<L extends Parkable> {
   review(now: number): void
 }
 
-/** @param limits whether a topic has a limit @param open reads a lane on */
-export function createParking<L extends Parkable>(
-  limits: (topic: string) => boolean,
-  open: (lane: L) => void,
-): Parking<L> {
+export interface ParkingOptions<L> {
+  /** Whether a topic has a limit. */
+  readonly limits: (topic: string) => boolean
+  /** Reads a lane on. */
+  readonly open: (lane: L) => void
+  /** Reads a lane no longer. */
+  readonly close: (lane: L) => void
+}
+
+export function createParking<L extends Parkable>({ limits, open, close }: ParkingOptions<L>): Parking<L> {
   const topics = new Map<string, Waiting<L>>()
 
   function unpark(topic: string, waiting: Waiting<L>, now: number): void {
@@ -64,6 +69,8 @@ export function createParking<L extends Parkable>(
       const over = waiting.parked.size > 0 && (waiting.turns.get(lane) ?? 0) >= TURN_BYTES
       if (!over && waiting.bytes < MAX_LIMITED_BYTES) return true
       waiting.turns.delete(lane)
+      // Closed first: it may be the next whose turn it is, and then stays open.
+      close(lane)
       waiting.parked.add(lane)
       unpark(lane.topic, waiting, now)
       return false
