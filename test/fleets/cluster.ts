@@ -65,6 +65,9 @@ export interface TestCluster extends SharedCluster {
   identity(principal: string): Promise<TlsIdentity>
 }
 
+/** Tests write records of whatever time: a broker that looks for old ones would delete them, once in some minutes. */
+const KEEPS_ALL = { 'log.retention.check.interval.ms': '86400000' }
+
 const readyDeadlineMs = 120_000
 
 /**
@@ -165,7 +168,7 @@ async function place(options: ClusterOptions, root: string, version: string): Pr
       : { protocol: 'plaintext' },
     nodes,
     ...(options.throughput ? {} : { jvmOptions: ['-XX:TieredStopAtLevel=1'] }),
-    ...(options.settings === undefined ? {} : { settings: options.settings }),
+    settings: { ...KEEPS_ALL, ...options.settings },
   }
 }
 
