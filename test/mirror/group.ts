@@ -1,3 +1,6 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
 import { JOURNAL_TOPIC_CONFIG } from '../../src/foundation/journal/contract.ts'
 import { type Journal, openJournal } from '../../src/foundation/journal/journal.ts'
 import { openKafkaLog } from '../../src/foundation/journal/kafka-log.ts'
@@ -19,12 +22,16 @@ import {
 } from '../../src/operations/mirror/links/worker.ts'
 import { createTopic } from '../wire/topics.ts'
 
+const WORKER = fileURLToPath(new URL('group-worker.ts', import.meta.url))
+
 /** Fewer shards, so that several partitions share one; the shortest lease under which markers may be written. */
 export const GROUP_TERMS: ShardTerms = { shards: 32, leaseMs: 8_000 }
 
-export async function createLinksTopic(bootstrap: readonly string[]): Promise<void> {
+export async function createLinksTopic(bootstrap: readonly string[], replicas: 1 | 3 = 1): Promise<void> {
+  const inSync = replicas === 1 ? '1' : '2'
   await createTopic(bootstrap, LINKS_TOPIC, {
-    config: { ...JOURNAL_TOPIC_CONFIG, 'min.insync.replicas': '1' },
+    replicas,
+    config: { ...JOURNAL_TOPIC_CONFIG, 'min.insync.replicas': inSync },
   })
 }
 
@@ -80,4 +87,20 @@ export async function joinGroup(bootstrap: readonly string[], name: string): Pro
     await journal.close()
   }
   return { ...worker, journal, [Symbol.asyncDispose]: dispose }
+}
+
+/** The same as a process of its own, to be killed, frozen and woken. */
+export function startGroupWorker(name: string, bootstrap: readonly string[]): ChildProcess {
+  const child = spawn(process.execPath, [WORKER, name, ...bootstrap], { stdio: ['pipe', 'pipe', 'inherit'] })
+  child.stdout!.on('data', () => undefined)
+  return child
+}
+
+/** Ends it, frozen or not, if it still runs. */
+export async function ended(child: ChildProcess, how: NodeJS.Signals): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  const exit = once(child, 'exit')
+  child.kill(how)
+  if (how === 'SIGKILL') child.kill('SIGCONT')
+  await exit
 }

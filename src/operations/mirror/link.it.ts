@@ -8,6 +8,7 @@ import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { startCluster, type TestCluster } from '../../../test/fleets/cluster.ts'
+import { writeInAllCodecs } from '../../../test/mirror/copies.ts'
 import { type LinkSetup, linkBetween } from '../../../test/mirror/link.ts'
 import { writeTransactions } from '../../../test/mirror/transactions.ts'
 import { seededRandom } from '../../../test/wire/random.ts'
@@ -15,7 +16,6 @@ import { batchOf, readTopic } from '../../../test/wire/records.ts'
 import { createTopic, deleteTopic } from '../../../test/wire/topics.ts'
 import { openCluster } from '../../foundation/kafka/admin.ts'
 import { BatchBuilder } from '../../foundation/wire/build.ts'
-import { CODECS } from '../../foundation/wire/codecs.ts'
 import type { Wire } from '../../foundation/wire/contract.ts'
 import { openWire } from '../../foundation/wire/wire.ts'
 import type { LinkPartitionStatus } from './contract.ts'
@@ -114,7 +114,7 @@ describe('a link between two clusters', () => {
       config: { 'max.message.bytes': '2000000' },
     })
     const stop = new AbortController()
-    const writing = writeInAllCodecs(from, topic, stop.signal)
+    const writing = writeInAllCodecs(from, [topic], PARTITIONS, stop.signal)
     const how = setup([topic])
     const workers = new Set<Worker>()
     const begin = (): Worker => {
@@ -333,19 +333,4 @@ async function killed({ child }: Worker): Promise<void> {
   const exit = once(child, 'exit')
   child.kill('SIGKILL')
   await exit
-}
-
-/** Batches of every codec and of different sizes, in all partitions, until told to stop. Answers how many records. */
-async function writeInAllCodecs(wire: Wire, topic: string, stop: AbortSignal): Promise<number> {
-  await using producer = await wire.producer({}, AbortSignal.timeout(60_000))
-  let records = 0
-  for (let n = 0; !stop.aborted; n++) {
-    const builder = new BatchBuilder({ codec: CODECS[n % CODECS.length]! })
-    for (let i = 0; i <= n % 50; i++)
-      builder.add({ timestamp: Date.now(), value: Buffer.from(`${n}-${i}-`.repeat(n % 20)) })
-    records += builder.count
-    await producer.append(topic, n % PARTITIONS, builder.finish())
-  }
-  await producer.flush()
-  return records
 }

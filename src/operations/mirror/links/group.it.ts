@@ -1,29 +1,30 @@
 import assert from 'node:assert/strict'
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import { startCluster, type TestCluster } from '../../../../test/fleets/cluster.ts'
-import { connectPlainly, createLinksTopic, joinGroup, openLinks } from '../../../../test/mirror/group.ts'
+import { assertCopied, writeInAllCodecs } from '../../../../test/mirror/copies.ts'
+import {
+  connectPlainly,
+  createLinksTopic,
+  ended,
+  joinGroup,
+  openLinks,
+  startGroupWorker,
+} from '../../../../test/mirror/group.ts'
 import { writeTransactions } from '../../../../test/mirror/transactions.ts'
 import { seededRandom } from '../../../../test/wire/random.ts'
 import { batchOf } from '../../../../test/wire/records.ts'
 import { createTopic } from '../../../../test/wire/topics.ts'
 import { silentLogger } from '../../../foundation/log/log.ts'
-import { BatchBuilder } from '../../../foundation/wire/build.ts'
-import { CODECS } from '../../../foundation/wire/codecs.ts'
 import type { Wire } from '../../../foundation/wire/contract.ts'
 import { openWire } from '../../../foundation/wire/wire.ts'
 import type { LinkPartitionStatus } from '../contract.ts'
 import { type LinkDefinition, type LinkDefinitionInput, linkDefinitionSchema } from '../definition.ts'
-import { digestLog, firstDifference } from '../digest.ts'
 import { LINK_POSITION_REFUSED } from '../errors.ts'
 import { commandLink } from './control.ts'
 import type { LinksJournal } from './kept.ts'
 import { openLinkRegistry, putLink } from './registry.ts'
 
-const WORKER = fileURLToPath(new URL('../../../../test/mirror/group-worker.ts', import.meta.url))
 const PARTITIONS = 4
 const NAME = 'shared'
 
@@ -72,36 +73,8 @@ describe('several workers of one link', () => {
     return definition
   }
 
-  const queries = (topics: readonly string[], at: 'earliest' | 'latest') =>
-    topics.flatMap(topic => Array.from({ length: PARTITIONS }, (_, partition) => ({ topic, partition, at })))
-
-  async function ends(wire: Wire, topics: readonly string[]): Promise<number[]> {
-    return (await wire.listOffsets(queries(topics, 'latest'), signal)).map(({ offset }) => offset)
-  }
-
-  /** Until each copy ends where its source does, then: whether they hold the same. */
-  async function assertEqual(topics: readonly string[]): Promise<number> {
-    for (;;) {
-      const found = await to.metadata(topics, signal)
-      const there =
-        found.length === topics.length && found.every(each => each.partitions.length === PARTITIONS)
-      if (there && (await ends(from, topics)).join() === (await ends(to, topics)).join()) break
-      await sleep(100, undefined, { signal })
-    }
-    let entries = 0
-    const lasts = await from.listOffsets(queries(topics, 'latest'), signal)
-    for (const { topic, partition, offset } of lasts) {
-      const range = { topic, partition, from: 0, to: offset }
-      assert.equal(await firstDifference(from, to, range, signal), undefined)
-      const [theirs, ours] = [
-        await digestLog(from, range, 'records', signal),
-        await digestLog(to, range, 'records', signal),
-      ]
-      assert.deepEqual(ours, theirs)
-      entries += ours.entries
-    }
-    return entries
-  }
+  const assertEqual = (topics: readonly string[]): Promise<number> =>
+    assertCopied({ from, to, topics, partitions: PARTITIONS, signal })
 
   /** The members by name that own any shard. */
   function owners(): Set<string> {
@@ -119,7 +92,7 @@ describe('several workers of one link', () => {
   test('a newcomer gets its share partition by partition, while those that stay flow on', async () => {
     const topics = await topicsOf('moved', 6)
     const stop = new AbortController()
-    const writing = writeInAllCodecs(from, topics, stop.signal)
+    const writing = writeInAllCodecs(from, topics, PARTITIONS, stop.signal)
     await put('moving', topics)
     const first = await joinGroup(target.bootstrap, 'first')
     const partitionsOf = (worker: typeof first): Map<string, LinkPartitionStatus> =>
@@ -171,14 +144,14 @@ describe('several workers of one link', () => {
     const plain = await topicsOf('plain', 10)
     const transactional = await topicsOf('transactional', 2)
     const stop = new AbortController()
-    const writing = writeInAllCodecs(from, plain, stop.signal)
+    const writing = writeInAllCodecs(from, plain, PARTITIONS, stop.signal)
     const transactions = (async () => {
       while (!stop.signal.aborted)
         for (const topic of transactional) await writeTransactions(source.bootstrap, topic, PARTITIONS, 6)
     })()
     await put(NAME, ['plain-*', 'transactional-*'])
     const names = ['one', 'two', 'three']
-    const workers = new Map(names.map(name => [name, startWorker(name, target.bootstrap)]))
+    const workers = new Map(names.map(name => [name, startGroupWorker(name, target.bootstrap)]))
     try {
       await until('all take part', () => names.every(name => owners().has(name)))
       // A deposed owner wakes up: it was frozen until others had all it had.
@@ -191,14 +164,14 @@ describe('several workers of one link', () => {
       workers.get(frozen)!.kill('SIGCONT')
       const killed = random.pick(names.filter(name => name !== frozen))
       await ended(workers.get(killed)!, 'SIGKILL')
-      workers.set(killed, startWorker(killed, target.bootstrap))
+      workers.set(killed, startGroupWorker(killed, target.bootstrap))
       await put(NAME, ['plain-*', 'transactional-*'], { rate: { link: 20_000_000, topic: 4_000_000 } })
       await until(`${killed} and ${frozen} take part again`, () => names.every(name => owners().has(name)))
       await journal.submit({ kind: 'restart', name: NAME, only: 'all', partitions: null })
       const leaving = random.pick(names)
       await ended(workers.get(leaving)!, 'SIGTERM')
       await until(`${leaving} has left`, () => !owners().has(leaving))
-      workers.set(leaving, startWorker(leaving, target.bootstrap))
+      workers.set(leaving, startGroupWorker(leaving, target.bootstrap))
       await put(NAME, ['plain-*', 'transactional-*'], { desired: 'paused' })
       await put(NAME, ['plain-*', 'transactional-*'])
       await until('all take part', () => names.every(name => owners().has(name)))
@@ -292,34 +265,4 @@ describe('several workers of one link', () => {
 /** Whether every shard is where it is meant to stay. */
 function settled(journal: LinksJournal): boolean {
   return journal.state().shards.assignments.every(({ owner }) => owner !== null)
-}
-
-function startWorker(name: string, bootstrap: readonly string[]): ChildProcess {
-  const child = spawn(process.execPath, [WORKER, name, ...bootstrap], { stdio: ['pipe', 'pipe', 'inherit'] })
-  child.stdout!.on('data', () => undefined)
-  return child
-}
-
-async function ended(child: ChildProcess, how: NodeJS.Signals): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return
-  const exit = once(child, 'exit')
-  child.kill(how)
-  if (how === 'SIGKILL') child.kill('SIGCONT')
-  await exit
-}
-
-/** Batches of every codec and of different sizes into all partitions in turn, until told to stop. Answers how many records. */
-async function writeInAllCodecs(wire: Wire, topics: readonly string[], stop: AbortSignal): Promise<number> {
-  await using producer = await wire.producer({}, AbortSignal.timeout(60_000))
-  let records = 0
-  for (let n = 0; !stop.aborted; n++) {
-    const builder = new BatchBuilder({ codec: CODECS[n % CODECS.length]! })
-    for (let i = 0; i <= n % 50; i++)
-      builder.add({ timestamp: Date.now(), value: Buffer.from(`${n}-${i}-`.repeat(n % 20)) })
-    records += builder.count
-    const topic = topics[n % topics.length]!
-    await producer.append(topic, Math.floor(n / topics.length) % PARTITIONS, builder.finish())
-  }
-  await producer.flush()
-  return records
 }
