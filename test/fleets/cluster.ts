@@ -65,8 +65,11 @@ export interface TestCluster extends SharedCluster {
   identity(principal: string): Promise<TlsIdentity>
 }
 
-/** Tests write records of whatever time: a broker that looks for old ones would delete them, once in some minutes. */
-const KEEPS_ALL = { 'log.retention.check.interval.ms': '86400000' }
+/** Tests write records of whatever time: a broker that looks for old ones would delete them, half a minute after its start. */
+const KEEPS_ALL = {
+  'log.initial.task.delay.ms': '86400000',
+  'log.retention.check.interval.ms': '86400000',
+}
 
 const readyDeadlineMs = 120_000
 
