@@ -5,9 +5,10 @@ import type { PositionedAppender, Wire } from '../../foundation/wire/contract.ts
 import type { HaltReason, KeptLink, MissingRange } from './contract.ts'
 import { type Begin, type BeginPolicy, decideBegin, type Range } from './decide.ts'
 import { LINK_BATCH_REFUSED } from './errors.ts'
-import type { Lane } from './lane.ts'
+import type { Lane, LaneBegin } from './lane.ts'
 import { fillWithMarkers, type MarkerAuthor } from './markers.ts'
 import { claimOffsets } from './prefill.ts'
+import { sourceRecord } from './source-log.ts'
 import { lookAtTarget, type TargetPartition } from './target-log.ts'
 
 export const NOT_HELD = 'the right to fill gaps is not confirmed just now, or another worker has it'
@@ -34,7 +35,7 @@ export interface Turn {
 }
 
 export type Begun =
-  | { readonly kind: 'copy'; readonly from: number; readonly sequence: number }
+  | ({ readonly kind: 'copy' } & LaneBegin)
   | { readonly kind: 'halt'; readonly halted: HaltReason; readonly reason: string }
   /** Something was done, or in vain: look again. */
   | { readonly kind: 'again'; readonly failed: boolean }
@@ -43,7 +44,7 @@ const AGAIN: Begun = { kind: 'again', failed: false }
 
 /** One look and one act. @throws what the clusters answer; LINK_BATCH_REFUSED */
 export async function beginOnce(context: BeginContext, lane: Lane, turn: Turn): Promise<Begun> {
-  const { begin, sequence } = await lookAtBoth(context, lane, turn.signal)
+  const { begin, sequence, epoch } = await lookAtBoth(context, lane, turn.signal)
   const { copy, partition } = lane
   const { target, signal } = context
   turn.signal.throwIfAborted()
@@ -51,7 +52,7 @@ export async function beginOnce(context: BeginContext, lane: Lane, turn: Turn): 
     case 'halt':
       return begin
     case 'copy':
-      return { ...begin, sequence }
+      return { ...begin, sequence, epoch }
     case 'sweep':
       await target.deleteRecords([{ topic: copy, partition, before: begin.before }], signal)
       return AGAIN
@@ -87,7 +88,7 @@ async function lookAtBoth(
   context: BeginContext,
   lane: Lane,
   signal: AbortSignal,
-): Promise<{ begin: Begin; sequence: number }> {
+): Promise<{ begin: Begin; sequence: number; epoch: number }> {
   const { topic, partition } = lane
   const { source, policy, kept } = context
   const target = await lookAtTarget(targetOf(context, lane), signal)
@@ -98,12 +99,19 @@ async function lookAtBoth(
   ]
   const [earliest, latest] = await source.listOffsets(queries, signal)
   const facts = { logStart: earliest!.offset, end: latest!.offset }
+  const copied = target.lastCopy
+  const tail = copied && (await sourceRecord(source, { topic, partition, offset: copied.offset }, signal))
+  const isOther = tail?.crc !== undefined && tail.crc !== copied?.crc
+  const rewrittenAt = isOther ? copied?.offset : undefined
   const [original] = await source.metadata([topic], signal)
   const recreated = recreation(context, lane, original?.id)
-  if (recreated !== undefined) return { begin: recreated, sequence: 0 }
+  if (recreated !== undefined) return { begin: recreated, sequence: 0, epoch: -1 }
   Object.assign(lane, { sourceStart: facts.logStart, sourceEnd: facts.end, targetEnd: target.end })
   const base = kept.baseOf(topic, partition)
-  return { begin: decideBegin(facts, { ...target, base }, policy()), sequence: target.nextSequence }
+  const begin = decideBegin({ ...facts, rewrittenAt }, { ...target, base }, policy())
+  // Of what lies between it and the end of the copy (markers) the epoch may be a later one.
+  const epoch = copied?.offset === target.end - 1 ? (tail?.epoch ?? -1) : -1
+  return { begin, sequence: target.nextSequence, epoch }
 }
 
 /** Whether what was just looked at at the source is another topic than the one the link copies. */

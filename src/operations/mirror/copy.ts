@@ -12,7 +12,7 @@ import type {
 } from '../../foundation/wire/contract.ts'
 import type { HaltReason } from './contract.ts'
 import type { RecordFilter } from './headers.ts'
-import type { Append, Lane } from './lane.ts'
+import type { Append, Lane, LaneBegin } from './lane.ts'
 import { createParking, type Parking } from './parking.ts'
 import type { Throttle } from './throttle.ts'
 
@@ -79,7 +79,7 @@ export class CopyPath {
     this.#filter = filter
     this.#parking = createParking<Lane>({
       limits: throttle.limits,
-      open: lane => this.#stream.reposition(lane.topic, lane.partition, lane.next),
+      open: lane => this.#readOn(lane),
       close: lane => this.#stream.remove(lane.topic, lane.partition),
     })
     this.#signal = signal
@@ -109,9 +109,14 @@ export class CopyPath {
   }
 
   /** Copying of a lane begins, or goes on, at an offset of both logs. */
-  open(lane: Lane, from: number, sequence: number): void {
-    lane.begin(from, sequence, Date.now())
-    this.#stream.reposition(lane.topic, lane.partition, from)
+  open(lane: Lane, begin: LaneBegin): void {
+    lane.begin(begin, Date.now())
+    this.#readOn(lane)
+  }
+
+  /** Where it stands; a source whose log was cut meanwhile says so by the epoch of what was read last. */
+  #readOn({ topic, partition, next, epoch }: Lane): void {
+    this.#stream.reposition(topic, partition, next, epoch)
   }
 
   /** Nothing more of a lane is read or sent; what is in flight is still answered. */

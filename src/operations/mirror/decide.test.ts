@@ -55,6 +55,13 @@ const begins: readonly (readonly [
     { kind: 'copy', from: 50 },
   ],
   [
+    'a source that has another record where the copy ends was cut and written on',
+    { ...source(0, 90), rewrittenAt: 49 },
+    target(0, 50, 'copy'),
+    goOn,
+    { kind: 'halt', halted: 'source-truncated' },
+  ],
+  [
     'a copy whose retention is shorter goes on',
     source(0, 50),
     target(20, 20, 'none'),

@@ -8,6 +8,8 @@ export interface SourceFacts {
   readonly logStart: number
   /** The last stable offset: nothing beyond it is decided yet. */
   readonly end: number
+  /** An offset at which the source has another record than the one that was copied from there. */
+  readonly rewrittenAt?: number | undefined
 }
 
 export interface TargetFacts {
@@ -57,6 +59,12 @@ export function decideBegin(source: SourceFacts, target: TargetFacts, policy: Be
     return halt(
       'target-ahead',
       `the source ends at ${source.end}, but ${target.end} offsets were copied: the source lost ${source.end} to ${target.end - 1}`,
+    )
+  }
+  if (source.rewrittenAt !== undefined) {
+    return halt(
+      'source-truncated',
+      `at offset ${source.rewrittenAt} the source has another record than was copied from there: its log was cut and written on`,
     )
   }
   const behind = target.end < source.logStart

@@ -104,7 +104,8 @@ function* entriesOf(event: FetchedBatches, level: DigestLevel): Generator<LogEnt
   }
 }
 
-function* recordEntries(bytes: Buffer, header: BatchHeader): Generator<LogEntry, void, undefined> {
+/** Of a batch of data. */
+export function* recordEntries(bytes: Buffer, header: BatchHeader): Generator<LogEntry, void, undefined> {
   for (const record of recordsIn(bytes, header)) {
     const timestamp = header.logAppendTime ? header.maxTimestamp : record.timestamp
     yield { offset: record.offset, lastOffset: record.offset, crc: recordCrc(record, timestamp) }

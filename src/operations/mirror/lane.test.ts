@@ -118,7 +118,7 @@ function carryOut(lane: Lane): Written {
 
 function lane(from = 0, sequence = 0): Lane {
   const fresh = new Lane('t', 0, 't', 0)
-  fresh.begin(from, sequence, 0)
+  fresh.begin({ from, sequence, epoch: -1 }, 0)
   return fresh
 }
 
@@ -195,7 +195,7 @@ test('the first batch goes alone: until it is acknowledged, another could land i
   at.take()
   assert.equal(at.sendable, true)
   at.inFlight = 0
-  at.begin(1, 1, 0)
+  at.begin({ from: 1, sequence: 1, epoch: 0 }, 0)
   at.take()
   assert.equal(at.sendable, false)
 })

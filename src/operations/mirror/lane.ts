@@ -36,6 +36,14 @@ export interface Append {
 
 export type Op = Append | { readonly kind: 'fill'; readonly from: number; to: number }
 
+/** Where both logs stand. */
+export interface LaneBegin {
+  readonly from: number
+  readonly sequence: number
+  /** The source leader's epoch of the record before `from`; -1: not known. */
+  readonly epoch: number
+}
+
 export type LaneState = LinkPartitionStatus['state']
 
 export class Lane {
@@ -51,6 +59,8 @@ export class Lane {
   failures = 0
   /** Where the target's log ends once everything read so far is written. */
   next = 0
+  /** The source leader's epoch of what lies before `next`; -1: not known. */
+  epoch = -1
   targetEnd: number | null = null
   sourceStart: number | null = null
   sourceEnd: number | null = null
@@ -100,9 +110,10 @@ export class Lane {
   }
 
   /** Both logs were looked at: copying goes on from here. */
-  begin(offset: number, sequence: number, now: number): void {
-    this.next = offset
-    this.targetEnd = offset
+  begin({ from, sequence, epoch }: LaneBegin, now: number): void {
+    this.next = from
+    this.epoch = epoch
+    this.targetEnd = from
     this.#sequence = sequence
     this.#known = false
     this.draining = false
@@ -185,6 +196,7 @@ export class Lane {
     if (header.control && isTransactionEnd(bytes, header)) aborted.ended(header.producerId)
     const plan = planBatch(header, this.next, isAborted)
     if (plan.kind === 'skip') return
+    this.epoch = header.leaderEpoch
     if (plan.kind === 'verbatim' && (filter === undefined || allPass(bytes, header.header(), filter))) {
       const batch = bytes.subarray(header.at, header.at + header.size)
       if (plan.clearTransactional) clearTransactional(batch)

@@ -15,7 +15,7 @@ import { gapTooLarge } from './decide.ts'
 import type { LinkDefinition } from './definition.ts'
 import { LINK_BATCH_REFUSED } from './errors.ts'
 import { type RecordFilter, recordFilter } from './headers.ts'
-import { Lane, type Op } from './lane.ts'
+import { Lane, type LaneBegin, type Op } from './lane.ts'
 import { fillWithMarkers, isFenced } from './markers.ts'
 import { copyName, type TopicMatcher, topicSelector } from './select.ts'
 import { leadShardOf, shardOf } from './shard.ts'
@@ -407,7 +407,7 @@ class LinkWorker {
         return { signal, author, holds: () => this.#owned.get(shard) === token && holds(shard) }
       },
       begin: (lane, turn) => this.#begin(lane, turn),
-      copy: (lane, from, sequence, turn) => this.#copy(lane, from, sequence, turn),
+      copy: (lane, begin, turn) => this.#copy(lane, begin, turn),
       isRefusal,
       log: this.#log,
     }
@@ -425,12 +425,12 @@ class LinkWorker {
     }
   }
 
-  #copy(lane: Lane, from: number, sequence: number, turn: Turn): Promise<End> {
+  #copy(lane: Lane, begin: LaneBegin, turn: Turn): Promise<End> {
     if (turn.signal.aborted) return Promise.resolve({ kind: 'interrupted' })
     const { promise, resolve } = Promise.withResolvers<End>()
     this.#copying.set(lane, { turn, end: undefined, drained: resolve })
     turn.signal.addEventListener('abort', () => this.#end(lane, { kind: 'interrupted' }), { once: true })
-    this.#path.open(lane, from, sequence)
+    this.#path.open(lane, begin)
     return promise
   }
 

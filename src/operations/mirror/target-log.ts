@@ -5,6 +5,7 @@ import { type BatchHeader, batchesIn } from '../../foundation/wire/batch.ts'
 import type { Wire } from '../../foundation/wire/contract.ts'
 import type { KeptLink } from './contract.ts'
 import type { TargetFacts } from './decide.ts'
+import { type LogEntry, recordEntries } from './digest.ts'
 import { LINK_TARGET_UNSETTLED } from './errors.ts'
 
 export type LinkIds = KeptLink['ids']
@@ -12,6 +13,8 @@ export type LinkIds = KeptLink['ids']
 export interface TargetLook extends TargetFacts {
   /** The sequence the broker expects of the link's producer for a batch at `end`. */
   readonly nextSequence: number
+  /** The last record that the link wrote, if the log still has it near its end. */
+  readonly lastCopy: LogEntry | undefined
 }
 
 export interface TargetPartition {
@@ -45,11 +48,11 @@ export async function lookAtTarget(at: TargetPartition, signal: AbortSignal): Pr
   for (let tries = 0; tries < SETTLE_TRIES; tries++) {
     const before = await settledEnds(at, signal)
     if (before !== undefined) {
-      const { tail, sequence } = await lookBack(at, before, signal)
+      const { tail, sequence, lastCopy } = await lookBack(at, before, signal)
       const nextSequence = sequence ?? (await rememberedSequence(at, at.ids.producerId, before.end, signal))
       const after = await settledEnds(at, signal)
       if (after?.end === before.end)
-        return { ...after, tail: after.logStart === after.end ? 'none' : tail, nextSequence }
+        return { ...after, tail: after.logStart === after.end ? 'none' : tail, nextSequence, lastCopy }
     }
     await sleep(SETTLE_PAUSE_MS, undefined, { signal })
   }
@@ -74,22 +77,31 @@ async function settledEnds(
   return { logStart: earliest!.offset, end: latest!.offset }
 }
 
-/** Whose the last batch is, and the sequence after the last of the link's own, if it is still in the log. */
-async function lookBack(
-  at: TargetPartition,
-  { logStart, end }: Ends,
-  signal: AbortSignal,
-): Promise<{ tail: TargetFacts['tail']; sequence: number | undefined }> {
-  if (logStart === end) return { tail: 'none', sequence: undefined }
+interface Back {
+  readonly tail: TargetFacts['tail']
+  /** After the last of the link's own batches. */
+  readonly sequence: number | undefined
+  readonly lastCopy: LogEntry | undefined
+}
+
+/** Whose the last batch is, and the last of the link's own, if it is still in the log. */
+async function lookBack(at: TargetPartition, { logStart, end }: Ends, signal: AbortSignal): Promise<Back> {
+  if (logStart === end) return { tail: 'none', sequence: undefined, lastCopy: undefined }
   let tail: TargetFacts['tail'] | undefined
   for (let step = 1; ; step = step === 1 ? FIRST_STEP_BACK : step * STEP_FACTOR) {
     const from = Math.max(logStart, end - step)
     const { last, lastCopy } = await headersFrom(at, from, end, signal)
     tail ??= last === undefined ? 'none' : ownerOf(last, at.ids)
-    if (lastCopy !== undefined) return { tail, sequence: sequenceAfter(lastCopy) }
+    if (lastCopy !== undefined)
+      return { tail, sequence: sequenceAfter(lastCopy.header), lastCopy: lastCopy.record }
     // Fillers and foreign batches are told from the last one alone.
-    if (from === logStart || tail !== 'marker') return { tail, sequence: undefined }
+    if (from === logStart || tail !== 'marker') return { tail, sequence: undefined, lastCopy: undefined }
   }
+}
+
+interface OwnBatch {
+  readonly header: BatchHeader
+  readonly record: LogEntry | undefined
 }
 
 async function headersFrom(
@@ -97,18 +109,20 @@ async function headersFrom(
   from: number,
   end: number,
   signal: AbortSignal,
-): Promise<{ last: BatchHeader | undefined; lastCopy: BatchHeader | undefined }> {
+): Promise<{ last: BatchHeader | undefined; lastCopy: OwnBatch | undefined }> {
   let last: BatchHeader | undefined
-  let lastCopy: BatchHeader | undefined
+  let lastCopy: OwnBatch | undefined
   await using stream = wire.fetch({ from: [{ topic, partition, offset: from }], maxWaitMs: 50, signal })
   for await (const event of stream) {
     if (event.kind === 'caught-up') break
     if (event.kind !== 'batches')
       throw new AjnaError(LINK_TARGET_UNSETTLED, `${topic}-${partition} cannot be read: ${event.kind}`)
+    let own: BatchHeader | undefined
     for (const header of batchesIn(event.bytes)) {
       last = header
-      if (ownerOf(header, ids) === 'copy') lastCopy = header
+      if (ownerOf(header, ids) === 'copy') own = header
     }
+    if (own !== undefined) lastCopy = { header: own, record: [...recordEntries(event.bytes, own)].at(-1) }
     if (event.nextOffset >= end) break
   }
   return { last, lastCopy }

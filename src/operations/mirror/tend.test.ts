@@ -16,7 +16,7 @@ interface Scene {
   paused: boolean
 }
 
-const COPY: Begun = { kind: 'copy', from: 7, sequence: 7 }
+const COPY: Begun = { kind: 'copy', from: 7, sequence: 7, epoch: 0 }
 
 /** A partition whose looks and copying end when the test says so, whatever its turn's signal says. */
 function scene(paused = false): Scene {
@@ -33,7 +33,7 @@ function scene(paused = false): Scene {
     paused: () => state.paused,
     turn: (signal): Turn => ({ signal, author: { producerId: 1n, coordinatorEpoch: 1 }, holds: () => true }),
     begin: () => wait('begin'),
-    copy: (_lane, from) => wait(`copy from ${from}`),
+    copy: (_lane, { from }) => wait(`copy from ${from}`),
     isRefusal: error => error instanceof RangeError,
     log: silentLogger,
   }

@@ -14,7 +14,7 @@ import type { Logger } from '../../foundation/log/log.ts'
 import { backoffMs } from '../../foundation/wire/backoff.ts'
 import type { Begun, Turn } from './begin.ts'
 import type { HaltReason } from './contract.ts'
-import type { Lane } from './lane.ts'
+import type { Lane, LaneBegin } from './lane.ts'
 
 /** What ended the copying of a lane; nothing of it is in flight. */
 export type End =
@@ -29,7 +29,7 @@ export interface Tending {
   /** One look at both logs, and one act. */
   readonly begin: (lane: Lane, turn: Turn) => Promise<Begun>
   /** Copies from there until something ends it, the turn's signal for one. */
-  readonly copy: (lane: Lane, from: number, sequence: number, turn: Turn) => Promise<End>
+  readonly copy: (lane: Lane, begin: LaneBegin, turn: Turn) => Promise<End>
   /** Whether an error means that somebody has to allow something. */
   readonly isRefusal: (error: unknown) => boolean
   readonly log: Logger
@@ -78,7 +78,7 @@ export function tend(lane: Lane, tending: Tending): Tended {
     const begun = await begin(turn)
     if (begun === undefined) return
     if (begun.kind === 'halt') return halt(begun)
-    const end = await tending.copy(lane, begun.from, begun.sequence, turn)
+    const end = await tending.copy(lane, begun, turn)
     if (end.kind === 'halt') halt(end)
     else if (end.kind === 'doubt') {
       const { topic, partition } = lane
