@@ -63,8 +63,11 @@ export interface LinkEntry {
   readonly definition: LinkDefinition
   /** Raised by every change of the definition. */
   readonly version: number
-  /** `fleet`: declared in the fleet's file, which alone may change it; `api`: everybody may. */
-  readonly owner: 'fleet' | 'api'
+  /**
+   * `fleet`: declared in the fleet's file, which alone may change it; `api`: everybody may; `switch`: the way back of a link
+   * whose sides are switched, which comes and goes with that.
+   */
+  readonly owner: 'fleet' | 'api' | 'switch'
   /** What the owner keeps with it as it was given (a connector's own configuration); plain JSON. */
   readonly annotations: Readonly<Record<string, string>>
 }
