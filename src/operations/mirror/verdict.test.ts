@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { judge, type LagVerdict, lagWindow, type Sample, worst } from './verdict.ts'
+import { judge, type LagVerdict, lagWindow, linkVerdicts, type Sample, worst } from './verdict.ts'
 
 const EVERY = 1_000
 const options = { everyMs: EVERY }
@@ -303,5 +303,54 @@ test('nobody who has everything is ever blamed, and only who went back is rewoun
       if (verdict === 'rewound') assert.ok(fell)
       if (verdict === 'stalled') assert.equal(new Set(seen.map(each => each.position)).size, 1)
     }),
+  )
+})
+
+test('of a link, a partition that stands still beside others that flow is named, and one that has caught up is well again', () => {
+  const verdicts = linkVerdicts()
+  const said = (
+    partition: number,
+    targetEnd: number,
+    sourceEnd: number,
+    state: 'copying' | 'halted' = 'copying',
+  ) => ({
+    topic: 't',
+    partition,
+    state,
+    targetEnd,
+    sourceEnd,
+  })
+  let [at, partitions] = [0, [said(0, 5, 9)]]
+  for (let second = 0; second < 12; second++) {
+    at = 1_000 * second
+    partitions = [said(0, 5, 9 + second), said(1, second, second + 1), said(2, 3, 9, 'halted'), said(3, 4, 4)]
+    verdicts.note({ observedAt: at, partitions })
+  }
+  const found = partitions.map(each => verdicts.judge(each, at)?.verdict)
+  assert.deepEqual(found, ['stalled', 'warning', undefined, 'ok'])
+  const caughtUp = said(0, 30, 30)
+  verdicts.note({ observedAt: at + 1_000, partitions: [caughtUp] })
+  assert.equal(verdicts.judge(caughtUp, at + 1_000)?.verdict, 'ok')
+  const more = said(0, 30, 31)
+  verdicts.note({ observedAt: at + 2_000, partitions: [more] })
+  assert.equal(verdicts.judge(more, at + 2_000)?.verdict, 'ok', 'one record that just came')
+})
+
+test('a worker that says nothing any more leaves its partitions stopped, not those of the others', () => {
+  const verdicts = linkVerdicts()
+  const said = (partition: number, observedAt: number, targetEnd: number) => {
+    return { topic: 't', partition, state: 'copying' as const, targetEnd, sourceEnd: 100, observedAt }
+  }
+  let partitions = [said(0, 0, 5), said(1, 0, 5)]
+  for (let second = 0; second < 25; second++) {
+    partitions = [
+      said(0, Math.min(second, 5) * 1_000, 5 + Math.min(second, 5)),
+      said(1, second * 1_000, 5 + second),
+    ]
+    verdicts.note({ observedAt: 0, partitions })
+  }
+  assert.deepEqual(
+    partitions.map(each => verdicts.judge(each, 24_000)?.verdict),
+    ['stopped', 'ok'],
   )
 })

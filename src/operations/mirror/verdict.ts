@@ -2,6 +2,7 @@
  * How a follower of a log does, from a window of what it last said: without a threshold in records, which would be wrong for
  * every partition but one. The rules and their order are those of LinkedIn's Burrow (its evaluator, v1.9). Pure.
  */
+import type { LinkPartitionStatus } from './contract.ts'
 
 /** What the follower itself said, when it said it. A position that somebody else merely looked up is no sample. */
 export interface Sample {
@@ -137,6 +138,51 @@ export function lagWindow(options: JudgeOptions): LagWindow {
       if (ends.length > window) ends.shift()
       const recent = ends.map(each => each.end)
       return judge(samples, end, now, options, recent)
+    },
+  }
+}
+
+/* ---- the partitions of a link ---- */
+
+/** A link's workers are asked so often. */
+const LINK_EVERY_MS = 1_000
+
+/** In other states a partition itself says what is the matter. */
+const JUDGED: ReadonlySet<LinkPartitionStatus['state']> = new Set(['copying', 'caught-up'])
+
+type Said = Pick<
+  LinkPartitionStatus,
+  'topic' | 'partition' | 'state' | 'sourceEnd' | 'targetEnd' | 'observedAt'
+>
+
+/** How each partition of a link does, from what its workers say again and again. */
+export interface LinkVerdicts {
+  note(status: { readonly observedAt: number; readonly partitions: readonly Said[] }): void
+  /** Undefined where its state says more, or nothing is known yet. */
+  judge(partition: Said, now: number): Judgement | undefined
+}
+
+export function linkVerdicts(): LinkVerdicts {
+  /** Only of partitions that are behind: one that has caught up is well, whatever was before. */
+  let behind = new Map<string, LagWindow>()
+  const keyOf = ({ topic, partition }: Said): string => `${topic}/${partition}`
+  return {
+    note({ observedAt, partitions }) {
+      const still = new Map<string, LagWindow>()
+      for (const each of partitions) {
+        const { sourceEnd, targetEnd } = each
+        if (!JUDGED.has(each.state) || sourceEnd === null || targetEnd === null || sourceEnd <= targetEnd)
+          continue
+        const window = behind.get(keyOf(each)) ?? lagWindow({ everyMs: LINK_EVERY_MS })
+        window.note({ at: each.observedAt ?? observedAt, position: targetEnd, end: sourceEnd })
+        still.set(keyOf(each), window)
+      }
+      behind = still
+    },
+    judge(partition, now) {
+      if (!JUDGED.has(partition.state) || partition.sourceEnd === null) return undefined
+      const well: Judgement = { verdict: 'ok', reason: '', lag: 0, complete: 1 }
+      return behind.get(keyOf(partition))?.judge(partition.sourceEnd, now) ?? well
     },
   }
 }

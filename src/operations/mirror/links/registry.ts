@@ -4,13 +4,14 @@ import { AjnaError, describeError } from '../../../foundation/errors/errors.ts'
 import type { Logger } from '../../../foundation/log/log.ts'
 import type { LinkStatus } from '../contract.ts'
 import { LINK_CHANGED, LINK_INVALID, LINK_OWNED, LINK_UNKNOWN } from '../errors.ts'
-import type { LinkEntry, LinkRegistry } from '../registry.ts'
+import type { LinkEntry, LinkRegistry, LinkSides } from '../registry.ts'
 import type { CommandOf, Kept, KeptEntry, LinksCommand, LinksState } from './contract.ts'
 import type { ConnectEnd } from './ends.ts'
 import type { LinksJournal } from './kept.ts'
 import { entryOf, type PutFault, putFault } from './machine.ts'
 import { mergeStatuses } from './merge.ts'
 import { positionsOf, setPositions } from './positions.ts'
+import { isSwitched } from './sides.ts'
 
 export interface LinkRegistryOptions {
   /** Stays the caller's. */
@@ -139,8 +140,18 @@ async function submit(journal: LinksJournal, command: LinksCommand): Promise<voi
   if (!outcome.accepted) throw new AjnaError(LINK_CHANGED, outcome.reason)
 }
 
-function shown({ definition, version, owner, annotations }: KeptEntry): LinkEntry {
-  return { definition, version, owner, annotations }
+function shown(entry: KeptEntry): LinkEntry {
+  const { definition, version, owner, annotations, reverseOf } = entry
+  return { definition, version, owner, annotations, reverseOf, sides: sidesOf(entry) }
+}
+
+function sidesOf(entry: KeptEntry): LinkSides | null {
+  const { sides } = entry
+  if (sides === null || !isSwitched(entry)) return null
+  const { phase, operation } = sides.state
+  if (operation === null) return { phase, underWay: null }
+  const { action, steps, stuck } = operation
+  return { phase, underWay: { action, step: steps.at(-1)?.name ?? null, stuck } }
 }
 
 function changedNames(before: LinksState['links'], after: LinksState['links']): string[] {
