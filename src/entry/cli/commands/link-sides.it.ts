@@ -155,6 +155,13 @@ describe('a declared link, kept in step and switched by the ajna program, its wo
       { group: 'readers', topic: TOPIC, partition: 0, offset: 1, metadata: '' },
     ])
 
+    // What the declaration names follows by itself, in the mirror role.
+    await edge.admin.commitPositions([
+      { group: 'kept-readers', topic: TOPIC, partition: 1, offset: 2, metadata: '' },
+    ])
+    const keptAt = async () =>
+      (await hub.admin.groupPositions(['kept-readers']))[0]!.positions.map(({ offset }) => offset).join()
+    while ((await keptAt()) !== '2') await sleep(100, undefined, { signal })
     assert.equal((await ajna('link', 'keep', 'none', '--groups', '*')).code, 2)
     const dry = await ajna('link', 'keep', LINK, '--groups', 'read*', '--dry-run', '--json')
     assert.equal(dry.code, 0, dry.err)
