@@ -26,6 +26,7 @@ import { LINKS_TOPIC } from '../../src/operations/mirror/links/contract.ts'
 import { type CommandedLink, commandLink, commandReverse } from '../../src/operations/mirror/links/control.ts'
 import type { ConnectEnd } from '../../src/operations/mirror/links/ends.ts'
 import type { LinksJournal } from '../../src/operations/mirror/links/kept.ts'
+import { mergeStatuses } from '../../src/operations/mirror/links/merge.ts'
 import { putLink } from '../../src/operations/mirror/links/registry.ts'
 import {
   BY_COMMAND,
@@ -33,7 +34,7 @@ import {
   failoverOnJournal,
   keepOnJournal,
 } from '../../src/operations/mirror/links/stores.ts'
-import { startMirrorWorker } from '../../src/operations/mirror/links/worker.ts'
+import { type MirrorWorker, startMirrorWorker } from '../../src/operations/mirror/links/worker.ts'
 import { startCluster, type TestCluster } from '../fleets/cluster.ts'
 import { GROUP_TERMS, openLinks } from './group.ts'
 
@@ -200,8 +201,11 @@ export interface SwitchSetup extends AsyncDisposable {
   /** A round on somebody's command. */
   readonly keep: (signal: AbortSignal) => KeepOptions
   readonly link: CommandedLink
-  /** What the worker says of the link now. */
+  /** What its workers say of the link now. The first is called after the link. */
   status(): LinkStatus | undefined
+  addWorker(name: string): Promise<void>
+  /** In order. */
+  leave(worker: string): Promise<void>
   readonly journal: LinksJournal
 }
 
@@ -232,19 +236,30 @@ export async function switchSetup(
   const journal = await openLinks(hub.cluster.bootstrap, name, (await hub.as('admin')).identity)
   const kept = follows ? definition : { ...definition, keep: linkDefinitionSchema.shape.keep.parse({}) }
   await putLink(journal, { definition: kept, owner: 'api', annotations: {}, expected: 0, kept: null })
-  const worker = await startMirrorWorker({
-    journal,
-    name: `worker-${name}`,
-    address: `http://${name}.invalid`,
-    connect: connectAs(sides, LINK_PRINCIPAL),
-    log,
-    signal: AbortSignal.timeout(60_000),
-    terms: GROUP_TERMS,
-  })
+  const workers = new Map<string, MirrorWorker>()
+  const addWorker = async (worker: string): Promise<void> => {
+    const address = `http://${worker}.invalid`
+    const started = await startMirrorWorker({
+      journal,
+      name: worker,
+      address,
+      connect: connectAs(sides, LINK_PRINCIPAL),
+      log,
+      signal: AbortSignal.timeout(60_000),
+      terms: GROUP_TERMS,
+    })
+    workers.set(address, started)
+  }
+  const leave = async (worker: string): Promise<void> => {
+    const address = `http://${worker}.invalid`
+    await workers.get(address)?.leave()
+    workers.delete(address)
+  }
+  await addWorker(`${name}-first`)
   // A link that may write nowhere just then is not given producer ids.
   const commanding = {
     journal,
-    ask: async () => worker.status(),
+    ask: async (address: string) => workers.get(address)?.status() ?? [],
     connect: connectAs(sides, 'admin'),
     now: Date.now,
   }
@@ -288,11 +303,20 @@ export async function switchSetup(
       signal,
     }),
     link,
-    status: () => worker.status().find(each => each.link === name),
+    status() {
+      const all = [...workers.values()].flatMap(worker => worker.status())
+      return mergeStatuses(
+        definition,
+        all.filter(each => each.link === name),
+        Date.now(),
+      )
+    },
+    addWorker,
+    leave,
     journal,
     [Symbol.asyncDispose]: async () => {
       for (const each of [link, reverse]) await each.stop(AbortSignal.timeout(30_000))
-      await worker.leave()
+      await Promise.all([...workers.values()].map(worker => worker.leave()))
       await journal.close()
     },
   }

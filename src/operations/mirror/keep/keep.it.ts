@@ -180,6 +180,44 @@ describe('what a link keeps in step, between two clusters with certificates and 
     await until(rules, at([local, both]))
   })
 
+  test('another worker goes on with what the first put there, and takes away what is revoked after it left', async () => {
+    const { edge, hub } = sides
+    await topic('handed')
+    await using setup = await switchSetup(sides, 'handed', ['handed'], {
+      keep: { acls: { include: ['User:*'] }, groups: { include: ['handed-*'] }, everyMs: 500 },
+      follows: true,
+    })
+    await write(edge, 'handed', ['0', '1'])
+    await setup.link.start(signal)
+    await until(
+      () => end(hub, 'handed'),
+      found => found === 2,
+    )
+    const rules = () => rulesOf(hub, 'handed')
+    const followed = rule('app', 'read', 'topic', 'handed')
+    const commit = (offset: number) =>
+      edge.admin.commitPositions([
+        { group: 'handed-readers', topic: 'handed', partition: 0, offset, metadata: '' },
+      ])
+    await grant(edge, [followed])
+    await commit(1)
+    await until(rules, found => found.length === 1)
+    await until(
+      () => position(hub, 'handed-readers'),
+      found => found === 1,
+    )
+    await setup.addWorker('handed-second')
+    await setup.leave('handed-first')
+    await edge.admin.deleteAcls([followed])
+    await commit(2)
+    await until(rules, found => found.length === 0)
+    await until(
+      () => position(hub, 'handed-readers'),
+      found => found === 2,
+    )
+    assert.deepEqual(setup.journal.state().links['handed']?.keeps?.state.acls, [])
+  })
+
   test('a group’s position follows within the stated freshness: forward, back after a reset, and never past the copy', async () => {
     const { edge, hub } = sides
     await topic('follow')

@@ -76,7 +76,11 @@ export const linksState = z.object({
   links: z.record(z.string(), link),
   /** What links that were removed had kept: one that comes again with the same ends goes on with its copies. Oldest first. */
   removed: z.array(
-    z.object({ definition: linkDefinitionSchema, kept, keeps: keeps.nullable().default(null) }),
+    z.object({
+      definition: linkDefinitionSchema,
+      kept: kept.nullable(),
+      keeps: keeps.nullable().default(null),
+    }),
   ),
 })
 export type LinksState = Readonly<z.infer<typeof linksState>>

@@ -246,7 +246,8 @@ function applyRemove(state: LinksState, entry: KeptEntry, command: CommandOf<'re
     return refused(`link ${name} is declared in the fleet's file`)
   const { [name]: _, ...links } = state.links
   const others = state.removed.filter(removed => removed.definition.name !== name)
-  const removed = kept === null ? others : [...others, { definition, kept, keeps }].slice(-MAX_REMOVED)
+  const removed =
+    kept === null && keeps === null ? others : [...others, { definition, kept, keeps }].slice(-MAX_REMOVED)
   return { accepted: true, state: { ...state, links, removed } }
 }
 

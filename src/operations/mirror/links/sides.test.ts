@@ -130,14 +130,12 @@ test('the rules that links hold are told by cluster, those of links that were re
     quotas: [],
     writers: null,
   }
-  const begin = { producerId: '1', fillerId: '2', markerId: '3', epochBase: 0 }
-  const kept = { ...begin, topics: {}, deleted: {}, missing: [], bases: [] }
   const ours = { source: [acl('User:*')], target: [acl('User:link')] }
   const names = (state: LinksState) =>
     Object.fromEntries(
       [...rulesHeldByLinks(state)].map(([cluster, acls]) => [cluster, acls.map(each => each.principal)]),
     )
-  const switched = [put('a', {}, { kept }), keep, at(0, { ...promoting, ours })]
+  const switched = [put('a'), keep, at(0, { ...promoting, ours })]
   assert.deepEqual(names(said(...switched).state), { edge: ['User:*'], hub: ['User:link', 'User:kept'] })
   const removed = said(...switched, at(1, {}), { kind: 'remove', name: 'a', owner: 'api' }).state
   assert.deepEqual(names(removed), { hub: ['User:kept'] })
