@@ -8,6 +8,7 @@ import { openJournal } from '../foundation/journal/journal.ts'
 import { silentLogger } from '../foundation/log/log.ts'
 import type { ResolvedLink } from '../operations/fleet/contract.ts'
 import { linkDefinitionSchema } from '../operations/mirror/definition.ts'
+import { COPYING } from '../operations/mirror/failover/state.ts'
 import type { LinksJournal } from '../operations/mirror/links/kept.ts'
 import { linksMachine } from '../operations/mirror/links/machine.ts'
 import { putLink } from '../operations/mirror/links/registry.ts'
@@ -61,6 +62,42 @@ test("the journal holds what the fleet's file declares, and of that nothing else
     const { links } = journal.state()
     assert.deepEqual(Object.keys(links).sort(), ['a', 'by-hand'])
     assert.deepEqual([links['a']?.owner, links['a']?.definition.topics.include], ['fleet', ['orders']])
+  }))
+
+test('what a declared link keeps in step is part of its definition, and ends with the declaration', () =>
+  inScene(async ({ journal, put }) => {
+    const keep = {
+      acls: ['User:*'],
+      quotas: [],
+      groups: ['orders-*'],
+      foreignPositions: 'advance',
+      everyMs: 1_000,
+    } as const
+    await put({ ...link('a', 'orders'), keep })
+    const kept = () => journal.state().links['a']?.definition.keep
+    assert.deepEqual(kept(), {
+      acls: { include: ['User:*'], exclude: [] },
+      quotas: { include: [], exclude: [] },
+      groups: { include: ['orders-*'], exclude: [] },
+      foreignPositions: 'advance',
+      everyMs: 1_000,
+    })
+    await put(link('a', 'orders'))
+    assert.deepEqual(kept()?.groups.include, [])
+  }))
+
+test('a link whose sides are switched stays, declared or not, until they are back', () =>
+  inScene(async ({ journal, put }) => {
+    await put(link('a', 'orders'))
+    const state = { ...COPYING, phase: 'promoted', runs: { link: false, reverse: false } } as const
+    await journal.submit({ kind: 'switch', name: 'a', expected: 0, state: structuredClone(state) })
+    assert.equal(await put(), false)
+    assert.equal(journal.state().links['a']?.definition.desired, 'stopped')
+    assert.equal(await put(link('a', 'orders')), true, 'declared again it is as it was, and does not run')
+    assert.equal(journal.state().links['a']?.definition.desired, 'stopped')
+    await journal.submit({ kind: 'switch', name: 'a', expected: 1, state: structuredClone(COPYING) })
+    assert.equal(await put(), true)
+    assert.deepEqual(journal.state().links, {})
   }))
 
 test('a link that somebody paused stays paused when the file is applied again', () =>

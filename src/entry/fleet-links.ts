@@ -1,9 +1,15 @@
 /** The links that the fleet's file declares, as entries of the links' journal. */
 import { rename } from 'node:fs/promises'
 import { join } from 'node:path'
+import { AjnaError } from '../foundation/errors/errors.ts'
 import type { Logger } from '../foundation/log/log.ts'
-import type { ResolvedLink } from '../operations/fleet/contract.ts'
-import { type LinkDefinition, linkDefinitionSchema } from '../operations/mirror/definition.ts'
+import type { ResolvedKeep, ResolvedLink } from '../operations/fleet/contract.ts'
+import {
+  type LinkDefinition,
+  type LinkDefinitionInput,
+  linkDefinitionSchema,
+} from '../operations/mirror/definition.ts'
+import { LINK_CHANGED } from '../operations/mirror/errors.ts'
 import { readLinkFile } from '../operations/mirror/file-store.ts'
 import type { Kept } from '../operations/mirror/links/contract.ts'
 import type { LinksJournal } from '../operations/mirror/links/kept.ts'
@@ -40,7 +46,10 @@ export async function putFleetLinks(context: FleetLinksContext, journal: LinksJo
   for (const [name, { owner }] of Object.entries(journal.state().links)) {
     if (owner !== 'fleet' || declared.has(name)) continue
     log.info({ link: name }, 'no longer declared: the link ends, its copies stay')
-    await each(name, () => journal.submit({ kind: 'remove', name, owner }))
+    await each(name, async () => {
+      const outcome = await journal.submit({ kind: 'remove', name, owner })
+      if (!outcome.accepted) throw new AjnaError(LINK_CHANGED, outcome.reason)
+    })
   }
   for (const link of file.fleet.links) await each(link.name, () => putOne(context, journal, link))
   return complete
@@ -69,14 +78,20 @@ async function putOne(
 
 /** Whether it runs is not declared: it stays as somebody wanted it. */
 function definitionOf(link: ResolvedLink, before: LinkDefinition | undefined): LinkDefinition {
-  const { name, from, to, topics } = link
+  const { name, from, to, topics, keep } = link
   return linkDefinitionSchema.parse({
     name,
     source: { cluster: from },
     target: { cluster: to },
     topics: { include: topics },
+    ...(keep === undefined ? {} : { keep: keepOf(keep) }),
     desired: before?.desired ?? 'running',
   })
+}
+
+function keepOf({ acls, quotas, groups, ...rest }: ResolvedKeep): LinkDefinitionInput['keep'] {
+  const named = (include: readonly string[]) => ({ include: [...include] })
+  return { acls: named(acls), quotas: named(quotas), groups: named(groups), ...rest }
 }
 
 async function keptInFile(path: string): Promise<Kept | undefined> {

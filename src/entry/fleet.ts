@@ -5,7 +5,7 @@ import { dirname, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { MAX_CONFIG_BYTES } from '../foundation/config/source.ts'
-import { AjnaError, errorKind } from '../foundation/errors/errors.ts'
+import { AjnaError, describeError, errorKind } from '../foundation/errors/errors.ts'
 import { type ClusterAdmin, openCluster } from '../foundation/kafka/admin.ts'
 import type { Logger } from '../foundation/log/log.ts'
 import { identity } from '../foundation/tls/store.ts'
@@ -24,11 +24,14 @@ import {
 } from '../operations/fleet/contract.ts'
 import { type ClusterExecutor, clusterExecutor } from '../operations/fleet/execute.ts'
 import { planFleet } from '../operations/fleet/plan.ts'
-import type { FleetPlan } from '../operations/fleet/plan-model.ts'
+import type { FleetPlan, HeldRules } from '../operations/fleet/plan-model.ts'
 import { resolveFleet } from '../operations/fleet/resolve.ts'
 import { readSpec } from '../operations/fleet/spec.ts'
+import { LINKS_TOPIC } from '../operations/mirror/links/contract.ts'
+import { rulesHeldByLinks } from '../operations/mirror/links/held.ts'
 import { clusterAddress, type FleetFile, findFleetFile, readFleetFile, writeFleetFile } from './fleet-file.ts'
 import type { Home } from './home.ts'
+import { openLinksJournal } from './links.ts'
 import { outboxOf } from './outbox.ts'
 import { fetchReleases, planHost, provision } from './up/provision.ts'
 
@@ -46,6 +49,8 @@ export const CLUSTER_NOT_UP = errorKind(
 
 const CLUSTER_READY_MS = 120_000
 const READY_POLL_MS = 100
+/** For reading the links' journal: a plan does not wait for a cluster that is away. */
+const HELD_RULES_MS = 10_000
 
 /** The example that is used when nothing else is declared. */
 const EXAMPLE = fileURLToPath(new URL('../../config/two-sites.yaml', import.meta.url))
@@ -94,7 +99,25 @@ export async function planDeclared(task: FleetTask): Promise<FleetPlan> {
     accepted: before?.fleet ?? null,
     actual,
     allowDelete: task.allowDelete,
+    heldRules: await heldRules(task, before?.fleet),
   })
+}
+
+/** Where no links' journal was accepted yet, no link holds anything. */
+async function heldRules(
+  { home, log, signal }: FleetTask,
+  accepted: ResolvedFleet | null | undefined,
+): Promise<HeldRules> {
+  if (accepted?.topics.some(({ name }) => name === LINKS_TOPIC) !== true) return new Map()
+  const until = AbortSignal.any([signal, AbortSignal.timeout(HELD_RULES_MS)])
+  try {
+    await using journal = await openLinksJournal(home, ADMIN_PRINCIPAL, log, until)
+    return rulesHeldByLinks(journal.state())
+  } catch (error) {
+    signal.throwIfAborted()
+    log.warn({ reason: describeError(error) }, 'what rules links hold cannot be told')
+    return 'unknown'
+  }
 }
 
 /** Makes an accepted declaration's clusters what it says. */
@@ -105,7 +128,7 @@ export async function applyDeclared(
   const { home, fleet, accepted, allowDelete, signal } = task
   await using tools = openTools(task, await findFleetFile(home))
   const actual = await tools.observeAll()
-  const input = { fleet, accepted, actual, allowDelete }
+  const input = { fleet, accepted, actual, allowDelete, heldRules: await heldRules(task, accepted) }
   const begun = applyBegun(planFleet(input), userInfo().username, Date.now())
   const outbox = outboxOf(home)
   if (begun !== undefined) await outbox.put(begun)

@@ -11,8 +11,8 @@ import { linkPrincipal, type ResolvedFleet } from '../operations/fleet/contract.
 import type { LinkDefinition, LinkEnd } from '../operations/mirror/definition.ts'
 import { kafkaLinkAdmin } from '../operations/mirror/kafka-admin.ts'
 import { LINKS_TOPIC, type LinksCommand, type LinksState } from '../operations/mirror/links/contract.ts'
+import type { ConnectEnd } from '../operations/mirror/links/ends.ts'
 import { linksMachine } from '../operations/mirror/links/machine.ts'
-import type { ConnectEnd } from '../operations/mirror/links/worker.ts'
 import { type ClusterAddress, clusterAddress, readFleetFile } from './fleet-file.ts'
 import type { Home } from './home.ts'
 
@@ -55,12 +55,15 @@ export async function openLinksJournal(
 export function connectEnds(home: Home, log: Logger): ConnectEnd {
   return async (end, link) => {
     const address = await addressOf(home, end, link)
+    const principal = principalOf(end, link.name)
     const clientId = `ajna-link-${link.name}`
     const wire = openWire({ ...address, clientId, log })
     const admin = openCluster({ ...address, clientId, log })
     return {
       wire,
       admin: kafkaLinkAdmin(admin),
+      cluster: admin,
+      principal: principal === null ? null : `User:${principal}`,
       async close() {
         await Promise.all([wire.close(), admin.close()])
       },
@@ -68,9 +71,13 @@ export function connectEnds(home: Home, log: Logger): ConnectEnd {
   }
 }
 
+/** Whom a link acts as at an end; null: at brokers that nobody declared, whatever its certificate says. */
+export const principalOf = (end: LinkEnd, link: string): string | null =>
+  'cluster' in end ? (end.principal ?? linkPrincipal(link)) : null
+
 async function addressOf(home: Home, end: LinkEnd, link: LinkDefinition): Promise<ClusterAddress> {
   if ('cluster' in end) {
-    const principal = end.principal ?? linkPrincipal(link.name)
+    const principal = principalOf(end, link.name)!
     return clusterAddress(await readFleetFile(home), end.cluster, () => identity(home.pki, principal))
   }
   const { bootstrap, tls } = end

@@ -27,6 +27,8 @@ export interface ClusterOptions {
   readonly throughput?: boolean
   /** Data directories per node; default 1. */
   readonly dataDirs?: number
+  /** With `tls`: the certificate store, shared by clusters that trust one authority; default: one of its own. */
+  readonly pki?: string
 }
 
 export interface SharedNode {
@@ -84,7 +86,7 @@ export async function startCluster(options: ClusterOptions): Promise<TestCluster
   const folder = await sweptFolder('ajna-cluster-')
   try {
     const placed = await place(options, folder.path, dist.version)
-    const authority = options.tls ? await certify(placed, join(folder.path, 'pki')) : undefined
+    const authority = options.tls ? await certify(placed, options.pki ?? join(folder.path, 'pki')) : undefined
     const nodes = placed.nodes.map(node => testNode(placed, node, dist, join(folder.path, 'run')))
     await Promise.all(nodes.map(node => node.start()))
     return {
@@ -167,7 +169,7 @@ async function place(options: ClusterOptions, root: string, version: string): Pr
     version,
     clusterId: randomBytes(16).toString('base64url'),
     security: options.tls
-      ? { protocol: 'mtls', pki: join(root, 'pki'), superUsers: ['admin'] }
+      ? { protocol: 'mtls', pki: options.pki ?? join(root, 'pki'), superUsers: ['admin'] }
       : { protocol: 'plaintext' },
     nodes,
     ...(options.throughput ? {} : { jvmOptions: ['-XX:TieredStopAtLevel=1'] }),

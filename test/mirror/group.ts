@@ -7,6 +7,7 @@ import { openKafkaLog } from '../../src/foundation/journal/kafka-log.ts'
 import { openCluster } from '../../src/foundation/kafka/admin.ts'
 import { createLogger, type Logger } from '../../src/foundation/log/log.ts'
 import type { ShardTerms } from '../../src/foundation/shards/contract.ts'
+import type { TlsIdentity } from '../../src/foundation/wire/contract.ts'
 import { openWire } from '../../src/foundation/wire/wire.ts'
 import { kafkaLinkAdmin } from '../../src/operations/mirror/kafka-admin.ts'
 import {
@@ -14,12 +15,9 @@ import {
   type LinksCommand,
   type LinksState,
 } from '../../src/operations/mirror/links/contract.ts'
+import type { ConnectEnd } from '../../src/operations/mirror/links/ends.ts'
 import { linksMachine } from '../../src/operations/mirror/links/machine.ts'
-import {
-  type ConnectEnd,
-  type MirrorWorker,
-  startMirrorWorker,
-} from '../../src/operations/mirror/links/worker.ts'
+import { type MirrorWorker, startMirrorWorker } from '../../src/operations/mirror/links/worker.ts'
 import { createTopic } from '../wire/topics.ts'
 
 const WORKER = fileURLToPath(new URL('group-worker.ts', import.meta.url))
@@ -39,8 +37,10 @@ export async function createLinksTopic(bootstrap: readonly string[], replicas: 1
 export function openLinks(
   bootstrap: readonly string[],
   clientId: string,
+  tls?: TlsIdentity,
 ): Promise<Journal<LinksState, LinksCommand>> {
-  const wire = openWire({ bootstrap, clientId, connectTimeoutMs: 1_000, requestTimeoutMs: 2_000 })
+  const secured = tls === undefined ? {} : { tls }
+  const wire = openWire({ bootstrap, ...secured, clientId, connectTimeoutMs: 1_000, requestTimeoutMs: 2_000 })
   const log = openKafkaLog({ wire, topic: LINKS_TOPIC })
   const dispose = async (): Promise<void> => {
     await log[Symbol.asyncDispose]()
@@ -59,6 +59,8 @@ export const connectPlainly =
     return {
       wire,
       admin: kafkaLinkAdmin(admin),
+      cluster: admin,
+      principal: null,
       async close() {
         await Promise.all([wire.close(), admin.close()])
       },

@@ -57,7 +57,8 @@ export function memoryRegistry({
         throw new AjnaError(LINK_CHANGED, `link ${definition.name} has version ${before?.version ?? 0}`)
       calls.push(`put ${definition.name}`)
       const version = (before?.version ?? 0) + 1
-      return keep({ definition: linkDefinitionSchema.parse(definition), version, owner, annotations })
+      const parsed = linkDefinitionSchema.parse(definition)
+      return keep({ definition: parsed, version, owner, annotations, reverseOf: null, sides: null })
     },
     async setDesired(name, desired) {
       calls.push(`${desired} ${name}`)

@@ -26,6 +26,9 @@ import org.apache.kafka.common.serialization.ByteArraySerializer;
  *   produce BOOTSTRAP TOPIC=CODEC…         records from standard input, all to each topic's partition 0
  *   transactions BOOTSTRAP TOPIC           the records committed, then again aborted
  *   consume BOOTSTRAP ISOLATION TOPIC…     "# topic", then "offset record" lines, up to the log's end
+ *   group BOOTSTRAP CONFIG PROTOCOL GROUP TOPIC COUNT
+ *                                          as a member of the group (protocol classic or consumer) until it has read so many
+ *                                          records, then commits and leaves; a line each. CONFIG: a file of more settings
  *   errors                                 "code name" of every error of the protocol
  */
 public class JavaClient {
@@ -42,6 +45,7 @@ public class JavaClient {
             }
             case "transactions" -> transactions(args[1], args[2], input());
             case "consume" -> consume(args[1], args[2], List.of(args).subList(3, args.length));
+            case "group" -> group(args[1], args[2], args[3], args[4], args[5], Integer.parseInt(args[6]));
             case "errors" -> {
                 for (Errors error : Errors.values()) System.out.println(error.code() + " " + error.name());
             }
@@ -132,6 +136,32 @@ public class JavaClient {
             }
         }
         out.flush();
+    }
+
+    private static void group(String bootstrap, String more, String protocol, String group, String topic, int count) throws Exception {
+        Properties config = new Properties();
+        try (var file = new java.io.FileReader(more)) {
+            config.load(file);
+        }
+        config.put("bootstrap.servers", bootstrap);
+        config.put("group.id", group);
+        config.put("group.protocol", protocol);
+        config.put("auto.offset.reset", "earliest");
+        config.put("enable.auto.commit", false);
+        config.put("max.poll.records", 1);
+        config.put("key.deserializer", ByteArrayDeserializer.class.getName());
+        config.put("value.deserializer", ByteArrayDeserializer.class.getName());
+        try (KafkaConsumer<byte[], byte[]> consumer = new KafkaConsumer<>(config)) {
+            consumer.subscribe(List.of(topic));
+            for (int read = 0; read < count; ) {
+                for (ConsumerRecord<byte[], byte[]> record : consumer.poll(Duration.ofSeconds(1))) {
+                    print(System.out, record);
+                    read++;
+                }
+            }
+            consumer.commitSync();
+        }
+        System.out.flush();
     }
 
     private static void print(PrintStream out, ConsumerRecord<byte[], byte[]> record) {

@@ -1719,6 +1719,37 @@ export interface components {
             }[];
             cutShort: boolean;
         };
+        LinkSides: {
+            /** @enum {string} */
+            phase: "copying" | "promoting" | "promoted" | "returning" | "demoting";
+            underWay: {
+                /** @enum {string} */
+                action: "promote" | "demote" | "failback";
+                step: string | null;
+                stuck: string | null;
+            } | null;
+        };
+        LinkKeep: {
+            observedAt: number;
+            roundAt: number | null;
+            reason: string;
+            changed: number;
+            failed: number;
+            left: {
+                /** @enum {string} */
+                what: "acl" | "quota" | "group";
+                subject: string;
+                reason: string;
+            }[];
+            groups: {
+                group: string;
+                /** @enum {string} */
+                state: "in-step" | "held" | "left" | "failed";
+                reason: string;
+                heldRecords: number;
+                freshnessMs: number | null;
+            }[];
+        };
         LinkRow: {
             name: string;
             from: string;
@@ -1736,6 +1767,9 @@ export interface components {
             recordsPerSecond: number | null;
             bytesPerSecond: number | null;
             history: number[];
+            verdict: ("ok" | "warning" | "stalled" | "stopped" | "rewound") | null;
+            sides: components["schemas"]["LinkSides"] | null;
+            reverseOf: string | null;
         };
         LinkPartition: {
             topic: string;
@@ -1747,6 +1781,8 @@ export interface components {
             targetEnd: number | null;
             lagRecords: number | null;
             lagMs: number | null;
+            verdict: ("ok" | "warning" | "stalled" | "stopped" | "rewound") | null;
+            verdictReason: string;
         };
         Link: {
             name: string;
@@ -1765,7 +1801,11 @@ export interface components {
             recordsPerSecond: number | null;
             bytesPerSecond: number | null;
             history: number[];
+            verdict: ("ok" | "warning" | "stalled" | "stopped" | "rewound") | null;
+            sides: components["schemas"]["LinkSides"] | null;
+            reverseOf: string | null;
             assigned: components["schemas"]["LinkPartition"][];
+            keep: components["schemas"]["LinkKeep"] | null;
         };
         LogTable: {
             columns: {

@@ -7,6 +7,8 @@ import {
   unseenBytes,
 } from '../../operations/completeness/contract.ts'
 import { activity, journalStanding, subject } from '../../operations/fleet/activity/contract.ts'
+import { failoverActions, failoverPhases } from '../../operations/mirror/failover/state.ts'
+import { lagVerdicts } from '../../operations/mirror/verdict.ts'
 
 /**
  * What the API says and takes: the OpenAPI document, the console's and the CLI's types all come from here.
@@ -350,6 +352,41 @@ export type Messages = Readonly<z.infer<typeof messagesModel>>
 
 /* ---- links ---- */
 
+export const linkSidesModel = z
+  .object({
+    phase: z.enum(failoverPhases),
+    underWay: z
+      .object({ action: z.enum(failoverActions), step: z.string().nullable(), stuck: z.string().nullable() })
+      .nullable(),
+  })
+  .meta({ id: 'LinkSides' })
+
+/** How far what else follows a link's source is in step. */
+export const linkKeepModel = z
+  .object({
+    observedAt: time,
+    /** The last whole round; null: none yet. */
+    roundAt: time.nullable(),
+    reason: z.string(),
+    /** Changes that it made, and that it could not make. */
+    changed: count,
+    failed: count,
+    left: z.array(
+      z.object({ what: z.enum(['acl', 'quota', 'group']), subject: z.string(), reason: z.string() }),
+    ),
+    groups: z.array(
+      z.object({
+        group: z.string(),
+        state: z.enum(['in-step', 'held', 'left', 'failed']),
+        reason: z.string(),
+        heldRecords: count,
+        /** Age of what is known to stand at the target as well, ms. */
+        freshnessMs: measured.nullable(),
+      }),
+    ),
+  })
+  .meta({ id: 'LinkKeep' })
+
 export const linkRowModel = z
   .object({
     name: z.string(),
@@ -367,6 +404,12 @@ export const linkRowModel = z
     recordsPerSecond: rate.nullable(),
     bytesPerSecond: rate.nullable(),
     history: z.array(rate),
+    /** The worst of its partitions, by Burrow's rules over the last ten seconds; null: none is judged. */
+    verdict: z.enum(lagVerdicts).nullable(),
+    /** Which side is the original; null: the sides were never switched, or are back. */
+    sides: linkSidesModel.nullable(),
+    /** The link whose way back it is while that one's sides are switched. */
+    reverseOf: z.string().nullable(),
   })
   .meta({ id: 'LinkRow' })
 export type LinkRow = Readonly<z.infer<typeof linkRowModel>>
@@ -383,10 +426,15 @@ export const linkPartitionModel = z
     targetEnd: z.int().nullable(),
     lagRecords: measured.nullable(),
     lagMs: measured.nullable(),
+    /** By Burrow's rules; null where its state says more. */
+    verdict: z.enum(lagVerdicts).nullable(),
+    verdictReason: z.string(),
   })
   .meta({ id: 'LinkPartition' })
 
-export const linkModel = linkRowModel.extend({ assigned: z.array(linkPartitionModel) }).meta({ id: 'Link' })
+export const linkModel = linkRowModel
+  .extend({ assigned: z.array(linkPartitionModel), keep: linkKeepModel.nullable() })
+  .meta({ id: 'Link' })
 export type LinkDetail = Readonly<z.infer<typeof linkModel>>
 
 /* ---- logs ---- */

@@ -64,17 +64,7 @@ function program(): Command {
       .option('--json', 'one JSON document')
       .action(async (name, options) => (await import('./commands/show.ts')).show(noun, name, options))
     if (noun === 'link') positionCommands(group)
-    if (noun === 'link')
-      group
-        .command('verify <name>')
-        .description('compare both ends of a link by digest, without decoding a record')
-        .option('--topic <topic>', 'this topic alone')
-        .option('--partition <number>', 'this partition alone; with --topic', wholeNumber)
-        .option('--from <offset>', 'from this offset on', wholeNumber)
-        .option('--to <offset>', 'up to this offset, exclusive', wholeNumber)
-        .option('--records', 'decode, and compare record by record')
-        .option('--json', 'one JSON document')
-        .action(async (name, options) => (await import('./commands/link.ts')).verify(name, options))
+    if (noun === 'link') linkCommands(group)
   }
 
   const logs = ajna.command('logs').description('search and follow what is shipped')
@@ -172,6 +162,84 @@ function positionCommands(link: Command): void {
     .option('--json', 'one JSON document')
     .action(async (name, options) => (await import('./commands/positions.ts')).relieve(name, options))
 }
+
+function linkCommands(group: Command): void {
+  group
+    .command('verify <name>')
+    .description('compare both ends of a link by digest, without decoding a record')
+    .option('--topic <topic>', 'this topic alone')
+    .option('--partition <number>', 'this partition alone; with --topic', wholeNumber)
+    .option('--from <offset>', 'from this offset on', wholeNumber)
+    .option('--to <offset>', 'up to this offset, exclusive', wholeNumber)
+    .option('--records', 'decode, and compare record by record')
+    .option('--json', 'one JSON document')
+    .action(async (name, options) => (await import('./commands/link.ts')).verify(name, options))
+  group
+    .command('keep <name>')
+    .description('bring access rules, quotas and consumer groups at the target in step with the source, once')
+    .option('--acls <principals...>', 'principals (User:…) whose rules on the copied topics follow; patterns')
+    .option('--quotas <entities...>', 'user=… or client-id=… whose quotas follow; patterns')
+    .option('--groups <groups...>', 'consumer groups whose positions follow; patterns')
+    .option('--advance-foreign', 'also move positions forward that others put at the target')
+    .option('--dry-run', 'show the difference, change nothing')
+    .option('--json', 'one JSON document')
+    .action(async (name, options) => (await import('./commands/link-sides.ts')).keep(name, options))
+  sideOptions(
+    group
+      .command('rehearse <name> <action>')
+      .description(
+        'what promote, demote or failback would do: records lost, read again, skipped; what forbids it',
+      ),
+  )
+    .option('--unplanned', 'a promotion without the source')
+    .option('--stay', 'a failback that ends with the source as a copy in step')
+    .action(async (name, action, options) =>
+      (await import('./commands/link-sides.ts')).rehearse(name, action, options),
+    )
+  sideOptions(
+    group.command('promote <name>').description('make the target the original: no loss, unless --unplanned'),
+  )
+    .option('--unplanned', 'without the source: what it had not sent is given up')
+    .action(async (name, options) =>
+      (await import('./commands/link-sides.ts')).carry(name, 'promote', options),
+    )
+  sideOptions(
+    group
+      .command('demote <name>')
+      .description('make the source the original again; takes back a promotion under way'),
+  ).action(async (name, options) => (await import('./commands/link-sides.ts')).carry(name, 'demote', options))
+  sideOptions(
+    group
+      .command('failback <name>')
+      .description('copy what the target took back to the source, then make that the original again'),
+  )
+    .option('--stay', 'end with the source as a copy in step; `demote` does the rest')
+    .action(async (name, options) =>
+      (await import('./commands/link-sides.ts')).carry(name, 'failback', options),
+    )
+}
+
+/** What a switch of sides, and its rehearsal, may be told. */
+const sideOptions = (command: Command): Command =>
+  command
+    .option(
+      '--groups <groups...>',
+      'consumer groups that move; patterns (default: those the link keeps in step, or all)',
+    )
+    .option(
+      '--writers <principals...>',
+      'principals (User:…) that may write at the target besides those of the source',
+      [],
+    )
+    .option('--accept-loss', 'yes: records that were not copied are given up')
+    .option('--allow-repeats', 'yes: groups that still read are moved as they stand')
+    .option(
+      '--recreate',
+      'yes: topics of the source that went their own way are saved, deleted and copied anew',
+    )
+    .option('--unfenced', 'yes: nothing keeps a lost worker of the link from writing')
+    .option('--writers-stopped', 'yes: somebody has stopped the producers, where no rule can')
+    .option('--json', 'one JSON document')
 
 function wholeNumber(text: string): number {
   const value = Number(text)

@@ -2,8 +2,10 @@ import { z } from 'zod'
 import type { ResolvedLink } from '../../operations/fleet/contract.ts'
 import { type LinkStatus, linkStatusSchema } from '../../operations/mirror/contract.ts'
 import type { LinkDefinition, LinkEnd } from '../../operations/mirror/definition.ts'
-import type { LinkRegistry } from '../../operations/mirror/registry.ts'
+import type { KeepStatus } from '../../operations/mirror/keep/status.ts'
+import type { LinkRegistry, LinkSides } from '../../operations/mirror/registry.ts'
 import { copyName, topicSelector } from '../../operations/mirror/select.ts'
+import { type LinkVerdicts, linkVerdicts, worst } from '../../operations/mirror/verdict.ts'
 import type { LinkDetail } from '../api/models.ts'
 
 /** A status older than this says nothing about now. */
@@ -51,36 +53,48 @@ interface Watched {
   readonly to: string
   readonly definition: LinkDefinition | undefined
   readonly status: LinkStatus | undefined
+  readonly reverseOf: string | null
+  readonly sides: LinkSides | null
 }
 
 export function watchLinks({ declared, registry, now }: LinkWatchOptions): LinkWatch {
   const rates = new Map<string, LinkRates>()
+  const verdicts = new Map<string, LinkVerdicts>()
   const ratesOf = (name: string): LinkRates => {
     const known = rates.get(name) ?? createLinkRates()
     rates.set(name, known)
     return known
   }
+  const verdictsOf = (name: string): LinkVerdicts => {
+    const known = verdicts.get(name) ?? linkVerdicts()
+    verdicts.set(name, known)
+    return known
+  }
 
   function watched(): Watched[] {
-    const entries = (registry()?.list() ?? []).map(({ definition }): Watched => {
+    const entries = (registry()?.list() ?? []).map(({ definition, reverseOf, sides }): Watched => {
       const { name, source, target } = definition
       const status = registry()?.status(name)
-      return { name, from: placeOf(source), to: placeOf(target), definition, status }
+      return { name, from: placeOf(source), to: placeOf(target), definition, status, reverseOf, sides }
     })
     const known = new Set(entries.map(({ name }) => name))
     const awaited = declared.filter(({ name }) => !known.has(name))
     return [
       ...entries,
-      ...awaited.map(({ name, from, to }) => ({ name, from, to, definition: undefined, status: undefined })),
+      ...awaited.map(({ name, from, to }) => {
+        return { name, from, to, definition: undefined, status: undefined, reverseOf: null, sides: null }
+      }),
     ].sort((a, b) => (a.name < b.name ? -1 : 1))
   }
 
   return {
     note(name) {
       const status = registry()?.status(name)
-      if (status !== undefined) ratesOf(name).note(status)
+      if (status === undefined) return
+      ratesOf(name).note(status)
+      verdictsOf(name).note(status)
     },
-    links: () => watched().map(link => detailOf(link, ratesOf(link.name), now())),
+    links: () => watched().map(link => detailOf(link, ratesOf(link.name), verdictsOf(link.name), now())),
     linkOf: (cluster, topic) =>
       watched().find(link => link.to === cluster && writes(link, topic, declared))?.name ?? null,
   }
@@ -101,14 +115,15 @@ function writes(
   return named || status?.partitions.some(each => copyName(rename, each.topic) === topic) === true
 }
 
-function detailOf(link: Watched, rates: LinkRates, now: number): LinkDetail {
-  const { name, from, to, definition, status } = link
+function detailOf(link: Watched, rates: LinkRates, verdicts: LinkVerdicts, now: number): LinkDetail {
+  const { name, from, to, definition, status, reverseOf, sides } = link
   const partitions = status?.partitions ?? []
   const halted = partitions.filter(({ state }) => state === 'halted' || state === 'blocked')
   const times = partitions.flatMap(({ lagMs }) => (lagMs === null ? [] : [lagMs]))
   const lagMs = times.length === 0 ? null : Math.max(...times)
-  const { state, reason, since } = stateOf(status, halted.length, lagMs, now)
+  const { state, reason, since } = stateOf(link, halted.length, lagMs, now)
   const topics = new Set(partitions.map(({ topic }) => topic))
+  const judged = partitions.map(each => verdicts.judge(each, now))
   return {
     name,
     from,
@@ -130,7 +145,11 @@ function detailOf(link: Watched, rates: LinkRates, now: number): LinkDetail {
     recordsPerSecond: rates.records(),
     bytesPerSecond: rates.bytes(),
     history: rates.history(),
-    assigned: partitions.map(each => ({
+    verdict: worst(judged.filter(each => each !== undefined))?.verdict ?? null,
+    sides,
+    reverseOf,
+    keep: status?.keep === undefined ? null : keepOf(status.keep),
+    assigned: partitions.map((each, index) => ({
       topic: each.topic,
       partition: each.partition,
       state: each.state,
@@ -140,12 +159,36 @@ function detailOf(link: Watched, rates: LinkRates, now: number): LinkDetail {
       targetEnd: each.targetEnd,
       lagRecords: each.lagRecords,
       lagMs: each.lagMs,
+      verdict: judged[index]?.verdict ?? null,
+      verdictReason: judged[index]?.reason ?? '',
     })),
   }
 }
 
+function keepOf({
+  observedAt,
+  roundAt,
+  reason,
+  changed,
+  failed,
+  left,
+  groups,
+}: KeepStatus): LinkDetail['keep'] {
+  return {
+    observedAt,
+    roundAt,
+    reason,
+    changed,
+    failed,
+    left,
+    groups: groups.map(({ group, state, reason: why, heldRecords, freshnessMs }) => {
+      return { group, state, reason: why, heldRecords, freshnessMs }
+    }),
+  }
+}
+
 function stateOf(
-  status: LinkStatus | undefined,
+  { status, sides }: Pick<Watched, 'status' | 'sides'>,
   halted: number,
   lagMs: number | null,
   now: number,
@@ -154,7 +197,11 @@ function stateOf(
     return { state: 'unknown', reason: 'no mirror worker has said anything yet', since: null }
   if (now - status.observedAt > STALE_MS)
     return { state: 'unknown', reason: 'a mirror worker no longer answers', since: status.observedAt }
-  if (status.state === 'stopped') return { state: 'stopped', reason: status.reason, since: status.startedAt }
+  if (status.state === 'stopped') {
+    const reason =
+      status.reason === '' && sides !== null ? `its sides are switched: ${sides.phase}` : status.reason
+    return { state: 'stopped', reason, since: status.startedAt }
+  }
   if (status.state === 'paused') return { state: 'stopped', reason: 'paused', since: null }
   if (halted > 0) return { state: 'halted', reason: '', since: status.startedAt }
   if (lagMs !== null && lagMs > LAGGING_MS)

@@ -30,8 +30,12 @@ export interface QuotaChange {
 }
 
 export interface AccessAdmin {
-  /** Every binding the cluster has. @throws AjnaError KAFKA_REFUSED (SECURITY_DISABLED) when it has no authorizer */
-  describeAcls(options?: CallOptions): Promise<readonly AclBinding[]>
+  /**
+   * Every binding the cluster has; with `broker` as that broker enforces them now, which may be a moment behind.
+   *
+   * @throws AjnaError KAFKA_REFUSED (SECURITY_DISABLED) when it has no authorizer
+   */
+  describeAcls(options?: CallOptions & { readonly broker?: number }): Promise<readonly AclBinding[]>
   createAcls(
     bindings: readonly AclBinding[],
     options?: CallOptions,
@@ -82,6 +86,7 @@ const operationCodes = {
 const patternCodes = { literal: 3, prefixed: 4 } as const
 const permissionCodes = { deny: 2, allow: 3 } as const
 const ANY = 1
+const ANYONE = { to: 'any' } as const
 
 const reversed = <Name extends string>(codes: Readonly<Record<Name, number>>): ReadonlyMap<number, Name> =>
   new Map(Object.entries(codes).map(([name, code]) => [code as number, name as Name]))
@@ -117,7 +122,8 @@ export function accessAdmin(calls: Calls): AccessAdmin {
         operation: ANY,
         permissionType: ANY,
       } as const
-      const answer = await calls.ask('list ACLs', { to: 'any' }, DESCRIBE_ACLS, [everything], options, each =>
+      const target = options?.broker === undefined ? ANYONE : ({ to: 'broker', id: options.broker } as const)
+      const answer = await calls.ask('list ACLs', target, DESCRIBE_ACLS, [everything], options, each =>
         faultOf(each.errorCode, each.errorMessage),
       )
       return answer.resources.flatMap(resource =>

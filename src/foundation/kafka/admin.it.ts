@@ -13,7 +13,7 @@ let cluster: SharedCluster
 let admin: ClusterAdmin
 const run = randomBytes(4).toString('hex')
 const named = (name: string): string => `kafka-it-${run}-${name}`
-const topics = ['placed', 'spread', 'config', 'offsets', 'moved', 'group'].map(named)
+const topics = ['placed', 'spread', 'config', 'offsets', 'moved', 'group', 'positions'].map(named)
 
 before(async () => {
   cluster = await sharedCluster()
@@ -214,6 +214,51 @@ test('a snapshot tells a group’s members, what they committed and how far behi
     () => admin.deleteGroups([groupId]),
     ([outcome]) => outcome!.error === null,
   )
+})
+
+test('commits positions for groups without members, notes and all, and never under a member’s feet', async () => {
+  const topic = named('positions')
+  const [idle, busy, absent] = ['idle', 'busy', 'absent'].map(named) as [string, string, string]
+  await admin.createTopics([{ name: topic, layout: { partitions: 2, replicationFactor: 3 } }])
+  await produce(topic, 0, ['a', 'b', 'c'])
+  const at = (group: string, partition: number, offset: number, metadata = '') => ({
+    group,
+    topic,
+    partition,
+    offset,
+    metadata,
+  })
+  const consumer = new Consumer({
+    groupId: busy,
+    clientId: 'kafka-it-reader',
+    bootstrapBrokers: [...cluster.bootstrap],
+  })
+  const stream = await consumer.consume({ topics: [topic], mode: 'earliest', autocommit: false })
+  try {
+    const outcomes = await admin.commitPositions([
+      at(idle, 0, 2, 'a note'),
+      at(idle, 1, 0),
+      at(busy, 0, 1),
+      at(idle, 7, 1),
+    ])
+    assert.deepEqual(errorsOf(outcomes), [null, null, 'UNKNOWN_MEMBER_ID', 'UNKNOWN_TOPIC_OR_PARTITION'])
+    const found = await admin.groupPositions([idle, busy, absent])
+    assert.deepEqual(found, [
+      {
+        group: idle,
+        positions: [
+          { topic, partition: 0, offset: 2, metadata: 'a note' },
+          { topic, partition: 1, offset: 0, metadata: '' },
+        ],
+        error: null,
+      },
+      { group: busy, positions: [], error: null },
+      { group: absent, positions: [], error: null },
+    ])
+  } finally {
+    await stream.close()
+    await consumer.close(true)
+  }
 })
 
 test('sets, tells and lifts quotas', async () => {

@@ -2,17 +2,20 @@ import {
   consumerGroupDescribeV0,
   deleteGroupsV2,
   describeGroupsV5,
+  findCoordinatorV4,
   listGroupsV4,
   listGroupsV5,
+  offsetCommitV8,
+  offsetCommitV9,
   offsetFetchV8,
   offsetFetchV9,
 } from '@platformatic/kafka'
 import type { AjnaError } from '../errors/errors.ts'
-import { budget, type CallOptions, type Calls, type ItemOutcome } from './calls.ts'
+import { budget, type CallOptions, type Calls, type ItemOutcome, type Once } from './calls.ts'
 import { codecs } from './connections.ts'
 import { type ApiFault, faultOf } from './errors.ts'
 import { byName } from './topics.ts'
-import { safeNumber } from './values.ts'
+import { chunked, grouped, safeNumber } from './values.ts'
 
 export interface ListedGroup {
   readonly id: string
@@ -38,6 +41,27 @@ export interface CommittedOffset {
   readonly offset: number
 }
 
+/** What a consumer commits for one partition. */
+export interface GroupPosition {
+  readonly topic: string
+  readonly partition: number
+  /** The next offset the group will read. */
+  readonly offset: number
+  /** The consumer's own note beside it (Kafka Streams keeps its time there); mostly empty. */
+  readonly metadata: string
+}
+
+export interface GroupPositions {
+  readonly group: string
+  /** Empty when the group is not there, or failed. */
+  readonly positions: readonly GroupPosition[]
+  readonly error: AjnaError | null
+}
+
+export interface PositionCommit extends GroupPosition {
+  readonly group: string
+}
+
 export interface GroupAdmin {
   /**
    * Asks every broker for the groups that it coordinates.
@@ -50,6 +74,17 @@ export interface GroupAdmin {
   }>
   groupMembers(group: ListedGroup, options?: CallOptions): Promise<readonly GroupMember[]>
   committedOffsets(group: string, options?: CallOptions): Promise<readonly CommittedOffset[]>
+  /** What many groups have committed, in a few requests to each coordinator. */
+  groupPositions(groups: readonly string[], options?: CallOptions): Promise<readonly GroupPositions[]>
+  /**
+   * Commits positions for groups that nobody is a member of; a group with members refuses (UNKNOWN_MEMBER_ID), which its
+   * coordinator decides at the moment of the commit. Committed without a leader epoch: a position from another cluster would
+   * be taken for a truncation with that cluster's (KIP-320).
+   */
+  commitPositions(
+    commits: readonly PositionCommit[],
+    options?: CallOptions,
+  ): Promise<readonly ItemOutcome<PositionCommit>[]>
   deleteGroups(groups: readonly string[], options?: CallOptions): Promise<readonly ItemOutcome<string>[]>
 }
 
@@ -57,7 +92,19 @@ const LIST_GROUPS = codecs(listGroupsV5.api, listGroupsV4.api)
 const DESCRIBE_CLASSIC = codecs(describeGroupsV5.api)
 const DESCRIBE_CONSUMER = codecs(consumerGroupDescribeV0.api)
 const OFFSET_FETCH = codecs(offsetFetchV9.api, offsetFetchV8.api)
+const OFFSET_COMMIT = codecs(offsetCommitV9.api, offsetCommitV8.api)
+const FIND_COORDINATORS = codecs(findCoordinatorV4.api)
 const DELETE_GROUPS = codecs(deleteGroupsV2.api)
+
+const GROUP_KEY = 0
+const GROUPS_PER_REQUEST = 100
+/** Requests under way at one coordinator. */
+const COMMITS_AT_ONCE = 8
+/** Nobody in particular commits: no member, no generation, no epoch. */
+const NO_MEMBER = ''
+const NO_GENERATION = -1
+const NO_LEADER_EPOCH = -1
+const COORDINATOR_NOT_AVAILABLE = 15
 
 export function groupAdmin(calls: Calls): GroupAdmin {
   return {
@@ -155,6 +202,94 @@ export function groupAdmin(calls: Calls): GroupAdmin {
       )
     },
 
+    async groupPositions(groups, options = {}) {
+      const found = new Map<string, readonly GroupPosition[]>()
+      const outcomes = await calls.each(
+        group => `positions of group ${group}`,
+        groups,
+        options,
+        (pending, once) =>
+          atCoordinators(
+            once,
+            pending,
+            group => group,
+            async (ids, broker) => {
+              const faults = new Map<string, ApiFault | undefined>()
+              for (const chunk of chunked(ids, GROUPS_PER_REQUEST)) {
+                const asked = chunk.map(groupId => ({
+                  groupId,
+                  memberId: null,
+                  memberEpoch: -1,
+                  topics: null,
+                }))
+                const answer = await once({ to: 'broker', id: broker }, OFFSET_FETCH, [asked, false])
+                for (const { groupId, errorCode, topics } of answer.groups) {
+                  faults.set(groupId, faultOf(errorCode, ''))
+                  found.set(
+                    groupId,
+                    topics.flatMap(topic =>
+                      topic.partitions
+                        .filter(each => each.errorCode === 0 && each.committedOffset >= 0n)
+                        .map(each => ({
+                          topic: topic.name,
+                          partition: each.partitionIndex,
+                          offset: safeNumber(each.committedOffset),
+                          metadata: each.metadata ?? '',
+                        })),
+                    ),
+                  )
+                }
+              }
+              return faults
+            },
+          ),
+      )
+      return outcomes.map(({ item: group, error }) => ({
+        group,
+        positions: error === null ? found.get(group)! : [],
+        error,
+      }))
+    },
+
+    commitPositions: (commits, options = {}) =>
+      calls.each(
+        each => `commit ${each.offset} of ${each.topic}-${each.partition} for group ${each.group}`,
+        commits,
+        options,
+        (pending, once) =>
+          atCoordinators(
+            once,
+            pending,
+            each => each.group,
+            async (items, broker) => {
+              const faults = new Map<PositionCommit, ApiFault | undefined>()
+              for (const chunk of chunked([...grouped(items, each => each.group)], COMMITS_AT_ONCE)) {
+                await Promise.all(
+                  chunk.map(async ([group, each]) => {
+                    const answer = await once({ to: 'broker', id: broker }, OFFSET_COMMIT, [
+                      group,
+                      NO_GENERATION,
+                      NO_MEMBER,
+                      null,
+                      encodePositions(each),
+                    ])
+                    const codes = new Map(
+                      answer.topics.flatMap(topic =>
+                        topic.partitions.map(
+                          result => [`${topic.name}/${result.partitionIndex}`, result.errorCode] as const,
+                        ),
+                      ),
+                    )
+                    for (const commit of each)
+                      faults.set(commit, faultOf(codes.get(`${commit.topic}/${commit.partition}`) ?? -1, ''))
+                  }),
+                )
+              }
+              return faults
+            },
+          ),
+      ),
+
     deleteGroups: (groups, options = {}) =>
       calls.each(
         group => `delete group ${group}`,
@@ -177,4 +312,51 @@ export function groupAdmin(calls: Calls): GroupAdmin {
         },
       ),
   }
+}
+
+/**
+ * Does something for items of several groups at each group's coordinator, side by side: one that does not answer takes no
+ * other's answers with it, and its items are tried again.
+ */
+async function atCoordinators<Item>(
+  once: Once,
+  items: readonly Item[],
+  groupOf: (item: Item) => string,
+  work: (items: readonly Item[], broker: number) => Promise<Map<Item, ApiFault | undefined>>,
+): Promise<(item: Item) => ApiFault | undefined> {
+  const groups = [...new Set(items.map(groupOf))]
+  const { coordinators } = await once({ to: 'any' }, FIND_COORDINATORS, [GROUP_KEY, groups])
+  const found = new Map(coordinators.map(each => [each.key, each]))
+  const faults = new Map<Item, ApiFault | undefined>()
+  const placed = items.filter(item => {
+    const coordinator = found.get(groupOf(item))
+    const fault =
+      coordinator === undefined
+        ? faultOf(COORDINATOR_NOT_AVAILABLE, 'not in the answer')
+        : faultOf(coordinator.errorCode, coordinator.errorMessage)
+    if (fault !== undefined) faults.set(item, fault)
+    return fault === undefined
+  })
+  const byBroker = [...grouped(placed, item => found.get(groupOf(item))!.nodeId)]
+  const settled = await Promise.allSettled(byBroker.map(([broker, each]) => work(each, broker)))
+  const failed = settled.find(each => each.status === 'rejected')
+  if (failed !== undefined && failed.status === 'rejected' && byBroker.length === 1) throw failed.reason
+  for (const each of settled)
+    if (each.status === 'fulfilled') for (const [item, fault] of each.value) faults.set(item, fault)
+  return item =>
+    faults.has(item)
+      ? faults.get(item)
+      : faultOf(COORDINATOR_NOT_AVAILABLE, 'the coordinator does not answer')
+}
+
+function encodePositions(positions: readonly GroupPosition[]) {
+  return [...grouped(positions, each => each.topic)].map(([name, each]) => ({
+    name,
+    partitions: each.map(({ partition, offset, metadata }) => ({
+      partitionIndex: partition,
+      committedOffset: BigInt(offset),
+      committedLeaderEpoch: NO_LEADER_EPOCH,
+      committedMetadata: metadata,
+    })),
+  }))
 }

@@ -41,8 +41,14 @@ export interface ReassignmentUnderWay extends TopicPartition {
 }
 
 export interface PartitionAdmin {
-  /** Asks each partition's leader. */
-  listOffsets(queries: readonly OffsetQuery[], options?: CallOptions): Promise<readonly FoundOffset[]>
+  /**
+   * Asks each partition's leader. `latest` is the high watermark; reading committed, the last stable offset: where the first
+   * transaction that is still open begins.
+   */
+  listOffsets(
+    queries: readonly OffsetQuery[],
+    options?: CallOptions & { readonly isolation?: 'read_uncommitted' | 'read_committed' },
+  ): Promise<readonly FoundOffset[]>
   /**
    * `unclean` makes the first live replica in the partition's order leader even if it is behind, and so may discard
    * acknowledged records: only with proof that it does not. A partition whose leader is as wanted already is done.
@@ -72,6 +78,7 @@ const LEADER_NOT_AVAILABLE = 5
 /** A client, not a replica; and no epoch of the leader known. */
 const CONSUMER = -1
 const READ_UNCOMMITTED = 0
+const READ_COMMITTED = 1
 
 const timestampOf = (at: OffsetAt): bigint =>
   at === 'latest' ? -1n : at === 'earliest' ? -2n : BigInt(at.timestamp)
@@ -81,6 +88,7 @@ export function partitionAdmin(calls: Calls): PartitionAdmin {
   return {
     async listOffsets(queries, options = {}) {
       const offsets = new Map<OffsetQuery, number>()
+      const isolation = options.isolation === 'read_committed' ? READ_COMMITTED : READ_UNCOMMITTED
       const outcomes = await calls.each(
         each => `offset of ${keyOf(each)}`,
         queries,
@@ -100,7 +108,7 @@ export function partitionAdmin(calls: Calls): PartitionAdmin {
             for (const batch of distinctPartitions(asked)) {
               const answer = await once({ to: 'broker', id: leader }, LIST_OFFSETS, [
                 CONSUMER,
-                READ_UNCOMMITTED,
+                isolation,
                 encodeQueries(batch),
               ])
               const found = new Map(

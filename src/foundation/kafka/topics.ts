@@ -75,9 +75,17 @@ export interface TopicAdmin {
   ): Promise<readonly ItemOutcome<MorePartitions>[]>
   /** Every topic, or those named that exist, sorted by name. Does not create topics by asking. */
   describeTopics(names: readonly string[] | 'all', options?: CallOptions): Promise<readonly TopicState[]>
+  /**
+   * Which of the topics the caller itself may write to, as one broker has it now: whatever rules say so, or that none binds
+   * it (a super user).
+   */
+  writableTopics(names: readonly string[], broker: number, options?: CallOptions): Promise<readonly string[]>
   /** Partitions that have eligible leaders outside their ISR. */
   eligibleLeaders(topics: readonly string[], options?: CallOptions): Promise<readonly EligibleLeaders[]>
 }
+
+/** In the bits of authorized operations (KIP-430): the number of WRITE in KIP-140. */
+const WRITE_BIT = 1 << 4
 
 /** How long the controller may take over one such request, ms; less than a request's own timeout. */
 const CONTROLLER_MS = 3000
@@ -164,6 +172,20 @@ export function topicAdmin(calls: Calls): TopicAdmin {
       return topicStates(
         await calls.ask('list topics', { to: 'any' }, METADATA, [asked, false, false], options),
       )
+    },
+
+    async writableTopics(names, broker, options) {
+      const target = { to: 'broker', id: broker } as const
+      const answer = await calls.ask(
+        'what may be written',
+        target,
+        METADATA,
+        [[...names], false, true],
+        options,
+      )
+      return answer.topics
+        .filter(topic => topic.errorCode === 0 && (topic.topicAuthorizedOperations & WRITE_BIT) !== 0)
+        .map(topic => topic.name!)
     },
 
     async eligibleLeaders(topics, options) {

@@ -172,6 +172,17 @@ export interface ResolvedLink {
   readonly topics: readonly string[]
   /** The principal the link's worker acts as, at both clusters. */
   readonly principal: string
+  /** What else of its source it keeps in step; absent: nothing. */
+  readonly keep?: ResolvedKeep
+}
+
+/** Patterns of names, as a link's definition has them. */
+export interface ResolvedKeep {
+  readonly acls: readonly string[]
+  readonly quotas: readonly string[]
+  readonly groups: readonly string[]
+  readonly foreignPositions: 'leave' | 'advance'
+  readonly everyMs: number
 }
 
 export interface ResolvedShip {

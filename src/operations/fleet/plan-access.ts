@@ -30,9 +30,13 @@ export function diffAcls(input: PlanInput, cluster: ResolvedCluster, snapshot: C
   const there = new Map(actual.map(acl => [aclKey(acl), acl]))
   const ours = new Set([...principalsOf(input.fleet), ...principalsOf(input.accepted)])
   const missing = [...declared.values()].filter(acl => !there.has(aclKey(acl)))
-  const surplus = actual.filter(acl => !declared.has(aclKey(acl)) && ours.has(nameOf(acl.principal)))
+  const { heldRules = new Map() } = input
+  const heldKeys = new Set(heldRules === 'unknown' ? [] : (heldRules.get(cluster.name) ?? []).map(aclKey))
+  const free = actual.filter(acl => !declared.has(aclKey(acl)) && !heldKeys.has(aclKey(acl)))
+  const held = actual.filter(acl => !declared.has(aclKey(acl)) && heldKeys.has(aclKey(acl)))
+  const surplus = free.filter(acl => ours.has(nameOf(acl.principal)))
   const others = Map.groupBy(
-    actual.filter(acl => !ours.has(nameOf(acl.principal))),
+    actual.filter(acl => !ours.has(nameOf(acl.principal)) && !heldKeys.has(aclKey(acl))),
     acl => acl.principal,
   )
   const reason = (acls: readonly AclBinding[], wasThere: boolean): Reason => {
@@ -43,13 +47,31 @@ export function diffAcls(input: PlanInput, cluster: ResolvedCluster, snapshot: C
   return {
     steps: [
       ...aclSteps(missing, 'create-acls', acls => reason(acls, false)),
-      ...aclSteps(surplus, 'delete-acls', acls => reason(acls, true)),
+      ...(heldRules === 'unknown' ? [] : aclSteps(surplus, 'delete-acls', acls => reason(acls, true))),
     ],
-    notes: [...others].map(([principal, acls]): Note => {
-      const text = `${principal} is not declared and has ${count(acls.length, 'rule')} at cluster ${cluster.name}; they are left as they are.`
-      return { kind: 'undeclared-principal', cluster: cluster.name, principal, text }
-    }),
+    notes: [
+      ...[...others].map(([principal, acls]): Note => {
+        const text = `${principal} is not declared and has ${count(acls.length, 'rule')} at cluster ${cluster.name}; they are left as they are.`
+        return { kind: 'undeclared-principal', cluster: cluster.name, principal, text }
+      }),
+      ...heldNotes(cluster.name, held),
+      ...(heldRules === 'unknown' ? doubtfulNotes(cluster.name, surplus) : []),
+    ],
   }
+}
+
+function heldNotes(cluster: string, held: readonly AclBinding[]): Note[] {
+  const [first] = held
+  if (first === undefined) return []
+  const text = `${count(held.length, 'rule')} at cluster ${cluster} belong to links whose sides are switched, or that keep them in step: ${describeAcl(first)}${held.length === 1 ? '' : ', …'}; they are left as they are.`
+  return [{ kind: 'held-rules', cluster, text }]
+}
+
+function doubtfulNotes(cluster: string, surplus: readonly AclBinding[]): Note[] {
+  const [first] = surplus
+  if (first === undefined) return []
+  const text = `${count(surplus.length, 'rule')} at cluster ${cluster} ${surplus.length === 1 ? 'is' : 'are'} not declared: ${describeAcl(first)}${surplus.length === 1 ? '' : ', …'}. Whether links hold them is in their journal, which cannot be read just now; they are left as they are.`
+  return [{ kind: 'held-rules-unknown', cluster, text }]
 }
 
 /** One step per principal: what one person would look at together. */

@@ -65,6 +65,10 @@ export type Note = { readonly cluster: string; readonly text: string } & (
     }
   | { readonly kind: 'undeclared-topic'; readonly topic: string }
   | { readonly kind: 'undeclared-principal'; readonly principal: string }
+  /** Rules that a link put there for the time its sides are switched, or keeps in step with its source. */
+  | { readonly kind: 'held-rules' }
+  /** Rules that would be taken away, were it known that no link holds them. */
+  | { readonly kind: 'held-rules-unknown' }
   | { readonly kind: 'no-authorizer' }
   | { readonly kind: 'cluster-no-longer-declared' }
 )
@@ -83,7 +87,15 @@ export interface PlanInput {
   readonly actual: ReadonlyMap<string, ActualCluster>
   /** Whether topics that are no longer declared may be deleted. */
   readonly allowDelete: boolean
+  /**
+   * Access rules, by cluster, that another part of the platform answers for: links put them there and take them away again.
+   * They are neither drift nor surplus, whoever they are about.
+   */
+  readonly heldRules?: HeldRules
 }
+
+/** `unknown`: links may hold rules, and it cannot be told which. Then none is taken away. */
+export type HeldRules = ReadonlyMap<string, readonly AclBinding[]> | 'unknown'
 
 export function stepId(cluster: string, action: Action): string {
   switch (action.kind) {

@@ -5,7 +5,7 @@ import type { AclBinding } from '../../foundation/kafka/security.ts'
 import type { ClusterSnapshot } from '../../foundation/kafka/snapshot.ts'
 import type { ActualCluster, ResolvedFleet } from './contract.ts'
 import { planFleet } from './plan.ts'
-import { type Action, exitCodeOf, type FleetPlan } from './plan-model.ts'
+import { type Action, exitCodeOf, type FleetPlan, type PlanInput } from './plan-model.ts'
 import { resolveFleet } from './resolve.ts'
 import { readSpec } from './spec.ts'
 
@@ -41,6 +41,7 @@ interface Case {
   readonly near?: ActualCluster | ClusterSnapshot
   readonly far?: ActualCluster | ClusterSnapshot
   readonly allowDelete?: boolean
+  readonly heldRules?: PlanInput['heldRules']
 }
 
 const seen = (each: ActualCluster | ClusterSnapshot): ActualCluster =>
@@ -52,8 +53,10 @@ const planOf = ({
   near = applied('near'),
   far = applied('far'),
   allowDelete = false,
+  heldRules = new Map(),
 }: Case): FleetPlan =>
   planFleet({
+    heldRules,
     fleet,
     accepted,
     actual: new Map([
@@ -227,6 +230,26 @@ const cases: readonly (readonly [string, Case, ...string[]])[] = [
       }),
     },
     'drift: near: add 1 rule of shop: User:shop may write topic orders',
+  ],
+  [
+    'rules that a link answers for are left, whoever they are about, and said once',
+    {
+      near: applied(
+        'near',
+        { kind: 'create-acls', principal: 'shop', bindings: [byHand] },
+        { kind: 'create-acls', principal: 'mallory', bindings: [stranger] },
+      ),
+      heldRules: new Map([['near', [byHand, stranger]]]),
+    },
+    'note: 2 rules at cluster near belong to links whose sides are switched, or that keep them in step: User:shop may delete topic orders, …; they are left as they are.',
+  ],
+  [
+    'rules are not taken away while nobody can tell whether a link holds them',
+    {
+      near: applied('near', { kind: 'create-acls', principal: 'shop', bindings: [byHand] }),
+      heldRules: 'unknown',
+    },
+    'note: 1 rule at cluster near is not declared: User:shop may delete topic orders. Whether links hold them is in their journal, which cannot be read just now; they are left as they are.',
   ],
   [
     'rules of a principal nobody declared are told and left',

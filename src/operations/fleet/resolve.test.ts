@@ -67,6 +67,45 @@ test('racks are dealt out to a number of brokers in turn', () => {
   ])
 })
 
+test('a link has the rights that what it keeps in step needs, and no others', () => {
+  const keeping = (keep: string): ResolvedFleet =>
+    fleetOf(base('').replace('topics: [orders] }', `topics: [orders], keep: { ${keep} } }`))
+  const more = (keep: string, cluster: string): string[] => {
+    const before = new Set(aclsOf(fleetOf(base('')), 'link-up', cluster).map(each => JSON.stringify(each)))
+    return aclsOf(keeping(keep), 'link-up', cluster)
+      .filter(each => !before.has(JSON.stringify(each)))
+      .map(({ operation, resource, name, pattern }) => `${operation} ${resource} ${name} ${pattern}`)
+  }
+  const all = "acls: ['User:*'], quotas: ['user=*'], groups: [exact, app-*, 'a*b']"
+  assert.deepEqual(more(all, 'edge'), [
+    'describe cluster kafka-cluster literal',
+    'describeConfigs cluster kafka-cluster literal',
+    'describe group exact literal',
+    'describe group app- prefixed',
+    'describe group * literal',
+  ])
+  assert.deepEqual(more(all, 'hub'), [
+    'alter cluster kafka-cluster literal',
+    'alterConfigs cluster kafka-cluster literal',
+    'read group exact literal',
+    'read group app- prefixed',
+    'read group * literal',
+  ])
+  assert.deepEqual(more('groups: [exact]', 'hub'), [
+    'describe cluster kafka-cluster literal',
+    'read group exact literal',
+  ])
+  assert.deepEqual(keeping('groups: [exact], every: 2s').links[0]?.keep, {
+    acls: [],
+    quotas: [],
+    groups: ['exact'],
+    foreignPositions: 'leave',
+    everyMs: 2_000,
+  })
+  assert.throws(() => keeping('groups: [exact], every: 10ms'), /a duration from 500ms to 1h/)
+  assert.throws(() => keeping('groups: ["/(/"]'), /regular expression/)
+})
+
 test('nobody but its link may write a copy', () => {
   for (const fleet of [
     twoSites(),

@@ -98,8 +98,17 @@ function resolveTopic(spec: FleetSpec, name: string): ResolvedTopic[] {
 }
 
 function resolveLink(spec: FleetSpec, name: string, flows: Flows): ResolvedLink {
-  const { from, to, topics } = spec.links[name]!
-  return { name, from, to, topics: matching(topics, topicsAt(flows, from)), principal: linkPrincipal(name) }
+  const { from, to, topics, keep } = spec.links[name]!
+  const link = {
+    name,
+    from,
+    to,
+    topics: matching(topics, topicsAt(flows, from)),
+    principal: linkPrincipal(name),
+  }
+  if (keep === undefined) return link
+  const { acls, quotas, groups, foreignPositions, every } = keep
+  return { ...link, keep: { acls, quotas, groups, foreignPositions, everyMs: every } }
 }
 
 const matching = (patterns: readonly string[], topics: readonly string[]): string[] =>

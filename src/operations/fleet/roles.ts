@@ -121,7 +121,8 @@ function writerRole(
 /**
  * At the source it reads; at the target it creates the copies, keeps their settings and partitions in step, writes them,
  * deletes what lies before the source's first record (DeleteRecords needs `delete`), reads producers' sequences back, and
- * writes transaction markers where the source has them (WriteTxnMarkers needs `clusterAction`).
+ * writes transaction markers where the source has them (WriteTxnMarkers needs `clusterAction`). What it keeps in step besides
+ * it has to see at both ends, and may change at the target: rules (`alter` on the cluster), quotas, positions of groups.
  */
 function linkRole(link: ResolvedLink): RolePrincipal {
   const name = linkPrincipal(link.name)
@@ -130,16 +131,46 @@ function linkRole(link: ResolvedLink): RolePrincipal {
     name,
     role: 'link',
     acls: new Map([
-      [link.from, link.topics.flatMap(topic => allow(name, 'topic', topic, ['read', 'describeConfigs']))],
+      [
+        link.from,
+        [
+          ...link.topics.flatMap(topic => allow(name, 'topic', topic, ['read', 'describeConfigs'])),
+          ...keepingRules(link, 'source'),
+        ],
+      ],
       [
         link.to,
         [
           ...link.topics.flatMap(topic => allow(name, 'topic', topic, target)),
           ...allow(name, 'cluster', CLUSTER_RESOURCE, ['clusterAction']),
+          ...keepingRules(link, 'target'),
         ],
       ],
     ]),
   }
+}
+
+function keepingRules(link: ResolvedLink, end: 'source' | 'target'): AclBinding[] {
+  const { keep } = link
+  if (keep === undefined) return []
+  const name = linkPrincipal(link.name)
+  const [acls, quotas] = [keep.acls.length > 0, keep.quotas.length > 0]
+  const cluster: AclOperation[] = ['describe', ...(quotas ? (['describeConfigs'] as const) : [])]
+  const changes: AclOperation[] = [
+    acls ? 'alter' : 'describe',
+    ...(quotas ? (['alterConfigs'] as const) : []),
+  ]
+  const groups = [...new Set(keep.groups.map(groupsOf))]
+  return [
+    ...allow(name, 'cluster', CLUSTER_RESOURCE, end === 'source' ? cluster : changes),
+    ...groups.flatMap(group => allow(name, 'group', group, [end === 'source' ? 'describe' : 'read'])),
+  ]
+}
+
+/** What a rule can say of a pattern: a name, all that begin so, or all. */
+function groupsOf(pattern: string): string {
+  const isPlain = !/^\/.+\/$/.test(pattern) && !pattern.slice(0, -1).includes('*')
+  return isPlain ? pattern : '*'
 }
 
 /** The workers keep the links' journal, where there is one; what they copy they copy as the links. */

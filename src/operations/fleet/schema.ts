@@ -184,7 +184,48 @@ const principal = z.strictObject({
   quota: quota.optional(),
 })
 
-const link = z.strictObject({ from: label(), to: label(), topics: z.array(topicPattern()).min(1) })
+/** Names in which `*` stands for any characters, or regular expressions between slashes. */
+const names = () =>
+  z
+    .array(
+      text().max(1_000).refine(isPattern, {
+        error: 'a name, a name in which * stands for any characters, or a /regular expression/',
+      }),
+    )
+    .default([])
+
+function isPattern(pattern: string): boolean {
+  if (!/^\/.+\/$/.test(pattern)) return true
+  try {
+    new RegExp(pattern.slice(1, -1))
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** What else of its source a link keeps in step at its target; all of it is off unless it is named. */
+const keep = z.strictObject({
+  /** Principals (`User:…`) whose rules follow. */
+  acls: names(),
+  /** `user=…`, `client-id=…` whose quotas follow. */
+  quotas: names(),
+  /** Consumer groups whose positions follow. */
+  groups: names(),
+  /** Positions that others put at the target: left, or moved forward. */
+  foreignPositions: z.enum(['leave', 'advance']).default('leave'),
+  /** How often. */
+  every: duration()
+    .refine(ms => ms >= 500 && ms <= 3_600_000, { error: 'a duration from 500ms to 1h' })
+    .default(5_000),
+})
+
+const link = z.strictObject({
+  from: label(),
+  to: label(),
+  topics: z.array(topicPattern()).min(1),
+  keep: keep.optional(),
+})
 
 /** Stands for the state directory at the beginning of a path. */
 export const HOME_VARIABLE = '$\u007bAJNA_HOME}'

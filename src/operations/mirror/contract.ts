@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { keepStatusSchema } from './keep/status.ts'
 
 /**
  * A link copies topics from a source cluster to a target cluster, batch by batch as they are, each record to the offset it
@@ -110,6 +111,8 @@ export type HaltReason = (typeof haltReasons)[number]
 export const linkPartitionStatusSchema = z.strictObject({
   topic: z.string(),
   partition: z.int().nonnegative(),
+  /** When its worker said this, ms; absent: as the whole status. */
+  observedAt: z.number().exactOptional(),
   state: z.enum(linkPartitionStates),
   /** Null unless halted. */
   halted: z.enum(haltReasons).nullable(),
@@ -143,5 +146,7 @@ export const linkStatusSchema = z.strictObject({
   startedAt: z.number(),
   observedAt: z.number(),
   partitions: z.array(linkPartitionStatusSchema).readonly(),
+  /** How far what else follows the source is in step; absent: nothing is kept, or another worker does it. */
+  keep: keepStatusSchema.exactOptional(),
 })
 export type LinkStatus = z.infer<typeof linkStatusSchema>

@@ -10,6 +10,7 @@ import {
   decideBegin,
   planBatch,
   type SourceFacts,
+  settingsOfOriginal,
   settingsToChange,
   type TargetFacts,
 } from './decide.ts'
@@ -138,6 +139,27 @@ const begins: readonly (readonly [
     goOn,
     { kind: 'halt', halted: 'offsets-displaced' },
   ],
+  [
+    'somebody else wrote to the copy while it was an original, and the source has it all',
+    source(0, 50),
+    { ...target(0, 20, 'foreign'), base: 20 },
+    halt,
+    { kind: 'copy', from: 20 },
+  ],
+  [
+    'somebody else wrote to the copy after it was found equal',
+    source(0, 50),
+    { ...target(0, 21, 'foreign'), base: 20 },
+    halt,
+    { kind: 'halt', halted: 'offsets-displaced' },
+  ],
+  [
+    'what was found equal is not in the source any more',
+    source(0, 19),
+    { ...target(0, 20, 'foreign'), base: 20 },
+    halt,
+    { kind: 'halt', halted: 'target-ahead' },
+  ],
 ]
 for (const [what, from, to, policy, expected] of begins) {
   test(what, () => {
@@ -261,4 +283,15 @@ test('a copy takes times and bytes as they come, whatever its source is set to',
   assert.deepEqual(settingsToChange(own, copy), {})
   assert.deepEqual(settingsToChange({}, { ...copy }), { 'retention.ms': null })
   assert.deepEqual(settingsToChange(own, { ...copy, 'retention.ms': '5' }), { 'retention.ms': '1000' })
+})
+
+test('a copy that becomes an original gets back what only copies may not have', () => {
+  const own = { 'compression.type': 'zstd', 'compression.zstd.level': '5', 'retention.ms': '1000' }
+  assert.deepEqual(settingsOfOriginal(own), {
+    'compression.type': 'zstd',
+    'compression.zstd.level': '5',
+    'message.timestamp.type': null,
+    'message.timestamp.before.max.ms': null,
+    'message.timestamp.after.max.ms': null,
+  })
 })

@@ -195,6 +195,15 @@ export function copySettings(source: Readonly<Record<string, string>>): Record<s
   return { ...Object.fromEntries(kept), ...COPY_SETTINGS }
 }
 
+/** What a copy that becomes an original has to have again, of the settings that only copies need; null: the default. */
+export function settingsOfOriginal(source: Readonly<Record<string, string>>): Record<string, string | null> {
+  const names = [
+    ...Object.keys(COPY_SETTINGS),
+    ...Object.keys(source).filter(name => name.startsWith('compression.')),
+  ]
+  return Object.fromEntries(names.map(name => [name, source[name] ?? null]))
+}
+
 /** What to change at the target; null takes a setting back to its default. */
 export function settingsToChange(
   source: Readonly<Record<string, string>>,

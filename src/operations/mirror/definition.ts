@@ -47,6 +47,14 @@ const affix = z.string().regex(/^[A-Za-z0-9._-]{0,100}$/, {
   error: 'letters, digits, dots, hyphens and underscores, at most 100',
 })
 
+/** Names by the same three kinds of patterns, none of them reserved; nothing included means that the link keeps nothing of it in step. */
+const keptNames = z
+  .strictObject({
+    include: z.array(topicPattern).default([]),
+    exclude: z.array(topicPattern).default([]),
+  })
+  .prefault({})
+
 const bytesPerSecond = z.int().min(1_024)
 
 /** On records' headers; a link that has one reads every record (the decoding path). */
@@ -98,6 +106,27 @@ export const linkDefinitionSchema = z.strictObject({
     })
     .default({ link: null, topic: null }),
   headers: z.array(headerRule).default([]),
+  /** What else follows the source (keep/README.md). All of it is off unless named: it gives rights and moves readers. */
+  keep: z
+    .strictObject({
+      /**
+       * Principals (`User:alice`) whose rules on copied topics, and on groups that `groups` means, the target gets too:
+       * what lets them read, and what denies. What lets them write comes with a promotion.
+       */
+      acls: keptNames,
+      /** Entities by their names: `user=alice`, `client-id=app`, `user=alice,client-id=app`; `<default>` as a name. */
+      quotas: keptNames,
+      /** Consumer groups whose positions on copied topics follow. */
+      groups: keptNames,
+      /**
+       * A position at the target that this link did not put there is somebody's own: it is left alone, or only ever moved
+       * forward (for groups that another tool kept in step until now).
+       */
+      foreignPositions: z.enum(['leave', 'advance']).default('leave'),
+      /** How often, ms: how old a group's position at the target may be, but for the time a round takes. */
+      everyMs: z.int().min(500).max(3_600_000).default(5_000),
+    })
+    .prefault({}),
   /** `paused`: nothing is copied, positions and assignment stay. `stopped`: no worker holds anything of it. */
   desired: z.enum(['running', 'paused', 'stopped']).default('running'),
 })

@@ -8,8 +8,8 @@ export const LINK_STATE_INVALID = errorKind(
 
 export const LINK_OWNED = errorKind(
   'LINK_OWNED',
-  "The link is declared in the fleet's file, which alone may change or end it.",
-  'Change the file and apply it; pausing and restarting the link is possible here too.',
+  "The link is declared in the fleet's file, which alone may change or end it; or it is the way back of a link whose sides are switched.",
+  'Change the file and apply it, or switch the sides back; pausing and restarting a declared link is possible here too.',
   3,
 )
 

@@ -4,8 +4,13 @@ import { refusalOf } from '../../foundation/kafka/errors.ts'
 import type { LinkAdmin } from './contract.ts'
 import { LINK_TOPIC_REFUSED } from './errors.ts'
 
+type Cluster = Pick<
+  ClusterAdmin,
+  'describeConfigs' | 'createTopics' | 'createPartitions' | 'alterConfigs' | 'deleteTopics'
+>
+
 /** What a link needs done at a cluster, done by its administration client. */
-export function kafkaLinkAdmin(cluster: ClusterAdmin): LinkAdmin {
+export function kafkaLinkAdmin(cluster: Cluster): LinkAdmin {
   return {
     async settings(topics, signal) {
       const described = await cluster.describeConfigs(

@@ -1,5 +1,6 @@
 import type { LinkStatus } from './contract.ts'
 import type { LinkDefinition } from './definition.ts'
+import type { FailoverAction, FailoverPhase } from './failover/state.ts'
 
 /**
  * Every link there is, whoever made it: the one place where links are changed. A journal lies behind it, so a change has
@@ -63,10 +64,27 @@ export interface LinkEntry {
   readonly definition: LinkDefinition
   /** Raised by every change of the definition. */
   readonly version: number
-  /** `fleet`: declared in the fleet's file, which alone may change it; `api`: everybody may. */
-  readonly owner: 'fleet' | 'api'
+  /**
+   * `fleet`: declared in the fleet's file, which alone may change it; `api`: everybody may; `switch`: the way back of a link
+   * whose sides are switched, which comes and goes with that.
+   */
+  readonly owner: 'fleet' | 'api' | 'switch'
   /** What the owner keeps with it as it was given (a connector's own configuration); plain JSON. */
   readonly annotations: Readonly<Record<string, string>>
+  /** The link that it is the way back of. */
+  readonly reverseOf: string | null
+  /** Which side is the original; null: the source, as ever. */
+  readonly sides: LinkSides | null
+}
+
+export interface LinkSides {
+  readonly phase: FailoverPhase
+  /** The switch under way, at which step, and why it stands still. */
+  readonly underWay: {
+    readonly action: FailoverAction
+    readonly step: string | null
+    readonly stuck: string | null
+  } | null
 }
 
 export interface LinkPositionChange {

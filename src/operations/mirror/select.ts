@@ -30,7 +30,7 @@ function isOpen(pattern: string): boolean {
   return isExpression(pattern) || pattern.includes('*')
 }
 
-function isExpression(pattern: string): boolean {
+export function isExpression(pattern: string): boolean {
   return pattern.length > 2 && pattern.startsWith('/') && pattern.endsWith('/')
 }
 
@@ -41,7 +41,7 @@ export function patternMatcher(pattern: string): TopicMatcher {
     return topic => !isReserved(topic) && expression.test(topic)
   }
   if (!pattern.includes('*')) return topic => topic === pattern
-  const matches = wildcard(pattern)
+  const matches = wildcardMatcher(pattern)
   return topic =>
     (!isReserved(topic) || (topic.startsWith('ajna.') && pattern.startsWith('ajna.'))) && matches(topic)
 }
@@ -52,7 +52,7 @@ function isReserved(topic: string): boolean {
 }
 
 /** Each part at its first place after the one before: takes no longer than the name is long, whatever the pattern. */
-function wildcard(pattern: string): TopicMatcher {
+export function wildcardMatcher(pattern: string): TopicMatcher {
   const parts = pattern.split('*')
   const first = parts[0]!
   const last = parts.at(-1)!

@@ -11,7 +11,9 @@ export function linkRoutes({ app, platform }: RouteContext): void {
       summary: 'Every link between clusters',
       response: { 200: z.object({ links: z.array(linkRowModel) }), ...errorAnswers },
     },
-    handler: () => ({ links: platform.fleet().links.map(({ assigned: _assigned, ...row }) => row) }),
+    handler: () => ({
+      links: platform.fleet().links.map(({ assigned: _assigned, keep: _keep, ...row }) => row),
+    }),
   })
   app.get('/api/links/:link', {
     schema: {

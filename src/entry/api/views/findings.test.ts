@@ -105,6 +105,10 @@ const link = (more: Partial<LinkDetail>): LinkDetail => ({
   recordsPerSecond: 0,
   bytesPerSecond: 0,
   history: [],
+  verdict: 'ok',
+  sides: null,
+  reverseOf: null,
+  keep: null,
   assigned: [],
   ...more,
 })

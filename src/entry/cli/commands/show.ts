@@ -161,6 +161,7 @@ function columnsOf(noun: Noun): Column<Row>[] {
         { title: 'PARTITIONS', value: row => row.partitions, align: 'right' },
         { title: 'LAG RECORDS', value: row => whole(row.lagRecords), align: 'right' },
         { title: 'LAG s', value: row => seconds(row.lagMs), align: 'right' },
+        { title: 'VERDICT', value: row => row.verdict ?? '-' },
         { title: 'REC/S', value: row => whole(row.recordsPerSecond), align: 'right' },
         { title: 'WHY', value: row => row.reason, shrinkTo: 10 },
       ])
@@ -192,7 +193,7 @@ function renderThing(noun: Noun, thing: Row): string {
     case 'topic':
       return renderTopic(thing as unknown as TopicDetail)
     case 'link':
-      return `${head}\n\n${renderAssigned(thing as unknown as LinkDetail)}`
+      return [head, ...renderLink(thing as unknown as LinkDetail)].join('\n\n')
     case 'tenant':
     case 'agent':
       return head
@@ -231,6 +232,43 @@ const renderTopic = (topic: TopicDetail): string =>
     topic.clusters,
   )
 
+function renderLink(link: LinkDetail): string[] {
+  const { sides, keep } = link
+  const underWay = sides?.underWay ?? null
+  const step = underWay?.step == null ? '' : ` at ${underWay.step}`
+  const stuck = underWay?.stuck == null ? '' : `: ${underWay.stuck}`
+  const switching = underWay === null ? '' : `; ${underWay.action} under way${step}${stuck}`
+  return [
+    ...(sides === null ? [] : [`Sides: ${sides.phase}${switching}.`]),
+    ...(keep === null ? [] : [renderKeep(keep)]),
+    renderAssigned(link),
+  ]
+}
+
+function renderKeep({
+  roundAt,
+  reason,
+  changed,
+  failed,
+  left,
+  groups,
+}: NonNullable<LinkDetail['keep']>): string {
+  const when = roundAt === null ? 'no round yet' : `last round ${new Date(roundAt).toISOString()}`
+  const why = reason === '' ? '' : `; ${reason}`
+  const heading = `Kept in step: ${when}, ${changed} changed, ${failed} failed, ${left.length} left${why}.`
+  const table = renderTable(
+    [
+      { title: 'GROUP', value: row => row.group, shrinkTo: 20 },
+      { title: 'STATE', value: row => row.state },
+      { title: 'HELD RECORDS', value: row => whole(row.heldRecords), align: 'right' },
+      { title: 'FRESH TO s', value: row => seconds(row.freshnessMs), align: 'right' },
+      { title: 'WHY', value: row => row.reason, shrinkTo: 10 },
+    ],
+    groups,
+  )
+  return groups.length === 0 ? heading : `${heading}\n\n${table}`
+}
+
 const renderAssigned = ({ assigned }: LinkDetail): string =>
   renderTable(
     [
@@ -240,7 +278,8 @@ const renderAssigned = ({ assigned }: LinkDetail): string =>
       { title: 'TARGET END', value: row => whole(row.targetEnd), align: 'right' },
       { title: 'LAG RECORDS', value: row => whole(row.lagRecords), align: 'right' },
       { title: 'LAG s', value: row => seconds(row.lagMs), align: 'right' },
-      { title: 'WHY', value: row => row.reason, shrinkTo: 10 },
+      { title: 'VERDICT', value: row => row.verdict ?? '-' },
+      { title: 'WHY', value: row => row.reason || row.verdictReason, shrinkTo: 10 },
     ],
     assigned,
   )

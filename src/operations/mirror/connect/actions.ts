@@ -54,6 +54,8 @@ export function connectorActions({ registry, translation, writePem }: ActionOpti
     const entry = get(name)
     if (entry.owner === 'fleet')
       throw new AjnaError(LINK_OWNED, `link ${name} is declared in the fleet’s file`)
+    if (entry.owner === 'switch')
+      throw new AjnaError(LINK_OWNED, `link ${name} is the way back of one whose sides are switched`)
     return entry
   }
 

@@ -32,7 +32,7 @@ function entry(desired: LinkEntry['definition']['desired']): LinkEntry {
     topics: { include: ['*'] },
     desired,
   })
-  return { definition, version: 1, owner: 'api', annotations: {} }
+  return { definition, version: 1, owner: 'api', annotations: {}, reverseOf: null, sides: null }
 }
 
 const status = (more: Partial<LinkStatus> = {}): LinkStatus => ({

@@ -1,6 +1,8 @@
 import { z } from 'zod'
 import { shardsCommand, shardsState } from '../../../foundation/shards/contract.ts'
 import { linkDefinitionSchema } from '../definition.ts'
+import { failoverStateSchema } from '../failover/state.ts'
+import { aclSchema, keepStateSchema, movedSchema, quotaSchema } from '../keep/state.ts'
 
 /** The journal of all links: what they are told to do, what they keep, and who works on them. One partition. */
 export const LINKS_TOPIC = 'ajna.mirror.links'
@@ -33,8 +35,17 @@ const kept = z.object({
 })
 export type Kept = Readonly<z.infer<typeof kept>>
 
-const owner = z.enum(['fleet', 'api'])
+/** `switch`: the way back of a link, which a switch of its sides makes, and nobody else changes. */
+const owner = z.enum(['fleet', 'api', 'switch'])
 const annotations = z.record(z.string(), z.string().max(100_000))
+
+/** Version 0 is that of something that is not there yet; each save is decided on a version. */
+const keeps = z.object({ version: z.int().positive(), state: keepStateSchema })
+const sides = z.object({ version: z.int().positive(), state: failoverStateSchema })
+
+/** What is kept in step: with the link's source, or, while that is a copy, back with the target. */
+const way = z.enum(['keeps', 'keepsBack'])
+export type KeepWay = z.infer<typeof way>
 
 const link = z.object({
   definition: linkDefinitionSchema,
@@ -48,6 +59,13 @@ const link = z.object({
     .nullable(),
   /** Null: no worker has begun it yet. */
   kept: kept.nullable(),
+  /** What it, and its reverse, put at their targets besides records (keep/README.md); null: nothing yet. */
+  keeps: keeps.nullable().default(null),
+  keepsBack: keeps.nullable().default(null),
+  /** Which side is the original (failover/README.md); null: the sides were never switched. */
+  sides: sides.nullable().default(null),
+  /** The link that this one is the way back of. */
+  reverseOf: z.string().nullable().default(null),
 })
 export type KeptEntry = Readonly<z.infer<typeof link>>
 
@@ -57,13 +75,30 @@ export const linksState = z.object({
   workers: z.record(z.string(), z.object({ address: text })),
   links: z.record(z.string(), link),
   /** What links that were removed had kept: one that comes again with the same ends goes on with its copies. Oldest first. */
-  removed: z.array(z.object({ definition: linkDefinitionSchema, kept })),
+  removed: z.array(
+    z.object({
+      definition: linkDefinitionSchema,
+      kept: kept.nullable(),
+      keeps: keeps.nullable().default(null),
+    }),
+  ),
 })
 export type LinksState = Readonly<z.infer<typeof linksState>>
 
 const name = z.string().max(100)
 /** What only the owner of a shard may say: the token shows that it is. */
 const fence = { shard: offset, token: offset }
+
+const keeping = {
+  name,
+  way,
+  /** The version it was decided on. */
+  expected: offset,
+  /** The switch on whose behalf it is; null: nobody switches. */
+  operation: z.string().nullable(),
+  /** Of a worker: it holds the link's lead. Null: somebody's command. */
+  fence: z.object(fence).nullable(),
+}
 
 const ownCommand = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('announce'), worker: name, address: text }),
@@ -76,6 +111,8 @@ const ownCommand = z.discriminatedUnion('kind', [
     annotations,
     /** What a new link begins with, when it was kept elsewhere before. */
     kept: kept.nullable(),
+    /** Of a switch's: the link that this one is the way back of. */
+    reverseOf: z.string().nullable().default(null),
   }),
   z.object({ kind: z.literal('desire'), name, desired: linkDefinitionSchema.shape.desired.unwrap() }),
   z.object({ kind: z.literal('remove'), name, owner }),
@@ -113,6 +150,23 @@ const ownCommand = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('adopt'), name, ...fence, topics: z.record(z.string(), z.string()) }),
   z.object({ kind: z.literal('forget'), name, ...fence, topic: z.string(), copyId: z.string().nullable() }),
   z.object({ kind: z.literal('miss'), name, ...fence, ...missing.shape }),
+  /** What will be the link's own at its target, before it is put there. */
+  z.object({
+    kind: z.literal('keep-rights'),
+    ...keeping,
+    acls: z.array(aclSchema),
+    quotas: z.array(quotaSchema),
+    writers: keepStateSchema.shape.writers,
+  }),
+  z.object({
+    kind: z.literal('keep-groups'),
+    ...keeping,
+    moved: z.array(movedSchema.extend({ group: z.string() })),
+    /** Positions that are not the link's any more. */
+    lost: z.array(partition.extend({ group: z.string() })),
+  }),
+  /** How far a switch of a link's sides has come. */
+  z.object({ kind: z.literal('switch'), name, expected: offset, state: failoverStateSchema }),
 ])
 
 export const linksCommand = z.discriminatedUnion('kind', [...shardsCommand.options, ...ownCommand.options])

@@ -2,13 +2,15 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { AjnaError } from '../../../foundation/errors/errors.ts'
 import type { LinkStatus } from '../contract.ts'
+import type { LinkDefinition } from '../definition.ts'
 import { LINK_NOT_STOPPED, LINK_UNKNOWN } from '../errors.ts'
 import type { Base, KeptEntry } from './contract.ts'
 import { freshIds } from './kept.ts'
 import { entryOf } from './machine.ts'
 import { mergeStatuses } from './merge.ts'
-import type { LinkRegistryOptions } from './registry.ts'
+import { type LinkRegistryOptions, putLink } from './registry.ts'
 
+/** All of it may be repeated. */
 export interface CommandedLink {
   /** What its workers last said, asked for now; undefined: none says anything. */
   status(signal: AbortSignal): Promise<LinkStatus | undefined>
@@ -99,6 +101,43 @@ export function commandLink(
       } finally {
         await target.close()
       }
+    },
+  }
+}
+
+export interface CommandedReverse extends CommandedLink {
+  /** Makes the way back that a switch of the link's sides needs, or makes it so, stopped and keeping nothing. */
+  make(definition: LinkDefinition, signal: AbortSignal): Promise<void>
+}
+
+const NOTHING = { include: [], exclude: [] }
+
+/** The way back of a link, which comes and goes with a switch of its sides. */
+export function commandReverse(
+  options: Parameters<typeof commandLink>[0],
+  name: string,
+  reverseOf: string,
+): CommandedReverse {
+  const { journal } = options
+  const link = commandLink(options, name)
+  const isThere = async (signal: AbortSignal): Promise<boolean> =>
+    entryOf(await journal.sync(signal), name)?.reverseOf === reverseOf
+  return {
+    ...link,
+    status: async signal => ((await isThere(signal)) ? link.status(signal) : undefined),
+    copiedIds: async signal => ((await isThere(signal)) ? link.copiedIds(signal) : new Map()),
+    stop: async signal => ((await isThere(signal)) ? link.stop(signal) : { stopped: true, reason: '' }),
+    async make(definition, signal) {
+      await journal.sync(signal)
+      const keep = { ...definition.keep, acls: NOTHING, quotas: NOTHING, groups: NOTHING }
+      await putLink(journal, {
+        definition: { ...definition, keep, desired: 'stopped' },
+        owner: 'switch',
+        annotations: {},
+        expected: null,
+        kept: null,
+        reverseOf,
+      })
     },
   }
 }

@@ -89,6 +89,10 @@ function writers(...links: readonly [LinkDefinition, ...string[]][]): Writers {
       annotations: {},
       restart: null,
       kept,
+      keeps: null,
+      keepsBack: null,
+      sides: null,
+      reverseOf: null,
     }
     return [definition.name, entry] as const
   })

@@ -17,15 +17,34 @@ interface Writer {
   /** What the topic is called where the link takes it from. */
   readonly topic: string
   readonly from: string
+  /** The other direction of the same link is in force: it writes nothing now. */
+  readonly idle: boolean
 }
 
 export type Writers = ReadonlyMap<string, Writer>
 
 const key = (place: string, topic: string): string => `${place}\n${topic}`
 
+/** Of each link whose sides were switched and its way back, the one that is not in force. */
+export function idleLinks({ links }: Pick<LinksState, 'links'>): ReadonlySet<string> {
+  const idle = new Set<string>()
+  for (const [name, { reverseOf }] of Object.entries(links))
+    if (reverseOf !== null) idle.add(links[reverseOf]?.sides?.state.runs.reverse === true ? reverseOf : name)
+  return idle
+}
+
+/** The links that one link has to get along with: all but its own other direction. */
+export function linksBeside({ links }: Pick<LinksState, 'links'>, name: string): LinksState['links'] {
+  const reverseOf = links[name]?.reverseOf ?? null
+  return Object.fromEntries(
+    Object.entries(links).filter(([other, entry]) => other !== reverseOf && entry.reverseOf !== name),
+  )
+}
+
 /** Every copy that a link has begun to write and still has to, by cluster and name. */
 export function writersOf({ links }: Pick<LinksState, 'links'>): Writers {
   const writers = new Map<string, Writer>()
+  const idle = idleLinks({ links })
   for (const [link, { definition, kept }] of Object.entries(links)) {
     const chosen = topicSelector(definition.topics)
     for (const topic of Object.keys(kept?.topics ?? {}).filter(chosen))
@@ -33,6 +52,7 @@ export function writersOf({ links }: Pick<LinksState, 'links'>): Writers {
         link,
         topic,
         from: placeOf(definition.source),
+        idle: idle.has(link),
       })
   }
   return writers
@@ -61,7 +81,7 @@ export function adoptionFault(
   for (let steps = 0; steps <= writers.size; steps++) {
     if (place === to && name === copy) return `${copy} would come back to ${to}, in a loop: ${loop(way)}`
     const writer = writers.get(key(place, name))
-    if (writer === undefined) return undefined
+    if (writer === undefined || writer.idle) return undefined
     if (writer.link === link) return `${name} is this link's own copy of ${writer.topic}`
     name = writer.topic
     place = writer.from
@@ -76,18 +96,24 @@ function isCalledLikeCopy({ rename: { prefix, suffix } }: LinkDefinition, topic:
 
 const loop = (way: readonly string[]): string => way.toReversed().join(' → ')
 
-/** Why a definition cannot be, next to the others; judged by the topics it names exactly, the rest when they are met. */
+/**
+ * Why a definition cannot be, next to the others; judged by the topics it names exactly, the rest when they are met.
+ *
+ * @param idle others that write nothing while their other direction is in force
+ */
 export function definitionFault(
   definition: LinkDefinition,
   others: readonly LinkDefinition[],
+  idle: ReadonlySet<string> = new Set(),
 ): string | undefined {
   const { source, target, rename, topics } = definition
   if (sameCluster(source, target) && rename.prefix === '' && rename.suffix === '')
     return 'source and target are one cluster, where a copy needs another name: give it a prefix or a suffix'
   const chosen = topicSelector(topics)
   const named = topics.include.filter(pattern => /^[A-Za-z0-9._-]+$/.test(pattern) && chosen(pattern))
+  const flowing = others.filter(({ name }) => !idle.has(name))
   for (const topic of named) {
-    const fault = writerFault(definition, others, topic) ?? loopFault(definition, others, topic)
+    const fault = writerFault(definition, others, topic) ?? loopFault(definition, flowing, topic)
     if (fault !== undefined) return fault
   }
   return undefined

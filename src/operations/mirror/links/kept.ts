@@ -6,7 +6,7 @@ import type { KeptLink } from '../contract.ts'
 import { LINK_DEPOSED } from '../errors.ts'
 import { leadShardOf, shardOf } from '../shard.ts'
 import type { CommandOf, Kept, LinksCommand, LinksState } from './contract.ts'
-import { adoptionFault, writersOf } from './flows.ts'
+import { adoptionFault, linksBeside, writersOf } from './flows.ts'
 import { entryOf } from './machine.ts'
 
 export type LinksJournal = Journal<LinksState, LinksCommand>
@@ -90,7 +90,7 @@ function faultsOf(state: LinksState, name: string, topics: Iterable<string>): Ma
   const definition = entryOf(state, name)?.definition
   const faults = new Map<string, string>()
   if (definition === undefined) return faults
-  const writers = writersOf(state)
+  const writers = writersOf({ links: linksBeside(state, name) })
   for (const topic of topics) {
     const fault = adoptionFault(writers, definition, topic)
     if (fault !== undefined) faults.set(topic, fault)

@@ -1,56 +1,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { type LinkDefinitionInput, linkDefinitionSchema } from '../definition.ts'
+import { put, said } from '../../../../test/mirror/links-state.ts'
 import { leadShardOf, shardOf } from '../shard.ts'
-import { type LinksCommand, type LinksState, linksState } from './contract.ts'
+import { type LinksCommand, linksState } from './contract.ts'
 import { linksMachine } from './machine.ts'
 
 const SEED = Number(process.env['AJNA_TEST_SEED'] ?? Date.now() % 2 ** 31)
 const SHARDS = 8
 const terms = { shards: SHARDS, leaseMs: 1_000 }
-
-function definition(name: string, more: Partial<LinkDefinitionInput> = {}) {
-  return linkDefinitionSchema.parse({
-    name,
-    source: { cluster: 'edge' },
-    target: { cluster: 'hub' },
-    topics: { include: ['orders'] },
-    ...more,
-  })
-}
-
-const put = (
-  name: string,
-  more: Partial<LinkDefinitionInput> = {},
-  how: Partial<Extract<LinksCommand, { kind: 'put' }>> = {},
-): LinksCommand => ({
-  kind: 'put',
-  definition: definition(name, more),
-  expected: null,
-  owner: 'api',
-  annotations: {},
-  kept: null,
-  ...how,
-})
-
-interface Said {
-  readonly state: LinksState
-  /** Undefined: accepted. */
-  readonly reason: string | undefined
-}
-
-/** Applies commands one after another; answers what became of the last. */
-function said(...commands: readonly LinksCommand[]): Said {
-  let state = linksMachine.initial
-  let reason: string | undefined
-  for (const [offset, command] of commands.entries()) {
-    const applied = linksMachine.apply(state, command, { offset, at: 0, writer: 'w', machineVersion: 1 })
-    if (applied.accepted) state = applied.state
-    reason = applied.accepted ? undefined : applied.reason
-  }
-  return { state, reason }
-}
 
 const join = (instance: string): LinksCommand => ({
   kind: 'join',

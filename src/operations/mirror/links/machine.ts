@@ -15,7 +15,9 @@ import {
   linksState,
   type OwnCommand,
 } from './contract.ts'
-import { adoptionFault, definitionFault, writersOf } from './flows.ts'
+import { adoptionFault, definitionFault, idleLinks, linksBeside, placeOf, writersOf } from './flows.ts'
+import { applyKeeps } from './keeping.ts'
+import { applySwitch, isSwitched, mayRun } from './sides.ts'
 
 const MAX_LINKS = 1_000
 const MAX_REMOVED = 200
@@ -23,7 +25,8 @@ const MAX_REMOVED = 200
 const MAX_MISSING = 1_000
 
 export const linksMachine: Machine<LinksState, LinksCommand> = {
-  version: 1,
+  // 2: links keep more than records in step, and their sides are switched.
+  version: 2,
   initial: { shards: NO_SHARDS, workers: {}, links: {}, removed: [] },
   command: linksCommand,
   state: linksState,
@@ -67,6 +70,8 @@ function applyOwn(state: LinksState, command: OwnCommand, meta: CommandMeta): Ap
   if (entry === undefined) return refused(`there is no link ${command.name}`)
   switch (command.kind) {
     case 'desire': {
+      if (command.desired !== 'stopped' && !mayRun(state, command.name, entry.reverseOf))
+        return refused(`the sides of the link are switched: ${command.name} is not to run now`)
       const definition = { ...entry.definition, desired: command.desired }
       if (definition.desired === entry.definition.desired) return { accepted: true, state }
       return withEntry(state, { ...entry, definition, version: entry.version + 1 })
@@ -80,6 +85,11 @@ function applyOwn(state: LinksState, command: OwnCommand, meta: CommandMeta): Ap
       })
     case 'rebase':
       return applyRebase(state, entry, command)
+    case 'switch':
+      return applySwitch(state, entry, command)
+    case 'keep-rights':
+    case 'keep-groups':
+      return applyKeeps(state, entry, command)
     case 'begin':
     case 'adopt':
     case 'forget':
@@ -117,7 +127,12 @@ export type PutFault =
 
 export function putFault(
   state: LinksState,
-  { definition, expected, owner }: Pick<CommandOf<'put'>, 'definition' | 'expected' | 'owner'>,
+  {
+    definition,
+    expected,
+    owner,
+    reverseOf,
+  }: Pick<CommandOf<'put'>, 'definition' | 'expected' | 'owner' | 'reverseOf'>,
 ): PutFault | undefined {
   const { name } = definition
   const before = entryOf(state, name)
@@ -127,17 +142,44 @@ export function putFault(
   }
   if (before?.owner === 'fleet' && owner === 'api')
     return { kind: 'owned', reason: `link ${name} is declared in the fleet's file` }
+  if (before !== undefined && before.reverseOf !== reverseOf)
+    return before.reverseOf === null
+      ? { kind: 'invalid', reason: `there is a link ${name} already` }
+      : { kind: 'owned', reason: `link ${name} is the way back of ${before.reverseOf}` }
+  const wayBack =
+    owner === 'switch' || reverseOf !== null ? wayBackFault(state, definition, reverseOf) : undefined
+  if (wayBack !== undefined) return { kind: 'invalid', reason: wayBack }
+  if (definition.desired !== 'stopped' && !mayRun(state, name, reverseOf))
+    return { kind: 'invalid', reason: `the sides of link ${name} are switched: it is not to run now` }
   if (before === undefined && Object.keys(state.links).length >= MAX_LINKS)
     return { kind: 'invalid', reason: `there are ${MAX_LINKS} links` }
   for (const end of ['source', 'target'] as const)
     if (before !== undefined && !maySucceed(before.definition[end], definition[end]))
       return { kind: 'invalid', reason: `the ${end} of link ${name} cannot be changed: make another link` }
-  const others = Object.values(state.links).map(entry => entry.definition)
+  const { [reverseOf ?? name]: _, ...links } = linksBeside(state, name)
+  const others = Object.values(links).map(entry => entry.definition)
   const reason = definitionFault(
     definition,
     others.filter(other => other.name !== name),
+    idleLinks(state),
   )
   return reason === undefined ? undefined : { kind: 'invalid', reason }
+}
+
+/** Only the switch that is under way makes the way back of a link. */
+function wayBackFault(
+  state: LinksState,
+  { name, source, target }: LinkDefinition,
+  reverseOf: string | null,
+): string | undefined {
+  const there = reverseOf === null ? undefined : entryOf(state, reverseOf)
+  if (there === undefined || there.reverseOf !== null || reverseOf === name)
+    return `link ${name} is no link's way back`
+  if (there.sides?.state.operation == null) return `no switch of the sides of link ${reverseOf} is under way`
+  const { definition } = there
+  const back =
+    placeOf(source) === placeOf(definition.target) && placeOf(target) === placeOf(definition.source)
+  return back ? undefined : `link ${name} does not lead back from ${reverseOf}'s target to its source`
 }
 
 /** A cluster's addresses may change, and who one is there; another cluster is another link. */
@@ -149,13 +191,23 @@ function maySucceed(before: LinkEnd, after: LinkEnd): boolean {
 function applyPut(state: LinksState, command: CommandOf<'put'>): Applied<LinksState> {
   const fault = putFault(state, command)
   if (fault !== undefined) return refused(fault.reason)
-  const { definition, owner, annotations } = command
+  const { definition, owner, annotations, reverseOf } = command
   const { name } = definition
   const before = entryOf(state, name)
   if (before === undefined) {
     const was = state.removed.findLast(removed => isSameLink(removed.definition, definition))
-    const kept = was?.kept ?? command.kept
-    const entry = { definition, version: 1, owner, annotations, restart: null, kept }
+    const entry: KeptEntry = {
+      definition,
+      version: 1,
+      owner,
+      annotations,
+      restart: null,
+      kept: was?.kept ?? command.kept,
+      keeps: was?.keeps ?? null,
+      keepsBack: null,
+      sides: null,
+      reverseOf,
+    }
     const removed = state.removed.filter(each => each !== was)
     return withEntry({ ...state, removed }, entry)
   }
@@ -171,7 +223,7 @@ function applyPut(state: LinksState, command: CommandOf<'put'>): Applied<LinksSt
 
 /** What was taken on before, and is another link's to write by now, would have to be taken on anew. */
 function stillFree(state: LinksState, definition: LinkDefinition, kept: Kept): Kept {
-  const { [definition.name]: _, ...links } = state.links
+  const { [definition.name]: _, ...links } = linksBeside(state, definition.name)
   const writers = writersOf({ links })
   const chosen = topicSelector(definition.topics)
   const before = Object.entries(kept.topics)
@@ -185,17 +237,17 @@ function isSameLink(a: LinkDefinition, b: LinkDefinition): boolean {
   return a.name === b.name && maySucceed(a.source, b.source) && maySucceed(a.target, b.target)
 }
 
-function applyRemove(
-  state: LinksState,
-  { definition, owner, kept }: KeptEntry,
-  command: CommandOf<'remove'>,
-): Applied<LinksState> {
+function applyRemove(state: LinksState, entry: KeptEntry, command: CommandOf<'remove'>): Applied<LinksState> {
   const { name } = command
+  const { definition, owner, kept, keeps } = entry
+  if (entry.reverseOf !== null) return refused(`link ${name} is the way back of ${entry.reverseOf}`)
+  if (isSwitched(entry)) return refused(`the sides of link ${name} are switched: switch them back first`)
   if (owner === 'fleet' && command.owner === 'api')
     return refused(`link ${name} is declared in the fleet's file`)
   const { [name]: _, ...links } = state.links
   const others = state.removed.filter(removed => removed.definition.name !== name)
-  const removed = kept === null ? others : [...others, { definition, kept }].slice(-MAX_REMOVED)
+  const removed =
+    kept === null && keeps === null ? others : [...others, { definition, kept, keeps }].slice(-MAX_REMOVED)
   return { accepted: true, state: { ...state, links, removed } }
 }
 
@@ -264,7 +316,7 @@ function keep(
 ): Kept {
   switch (command.kind) {
     case 'adopt': {
-      const writers = writersOf(state)
+      const writers = writersOf({ links: linksBeside(state, definition.name) })
       const fresh = Object.entries(command.topics).filter(
         ([topic]) =>
           !Object.hasOwn(kept.topics, topic) && adoptionFault(writers, definition, topic) === undefined,

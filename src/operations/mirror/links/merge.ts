@@ -16,6 +16,11 @@ export function mergeStatuses(
     return { link, state: 'stopped', reason: '', startedAt: now, observedAt: now, partitions: [] }
   }
   const told = statuses.find(({ reason }) => reason !== '')
+  // Only whoever holds the link's lead keeps anything; two say so only while it moves.
+  const keep = statuses
+    .flatMap(each => each.keep ?? [])
+    .toSorted((a, b) => a.observedAt - b.observedAt)
+    .at(-1)
   return {
     link,
     state: stateOf(statuses),
@@ -23,6 +28,7 @@ export function mergeStatuses(
     startedAt: Math.min(...statuses.map(({ startedAt }) => startedAt)),
     observedAt: Math.min(...statuses.map(({ observedAt }) => observedAt)),
     partitions: partitionsOf(statuses),
+    ...(keep === undefined ? {} : { keep }),
   }
 }
 
@@ -36,8 +42,8 @@ function stateOf(statuses: readonly LinkStatus[]): LinkStatus['state'] {
 /** Two workers speak of one partition only while it moves: who spoke last has it. */
 function partitionsOf(statuses: readonly LinkStatus[]): LinkPartitionStatus[] {
   const latest = new Map<string, LinkPartitionStatus>()
-  for (const { partitions } of statuses.toSorted((a, b) => a.observedAt - b.observedAt))
-    for (const each of partitions) latest.set(`${each.topic}/${each.partition}`, each)
+  for (const { partitions, observedAt } of statuses.toSorted((a, b) => a.observedAt - b.observedAt))
+    for (const each of partitions) latest.set(`${each.topic}/${each.partition}`, { ...each, observedAt })
   return [...latest.values()].sort((a, b) =>
     a.topic === b.topic ? a.partition - b.partition : a.topic < b.topic ? -1 : 1,
   )

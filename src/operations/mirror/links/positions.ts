@@ -4,8 +4,8 @@ import { LINK_NOT_STOPPED, LINK_POSITION_REFUSED } from '../errors.ts'
 import type { LinkPosition, LinkPositionChange } from '../registry.ts'
 import { copyName } from '../select.ts'
 import type { KeptEntry } from './contract.ts'
+import type { ConnectEnd, LinkSide } from './ends.ts'
 import { freshIds, type LinksJournal } from './kept.ts'
-import type { ConnectEnd, LinkSide } from './worker.ts'
 
 /** Under identity a copy ends where its source is read next. */
 export async function positionsOf(

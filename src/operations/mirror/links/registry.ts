@@ -4,13 +4,14 @@ import { AjnaError, describeError } from '../../../foundation/errors/errors.ts'
 import type { Logger } from '../../../foundation/log/log.ts'
 import type { LinkStatus } from '../contract.ts'
 import { LINK_CHANGED, LINK_INVALID, LINK_OWNED, LINK_UNKNOWN } from '../errors.ts'
-import type { LinkEntry, LinkRegistry } from '../registry.ts'
+import type { LinkEntry, LinkRegistry, LinkSides } from '../registry.ts'
 import type { CommandOf, Kept, KeptEntry, LinksCommand, LinksState } from './contract.ts'
+import type { ConnectEnd } from './ends.ts'
 import type { LinksJournal } from './kept.ts'
 import { entryOf, type PutFault, putFault } from './machine.ts'
 import { mergeStatuses } from './merge.ts'
 import { positionsOf, setPositions } from './positions.ts'
-import type { ConnectEnd } from './worker.ts'
+import { isSwitched } from './sides.ts'
 
 export interface LinkRegistryOptions {
   /** Stays the caller's. */
@@ -67,8 +68,9 @@ export function openLinkRegistry(options: LinkRegistryOptions): LinkRegistry {
       return shown(known(name))
     },
     async remove(name) {
-      const { owner } = known(name)
+      const { owner, reverseOf } = known(name)
       if (owner === 'fleet') throw new AjnaError(LINK_OWNED, `link ${name} is declared in the fleet's file`)
+      if (reverseOf !== null) throw new AjnaError(LINK_OWNED, `link ${name} is the way back of ${reverseOf}`)
       await submit(journal, { kind: 'remove', name, owner: 'api' })
     },
     async restart(name, { only, partitions }) {
@@ -101,13 +103,17 @@ export function openLinkRegistry(options: LinkRegistryOptions): LinkRegistry {
  */
 export async function putLink(
   journal: LinksJournal,
-  command: Omit<CommandOf<'put'>, 'kind' | 'kept'> & { readonly kept: Kept | null },
+  command: Omit<CommandOf<'put'>, 'kind' | 'kept' | 'reverseOf'> & {
+    readonly kept: Kept | null
+    /** Default: null. */
+    readonly reverseOf?: string | null
+  },
 ): Promise<LinkEntry> {
-  const { definition, owner, annotations, expected } = command
+  const { definition, owner, annotations, expected, reverseOf = null } = command
   const before = entryOf(journal.state(), definition.name)
   const fits = expected === null || expected === before?.version
   if (before !== undefined && fits && isSame(before, { definition, owner, annotations })) return shown(before)
-  const put = { kind: 'put', ...command, kept: command.kept } as LinksCommand & CommandOf<'put'>
+  const put = { kind: 'put', ...command, kept: command.kept, reverseOf } as LinksCommand & CommandOf<'put'>
   throwFault(putFault(journal.state(), put))
   const outcome = await journal.submit(put)
   if (!outcome.accepted) {
@@ -134,8 +140,18 @@ async function submit(journal: LinksJournal, command: LinksCommand): Promise<voi
   if (!outcome.accepted) throw new AjnaError(LINK_CHANGED, outcome.reason)
 }
 
-function shown({ definition, version, owner, annotations }: KeptEntry): LinkEntry {
-  return { definition, version, owner, annotations }
+function shown(entry: KeptEntry): LinkEntry {
+  const { definition, version, owner, annotations, reverseOf } = entry
+  return { definition, version, owner, annotations, reverseOf, sides: sidesOf(entry) }
+}
+
+function sidesOf(entry: KeptEntry): LinkSides | null {
+  const { sides } = entry
+  if (sides === null || !isSwitched(entry)) return null
+  const { phase, operation } = sides.state
+  if (operation === null) return { phase, underWay: null }
+  const { action, steps, stuck } = operation
+  return { phase, underWay: { action, step: steps.at(-1)?.name ?? null, stuck } }
 }
 
 function changedNames(before: LinksState['links'], after: LinksState['links']): string[] {

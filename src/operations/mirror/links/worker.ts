@@ -9,23 +9,16 @@ import type { Logger } from '../../../foundation/log/log.ts'
 import type { ShardTerms, ShardTimes } from '../../../foundation/shards/contract.ts'
 import { joinShards, type Shards } from '../../../foundation/shards/shards.ts'
 import type { Wire } from '../../../foundation/wire/contract.ts'
-import type { LinkAdmin, LinkStatus } from '../contract.ts'
-import type { LinkDefinition, LinkEnd } from '../definition.ts'
+import type { LinkStatus } from '../contract.ts'
+import type { LinkDefinition } from '../definition.ts'
+import type { Keeping } from '../keep/run.ts'
 import { type Link, startLink } from '../run.ts'
 import { leadShardOf, MIRROR_TERMS } from '../shard.ts'
 import type { KeptEntry, LinksState } from './contract.ts'
+import type { ConnectEnd, LinkSide } from './ends.ts'
+import { startKeeper } from './keeper.ts'
 import { beginLink, keptOnJournal, type LinksJournal, type Ownership } from './kept.ts'
 import { entryOf } from './machine.ts'
-
-/** Connections to one end of a link. */
-export interface LinkSide {
-  readonly wire: Wire
-  readonly admin: LinkAdmin
-  close(): Promise<void>
-}
-
-/** Gets connections to a link's end, as the principal it acts as there. */
-export type ConnectEnd = (end: LinkEnd, link: LinkDefinition) => Promise<LinkSide>
 
 export interface MirrorWorkerOptions {
   /** Stays the caller's. */
@@ -131,7 +124,7 @@ export async function startMirrorWorker(options: MirrorWorkerOptions): Promise<M
       },
       async lost(shard) {
         owned.delete(shard)
-        await Promise.all([...running.values()].map(each => each.link()?.lose(shard)))
+        await Promise.all([...running.values()].map(each => each.lose(shard)))
       },
     })
   } catch (error) {
@@ -203,6 +196,8 @@ interface Work {
 
 interface Running {
   link(): Link | undefined
+  /** Resolves when nothing of a shard is in flight any more. */
+  lose(shard: number): Promise<void>
   status(): LinkStatus
   /** Takes up what has changed; other addresses of its ends, or other producer ids, it cannot take up under way. */
   changed(entry: KeptEntry): 'taken-up' | 'begin-anew'
@@ -219,6 +214,7 @@ function run(work: Work, first: KeptEntry): Running {
   const startedAt = Date.now()
   let entry = first
   let link: Link | undefined
+  let keeping: Keeping | undefined
   let reason = ''
 
   async function keepRunning(): Promise<void> {
@@ -250,29 +246,46 @@ function run(work: Work, first: KeptEntry): Running {
       log: log.child({ link: name }),
       signal,
     })
+    const keeper = startKeeper({
+      ...work,
+      ...sides,
+      journal: work.options.journal,
+      entry: () => entry,
+      log: log.child({ link: name }),
+      signal,
+    })
     try {
       link = started
+      keeping = keeper
       reason = ''
       for (const [shard, token] of work.owned) started.gain(shard, token)
       await started.done
     } finally {
       link = undefined
-      await started[Symbol.asyncDispose]()
+      keeping = undefined
+      await Promise.all([started[Symbol.asyncDispose](), keeper[Symbol.asyncDispose]()])
     }
   }
 
   const done = keepRunning()
   return {
     link: () => link,
-    status: () =>
-      link?.status() ?? {
+    async lose(shard) {
+      const leads = shard === leadShardOf(name, work.ownership.shards)
+      await Promise.all([link?.lose(shard), leads ? keeping?.idle() : undefined])
+    },
+    status() {
+      const copying = link?.status() ?? {
         link: name,
         state: 'starting',
         reason,
         startedAt,
         observedAt: Date.now(),
         partitions: [],
-      },
+      }
+      const kept = keeping?.status()
+      return kept === undefined ? copying : { ...copying, keep: kept }
+    },
     changed(after) {
       const before = entry
       entry = after

@@ -66,7 +66,7 @@ export const connectorKinds: readonly ConnectorKind[] = [
     offsets: 'mm2',
     taskKey: 'task.assigned.groups',
     translate: nothingToRun(
-      'MirrorCheckpointConnector is refused: a link’s offsets need no translation, or their exact mapping is kept by the link itself. Leave the connector out; groups are moved with `ajna link promote`.',
+      'MirrorCheckpointConnector is refused: a link’s offsets need no translation, or their exact mapping is kept by the link itself. Leave the connector out; give sync.group.offsets.enabled to MirrorSourceConnector, and move groups with `ajna link promote`.',
     ),
   },
   {

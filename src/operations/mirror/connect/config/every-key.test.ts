@@ -145,6 +145,19 @@ const sharedExamples: Record<string, Example> = {
 }
 
 const renamed = (prefix: string, suffix: string) => ({ rename: { prefix, suffix } })
+const nothing = { include: [], exclude: [] }
+const allNames = { include: ['*'], exclude: [] }
+const mm2Groups = (include: string[]) => ({ include, exclude: ['console-consumer-*', 'connect-*', '__*'] })
+const keeps = (more: object) => ({
+  keep: {
+    acls: nothing,
+    quotas: nothing,
+    groups: nothing,
+    foreignPositions: 'leave',
+    everyMs: 5_000,
+    ...more,
+  },
+})
 const mm2Internals = ['__*', '.*', '*.internal', '*-internal']
 const mm2Excluded = ['mm2*.internal', '*.replica', '__*', '.*', '*.internal', '*-internal']
 
@@ -238,6 +251,40 @@ const examples: Readonly<Record<string, Record<string, Example>>> = {
       },
     },
     'replication.factor': { given: '3', gives: { replicationFactor: 3 } },
+    'sync.topic.acls.enabled': { given: 'true', gives: keeps({ acls: allNames }) },
+    'sync.topic.acls.interval.seconds': {
+      given: '30',
+      with: { 'sync.topic.acls.enabled': 'true' },
+      gives: keeps({ acls: allNames, everyMs: 30_000 }),
+    },
+    'sync.group.offsets.enabled': {
+      given: 'true',
+      gives: keeps({ groups: mm2Groups(['*']), foreignPositions: 'advance' }),
+    },
+    'sync.group.offsets.interval.seconds': {
+      given: '10',
+      with: {
+        'sync.group.offsets.enabled': 'true',
+        'sync.topic.acls.enabled': 'true',
+        'sync.topic.acls.interval.seconds': '600',
+      },
+      gives: keeps({
+        acls: allNames,
+        groups: mm2Groups(['*']),
+        foreignPositions: 'advance',
+        everyMs: 10_000,
+      }),
+    },
+    groups: {
+      given: 'app-.*, a b',
+      with: { 'sync.group.offsets.enabled': 'true' },
+      gives: keeps({ groups: mm2Groups(['app-*', '/a\\ b/']), foreignPositions: 'advance' }),
+    },
+    'groups.exclude': {
+      given: 'x',
+      with: { 'sync.group.offsets.enabled': 'true' },
+      gives: keeps({ groups: { include: ['*'], exclude: ['x'] }, foreignPositions: 'advance' }),
+    },
     ...securityExamples('source.cluster.', 'source'),
     ...securityExamples('consumer.', 'source'),
     ...securityExamples('source.consumer.', 'source'),

@@ -1,4 +1,4 @@
-import type { LinkDefinition, LinkEnd } from '../../definition.ts'
+import { type LinkDefinition, type LinkEnd, linkDefinitionSchema } from '../../definition.ts'
 import { clientSettings } from './client-end.ts'
 import { clusterKeys } from './client-keys.ts'
 import { connectorKeys, sourceConnectorKeys } from './connect-keys.ts'
@@ -108,8 +108,13 @@ export function linkConnectorConfig(definition: LinkDefinition): ConnectorConfig
   )
 }
 
+const NOTHING_KEPT = JSON.stringify(linkDefinitionSchema.shape.keep.parse({}))
+
 function moreOf(definition: LinkDefinition): string | null {
-  const more = Object.entries(definition).filter(([field]) => !fieldsWithKeys.has(field))
+  const more = Object.entries(definition).filter(
+    ([field, value]) =>
+      !fieldsWithKeys.has(field) && !(field === 'keep' && JSON.stringify(value) === NOTHING_KEPT),
+  )
   return more.length === 0 ? null : JSON.stringify(Object.fromEntries(more))
 }
 

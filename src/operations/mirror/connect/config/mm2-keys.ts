@@ -1,5 +1,5 @@
 import { NO_METRIC_PLUGINS, NO_PROVIDERS, NO_TIMES, securityKeys } from './client-keys.ts'
-import { ignored, type KeySpec, oneOf, refused, understood } from './key.ts'
+import { ignored, type KeySpec, type KeyValue, oneOf, refused, understood } from './key.ts'
 
 /** The keys of MirrorMaker 2's connectors (4.3.1). */
 
@@ -32,6 +32,13 @@ const NO_HEARTBEATS =
   'a link measures its lag itself, without heartbeats; a topic of that name is copied when `topics` says so.'
 const NOT_THE_CLIENTS = 'as in MirrorMaker 2, clients take theirs from source.cluster.… and target.cluster.….'
 const SOON_ENOUGH = 'a link looks every few seconds.'
+const HOW_OFTEN = 'how often. Default: every 5 seconds; of several the shortest.'
+
+/** What a link's definition takes. */
+const interval = (value: KeyValue): string | undefined =>
+  typeof value === 'number' && (value < 1 || value > 3_600)
+    ? `${value} is not from 1 to 3600 seconds`
+    : undefined
 
 const mirrorKeys: readonly KeySpec[] = [
   refused(['enabled', 'BOOLEAN', 'true', 'LOW'], ALWAYS_ENABLED),
@@ -105,13 +112,14 @@ export const mirrorSourceKeys: readonly KeySpec[] = [
   ignored(['refresh.topics.interval.seconds', 'LONG', '600', 'LOW'], SOON_ENOUGH),
   refused(['sync.topic.configs.enabled', 'BOOLEAN', 'true', 'LOW'], ALWAYS_FOLLOWED),
   ignored(['sync.topic.configs.interval.seconds', 'LONG', '600', 'LOW'], SOON_ENOUGH),
-  ignored(
+  understood(
     ['sync.topic.acls.enabled', 'BOOLEAN', 'true', 'LOW'],
-    'who may read a copy is declared where it lies, in the fleet’s file.',
+    'true: what lets principals read the topics, and what denies it, follows at the copies, revocation included; the link may then change rules at the target. Only when it is given: it gives rights.',
   ),
-  ignored(
+  understood(
     ['sync.topic.acls.interval.seconds', 'LONG', '600', 'LOW'],
-    'who may read a copy is declared where it lies, in the fleet’s file.',
+    `with sync.topic.acls.enabled: ${HOW_OFTEN}`,
+    { check: interval },
   ),
   understood(
     ['replication.factor', 'INT', null, 'LOW'],
@@ -133,30 +141,39 @@ export const mirrorSourceKeys: readonly KeySpec[] = [
   ignored(['metric.names.formats', 'LIST', 'legacy', 'LOW'], NO_METRIC_PLUGINS),
 ]
 
-const GROUPS_BY_PROMOTION =
-  'offsets are equal at both ends, or their exact mapping is kept by the link: a group is moved with `ajna link promote`.'
-const GROUPS_NOT_WRITTEN = {
-  because:
-    'A link does not write the offsets of groups at the target while their consumers are at the source.',
-  instead: 'Leave it out; `ajna link promote` moves groups, and says before what each would lose or repeat.',
-}
+const NO_CHECKPOINTS =
+  'no checkpoints are written: offsets are equal at both ends, or their exact mapping is kept by the link.'
+const ROUND_BY_ROUND = 'groups are looked for in every round.'
 
 /** Of MirrorCheckpointConnector; MirrorMaker's own examples give them to MirrorSourceConnector too. */
 export const checkpointOnlyKeys: readonly KeySpec[] = [
   ignored(['consumer.poll.timeout.ms', 'LONG', '1000', 'LOW'], NO_TIMES),
-  ignored(['groups', 'LIST', '.*', 'HIGH'], GROUPS_BY_PROMOTION),
-  ignored(['groups.exclude', 'LIST', 'console-consumer-.*,connect-.*,__.*', 'HIGH'], GROUPS_BY_PROMOTION),
+  understood(
+    ['groups', 'LIST', '.*', 'HIGH'],
+    'with sync.group.offsets.enabled: regular expressions; groups whose whole name one of them matches follow.',
+  ),
+  understood(
+    ['groups.exclude', 'LIST', 'console-consumer-.*,connect-.*,__.*', 'HIGH'],
+    'with sync.group.offsets.enabled: regular expressions; groups whose whole name one of them matches do not.',
+  ),
   refused(
     ['group.filter.class', 'CLASS', 'org.apache.kafka.connect.mirror.DefaultGroupFilter', 'LOW'],
     NO_CLASSES,
   ),
-  ignored(['refresh.groups.enabled', 'BOOLEAN', 'true', 'LOW'], GROUPS_BY_PROMOTION),
-  ignored(['refresh.groups.interval.seconds', 'LONG', '600', 'LOW'], GROUPS_BY_PROMOTION),
-  ignored(['emit.checkpoints.enabled', 'BOOLEAN', 'true', 'LOW'], GROUPS_BY_PROMOTION),
-  ignored(['emit.checkpoints.interval.seconds', 'LONG', '60', 'LOW'], GROUPS_BY_PROMOTION),
-  refused(['sync.group.offsets.enabled', 'BOOLEAN', 'false', 'LOW'], GROUPS_NOT_WRITTEN),
-  ignored(['sync.group.offsets.interval.seconds', 'LONG', '60', 'LOW'], GROUPS_BY_PROMOTION),
-  ignored(['checkpoints.topic.replication.factor', 'SHORT', '3', 'LOW'], GROUPS_BY_PROMOTION),
+  ignored(['refresh.groups.enabled', 'BOOLEAN', 'true', 'LOW'], ROUND_BY_ROUND),
+  ignored(['refresh.groups.interval.seconds', 'LONG', '600', 'LOW'], ROUND_BY_ROUND),
+  ignored(['emit.checkpoints.enabled', 'BOOLEAN', 'true', 'LOW'], NO_CHECKPOINTS),
+  ignored(['emit.checkpoints.interval.seconds', 'LONG', '60', 'LOW'], NO_CHECKPOINTS),
+  understood(
+    ['sync.group.offsets.enabled', 'BOOLEAN', 'false', 'LOW'],
+    'true: positions of groups on the topics follow at the target while nobody reads there, forward over what others put there, back only after a reset at the source.',
+  ),
+  understood(
+    ['sync.group.offsets.interval.seconds', 'LONG', '60', 'LOW'],
+    `with sync.group.offsets.enabled: ${HOW_OFTEN}`,
+    { check: interval },
+  ),
+  ignored(['checkpoints.topic.replication.factor', 'SHORT', '3', 'LOW'], NO_CHECKPOINTS),
   ignored(['offset-syncs.topic.location', 'STRING', 'source', 'LOW'], NO_OFFSET_SYNCS, {
     check: oneOf('source', 'target'),
   }),

@@ -1,7 +1,10 @@
+import type { LinkDefinitionInput } from '../../definition.ts'
 import { clientSettings } from './client-end.ts'
 import { adminKeys, clusterKeys, consumerKeys, producerKeys } from './client-keys.ts'
 import { connectorKeys, sourceConnectorKeys } from './connect-keys.ts'
 import { newlyGathered } from './gathered.ts'
+import { groupAlphabet } from './java-regex.ts'
+import type { Problem } from './key.ts'
 import { linkKeys } from './link-keys.ts'
 import {
   checkpointOnlyKeys,
@@ -97,17 +100,47 @@ export function translateMirrorSource(reading: Reading, context: TranslationCont
   const transformed = readTransforms(reading.config, reading.list('transforms'), reading.list('predicates'))
   problems.push(...transformed.problems)
   const fields = linkFields(reading, gathered, { onMissingTopic: 'create' })
+  const keep = keptInStep(reading, problems)
+  if (keep !== undefined && fields.keep !== undefined)
+    problems.push({ key: 'ajna.more', message: 'keep: said by sync.… already' })
   return conclude(reading, gathered, {
     source,
     target,
     fields: {
       ...fields,
+      ...(keep === undefined ? {} : { keep }),
       topics: { include, exclude: [...new Set(exclude)] },
       rename: { prefix: transformed.prefix + aliasPrefix(reading), suffix: transformed.suffix },
       replicationFactor: reading.value('replication.factor') as number | null,
       headers: [...(fields.headers ?? []), ...transformed.headers],
     },
   })
+}
+
+/** Undefined: nothing was asked for. */
+function keptInStep(reading: Reading, problems: Problem[]): LinkDefinitionInput['keep'] {
+  const given = (key: string): boolean => Object.hasOwn(reading.config, key)
+  const acls = given('sync.topic.acls.enabled') && reading.value('sync.topic.acls.enabled') === true
+  const groups = reading.value('sync.group.offsets.enabled') === true
+  if (!acls && !groups) return undefined
+  const seconds = (isOn: boolean, key: string): number[] =>
+    isOn && given(key) ? [reading.value(key) as number] : []
+  const everySeconds = Math.min(
+    ...seconds(acls, 'sync.topic.acls.interval.seconds'),
+    ...seconds(groups, 'sync.group.offsets.interval.seconds'),
+  )
+  const patterns = (key: string): string[] => regexPatterns(key, reading.list(key), problems, groupAlphabet)
+  return {
+    ...(acls ? { acls: { include: ['*'] } } : {}),
+    // As MirrorMaker does: forward, over what it put there itself before a link relieved it.
+    ...(groups
+      ? {
+          groups: { include: patterns('groups'), exclude: patterns('groups.exclude') },
+          foreignPositions: 'advance' as const,
+        }
+      : {}),
+    ...(Number.isFinite(everySeconds) ? { everyMs: everySeconds * 1_000 } : {}),
+  }
 }
 
 const keepsNames = (reading: Reading): boolean => reading.text('replication.policy.class') === IDENTITY_POLICY

@@ -1,0 +1,81 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { definitionOf } from '../../../test/mirror/links-state.ts'
+import { memoryRegistry } from '../../../test/mirror/memory-registry.ts'
+import type { LinkStatus } from '../../operations/mirror/contract.ts'
+import type { KeepStatus } from '../../operations/mirror/keep/status.ts'
+import type { LinkEntry } from '../../operations/mirror/registry.ts'
+import { watchLinks } from './links.ts'
+
+const keep: KeepStatus = {
+  link: 'a',
+  observedAt: 7,
+  roundAt: 5,
+  roundTookMs: 1,
+  reason: '',
+  changed: 2,
+  failed: 0,
+  left: [{ what: 'quota', subject: 'user=x', reason: 'set by somebody else' }],
+  groups: [
+    {
+      group: 'readers',
+      state: 'held',
+      reason: '',
+      heldRecords: 3,
+      asOf: 5,
+      freshnessMs: 2,
+      seenToMovedMs: 1,
+    },
+  ],
+}
+
+const partition = (targetEnd: number, sourceEnd: number): LinkStatus['partitions'][number] => ({
+  topic: 'orders',
+  partition: 0,
+  state: 'copying',
+  halted: null,
+  reason: '',
+  since: 0,
+  targetEnd,
+  sourceStart: 0,
+  sourceEnd,
+  lagRecords: sourceEnd - targetEnd,
+  lagMs: 500,
+  records: 1,
+  bytes: 1,
+  rebuiltBatches: 0,
+  filledOffsets: 0,
+  missing: [],
+})
+
+test('a link is shown with its verdict, what it keeps in step, and which side is the original', async () => {
+  let now = 0
+  const registry = memoryRegistry({ now: () => now })
+  await registry.put(definitionOf('a'))
+  const sides: LinkEntry['sides'] = { phase: 'promoting', underWay: null }
+  const switched = { ...registry, list: () => registry.list().map(entry => ({ ...entry, sides })) }
+  const watch = watchLinks({ declared: [], registry: () => switched, now: () => now })
+  for (; now < 12_000; now += 1_000) {
+    registry.say('a', {
+      state: 'running',
+      observedAt: now,
+      partitions: [partition(5, 10 + now / 1_000)],
+      keep,
+    })
+    watch.note('a')
+  }
+  const [link] = watch.links()
+  assert.deepEqual([link?.verdict, link?.assigned[0]?.verdict], ['stalled', 'stalled'])
+  assert.match(link?.assigned[0]?.verdictReason ?? '', /it has stood at 5 for 9 s, \d+ records behind/)
+  assert.deepEqual(link?.sides, sides)
+  assert.deepEqual(
+    [link?.keep?.roundAt, link?.keep?.left.length, link?.keep?.groups],
+    [5, 1, [{ group: 'readers', state: 'held', reason: '', heldRecords: 3, freshnessMs: 2 }]],
+  )
+  registry.say('a', { state: 'stopped', observedAt: now, partitions: [] })
+  watch.note('a')
+  assert.deepEqual(
+    watch.links().map(({ state, reason, verdict }) => [state, reason, verdict]),
+    [['stopped', 'its sides are switched: promoting', null]],
+  )
+})
