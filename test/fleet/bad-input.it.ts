@@ -235,6 +235,9 @@ test('bad input of every kind is told, changes nothing and breaks nothing', { ti
     const restarted = ['agent', 'auditor', 'archive', 'control']
     await s.test('the roles’ own: rebuilt, and nothing is shipped twice', async () => {
       const total = await lineCount(fleet)
+      // Stopped first: what runs would save over the damage.
+      const pids = await pidsOf(fleet)
+      for (const role of restarted) process.kill(pids[role]!, 'SIGSTOP')
       await damageRoleState(fleet)
       for (const role of restarted) await fleet.killAndAwait(role)
       await until('what the archive cannot read is told', PATIENT_MS, async () => {
