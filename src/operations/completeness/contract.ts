@@ -124,6 +124,7 @@ export type StreamVerdict = Readonly<z.infer<typeof streamVerdict>>
 
 export const bucketVerdict = z.object({
   bucket: z.number(),
+  /** Judged at every tier. */
   closed: z.boolean(),
   streams: z.number(),
   auditedBytes: z.number(),

@@ -71,6 +71,9 @@ test('nothing is judged before the grace has passed, for old lines since the aud
   applyAudit(ledger, { type: 'ranges', stream, ranges: [{ bucket, start: 0, end: 9, lines: 1 }] }, after)
   assert.deepEqual(states(ledger, after + GRACE_MS.local - 1), ['open', 'open', 'open'])
   assert.deepEqual(states(ledger, after + GRACE_MS.local), ['missing', 'missing', 'open'])
+  const closed = (now: number) => bucketVerdicts(ledger, { from: 0, to: after, now })[0]?.closed
+  assert.equal(closed(after + LONGEST_GRACE_MS - 1), false)
+  assert.equal(closed(after + LONGEST_GRACE_MS), true)
   assert.deepEqual(states(ledger, after + LONGEST_GRACE_MS), ['missing', 'missing', 'missing'])
 })
 

@@ -40,9 +40,11 @@ function summarise(bucket: number, streams: readonly StreamVerdict[], now: numbe
   const total = (of: (stream: StreamVerdict) => number): number =>
     streams.reduce((sum, stream) => sum + of(stream), 0)
   const auditedBytes = total(stream => stream.auditedBytes)
+  const isOver = now >= bucket + BUCKET_MS + LONGEST_GRACE_MS
   return {
     bucket,
-    closed: now >= bucket + BUCKET_MS + LONGEST_GRACE_MS,
+    // Of old lines that the auditor has only just named some may still be on their way.
+    closed: isOver && streams.every(stream => stream.tiers.every(({ state }) => state !== 'open')),
     streams: streams.length,
     auditedBytes,
     auditedLines: total(stream => stream.auditedLines),
