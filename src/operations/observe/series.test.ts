@@ -47,6 +47,14 @@ test('counters are shown as increase per second and survive a restart of what th
   assert.equal(series?.unit, 'B/s')
 })
 
+test('a counter that was large when it was first seen is no burst', () => {
+  const store = createSeriesStore()
+  for (let second = 19; second < 80; second++)
+    store.add({ name: 'bytes_total', labels: {}, unit: 'bytes', time: second * 1_000, value: 1e12 + second })
+  const [series] = store.range({ name: 'bytes_total', from: 0, to: 100_000, stepMs: 100_000 })
+  assert.deepEqual(series?.points, [[0, 1]])
+})
+
 test('what has left the raw ring is still there by the minute, without a break where they meet', () => {
   const store = createSeriesStore({ maxSeries: 10, rawPoints: 60, rollups: 100 })
   for (let second = 0; second < 600; second++) store.add(sample(start + second * 1000, second))

@@ -183,12 +183,12 @@ export function createSeriesStore(limits: SeriesLimits = defaultLimits): SeriesS
   }
 }
 
-/** A gauge's minute is its mean; a counter's minute is its last reading, so that increases add up. */
+/** A gauge's minute is its mean; a counter's is its last reading, at the time of that, so that increases add up. */
 function rollUp(series: Series, time: number, value: number): void {
   const minute = Math.floor(time / ROLLUP_MS)
   if (minute !== series.pendingMinute && series.pendingCount > 0) {
-    const rolled = series.counter ? series.lastValue : series.pendingSum / series.pendingCount
-    push(series.rolled, series.pendingMinute * ROLLUP_MS, rolled)
+    if (series.counter) push(series.rolled, series.lastTime, series.lastValue)
+    else push(series.rolled, series.pendingMinute * ROLLUP_MS, series.pendingSum / series.pendingCount)
     series.pendingSum = 0
     series.pendingCount = 0
   }
