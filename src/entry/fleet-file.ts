@@ -1,7 +1,7 @@
-import { readFile } from 'node:fs/promises'
 import { z } from 'zod'
 import { AjnaError, errorKind } from '../foundation/errors/errors.ts'
 import { readIfThere, writeWhole } from '../foundation/files/whole.ts'
+import { identityOfFiles } from '../foundation/tls/identity-files.ts'
 import type { TlsIdentity } from '../foundation/wire/contract.ts'
 import type { PlacedCluster, ResolvedFleet } from '../operations/fleet/contract.ts'
 import type { Home } from './home.ts'
@@ -90,8 +90,5 @@ export async function clusterAddress(
   if (existing?.driver !== 'existing')
     throw new AjnaError(HOME_NOT_SET_UP, `cluster ${name} has no place on this machine`)
   if (existing.tls === null) return { bootstrap: existing.bootstrap }
-  const [ca, cert, key] = await Promise.all(
-    [existing.tls.ca, existing.tls.cert, existing.tls.key].map(path => readFile(path, 'utf8')),
-  )
-  return { bootstrap: existing.bootstrap, tls: { ca: ca!, cert: cert!, key: key! } }
+  return { bootstrap: existing.bootstrap, tls: await identityOfFiles(existing.tls) }
 }

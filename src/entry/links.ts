@@ -1,11 +1,12 @@
 /** The links' journal and the connections to their ends, as this machine's processes get them. */
-import { readFile } from 'node:fs/promises'
 import { AjnaError, errorKind } from '../foundation/errors/errors.ts'
 import { type Journal, openJournal } from '../foundation/journal/journal.ts'
 import { openKafkaLog } from '../foundation/journal/kafka-log.ts'
 import { openCluster } from '../foundation/kafka/admin.ts'
 import type { Logger } from '../foundation/log/log.ts'
+import { identityOfFiles } from '../foundation/tls/identity-files.ts'
 import { identity } from '../foundation/tls/store.ts'
+import type { TlsSource } from '../foundation/wire/contract.ts'
 import { openWire } from '../foundation/wire/wire.ts'
 import { linkPrincipal, type ResolvedFleet } from '../operations/fleet/contract.ts'
 import type { LinkDefinition, LinkEnd } from '../operations/mirror/definition.ts'
@@ -75,13 +76,20 @@ export function connectEnds(home: Home, log: Logger): ConnectEnd {
 export const principalOf = (end: LinkEnd, link: string): string | null =>
   'cluster' in end ? (end.principal ?? linkPrincipal(link)) : null
 
-async function addressOf(home: Home, end: LinkEnd, link: LinkDefinition): Promise<ClusterAddress> {
-  if ('cluster' in end) {
-    const principal = principalOf(end, link.name)!
-    return clusterAddress(await readFleetFile(home), end.cluster, () => identity(home.pki, principal))
+interface EndAddress {
+  readonly bootstrap: readonly string[]
+  /** Read anew at each connection. */
+  readonly tls?: TlsSource
+}
+
+async function addressOf(home: Home, end: LinkEnd, link: LinkDefinition): Promise<EndAddress> {
+  if (!('cluster' in end)) {
+    const { bootstrap, tls } = end
+    return tls === null ? { bootstrap } : { bootstrap, tls: () => identityOfFiles(tls) }
   }
-  const { bootstrap, tls } = end
-  if (tls === null) return { bootstrap }
-  const [ca, cert, key] = await Promise.all([tls.ca, tls.cert, tls.key].map(path => readFile(path, 'utf8')))
-  return { bootstrap, tls: { ca: ca!, cert: cert!, key: key! } }
+  const principal = principalOf(end, link.name)!
+  const now = async (): Promise<ClusterAddress> =>
+    clusterAddress(await readFleetFile(home), end.cluster, () => identity(home.pki, principal))
+  const { bootstrap, tls } = await now()
+  return tls === undefined ? { bootstrap } : { bootstrap, tls: async () => (await now()).tls! }
 }

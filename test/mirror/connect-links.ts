@@ -3,7 +3,7 @@ import type { LinkStatus } from '../../src/operations/mirror/contract.ts'
 import { openLinkRegistry } from '../../src/operations/mirror/links/registry.ts'
 import type { LinkRegistry } from '../../src/operations/mirror/registry.ts'
 import { type ConnectServer, connectServer } from './connect-server.ts'
-import { connectPlainly, createLinksTopic, joinGroup, openLinks } from './group.ts'
+import { connectNamed, createLinksTopic, joinGroup, openLinks } from './group.ts'
 
 export interface ConnectLinks extends AsyncDisposable {
   readonly server: ConnectServer
@@ -19,7 +19,7 @@ export async function connectLinks(bootstrap: readonly string[], signal: AbortSi
   const registry = openLinkRegistry({
     journal,
     ask: async (): Promise<readonly LinkStatus[]> => worker.status(),
-    connect: connectPlainly('connect-links', silentLogger),
+    connect: connectNamed('connect-links', silentLogger),
     now: Date.now,
     log: silentLogger,
     signal: AbortSignal.any([signal, ending.signal]),

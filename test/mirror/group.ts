@@ -7,6 +7,7 @@ import { openKafkaLog } from '../../src/foundation/journal/kafka-log.ts'
 import { openCluster } from '../../src/foundation/kafka/admin.ts'
 import { createLogger, type Logger } from '../../src/foundation/log/log.ts'
 import type { ShardTerms } from '../../src/foundation/shards/contract.ts'
+import { identityOfFiles } from '../../src/foundation/tls/identity-files.ts'
 import type { TlsIdentity } from '../../src/foundation/wire/contract.ts'
 import { openWire } from '../../src/foundation/wire/wire.ts'
 import { kafkaLinkAdmin } from '../../src/operations/mirror/kafka-admin.ts'
@@ -49,13 +50,15 @@ export function openLinks(
   return openJournal({ log: { ...log, [Symbol.asyncDispose]: dispose }, machine: linksMachine })
 }
 
-/** To brokers without TLS, which the definitions name themselves. */
-export const connectPlainly =
+/** To brokers that the definitions name themselves. */
+export const connectNamed =
   (clientId: string, log: Logger): ConnectEnd =>
   async end => {
     if ('cluster' in end) throw new Error(`no cluster is called ${end.cluster} here`)
-    const wire = openWire({ bootstrap: end.bootstrap, clientId, log })
-    const admin = openCluster({ bootstrap: end.bootstrap, clientId, log })
+    const { bootstrap, tls } = end
+    const address = tls === null ? { bootstrap } : { bootstrap, tls: () => identityOfFiles(tls) }
+    const wire = openWire({ ...address, clientId, log })
+    const admin = openCluster({ ...address, clientId, log })
     return {
       wire,
       admin: kafkaLinkAdmin(admin),
@@ -79,7 +82,7 @@ export async function joinGroup(bootstrap: readonly string[], name: string): Pro
     journal,
     name,
     address: `http://${name}.invalid`,
-    connect: connectPlainly(name, log),
+    connect: connectNamed(name, log),
     log,
     signal: AbortSignal.timeout(60_000),
     terms: GROUP_TERMS,

@@ -1,6 +1,6 @@
 import { openCluster } from '../../src/foundation/kafka/admin.ts'
 import { createLogger, type Logger } from '../../src/foundation/log/log.ts'
-import type { TlsIdentity } from '../../src/foundation/wire/contract.ts'
+import type { TlsSource } from '../../src/foundation/wire/contract.ts'
 import { openWire } from '../../src/foundation/wire/wire.ts'
 import {
   type LinkDefinition,
@@ -15,8 +15,8 @@ export interface LinkSetup {
   readonly source: readonly string[]
   readonly target: readonly string[]
   /** Who the link is at either side, where they want to know. */
-  readonly sourceTls?: TlsIdentity
-  readonly targetTls?: TlsIdentity
+  readonly sourceTls?: TlsSource
+  readonly targetTls?: TlsSource
   /** File of what the link keeps. */
   readonly store: string
   /** Without its ends. */
@@ -58,7 +58,7 @@ export async function linkBetween(
   return { ...link, [Symbol.asyncDispose]: dispose }
 }
 
-function sideOf(bootstrap: readonly string[], tls: TlsIdentity | undefined, log: Logger) {
+function sideOf(bootstrap: readonly string[], tls: TlsSource | undefined, log: Logger) {
   const who = { bootstrap, clientId: 'link', ...(tls === undefined ? {} : { tls }) }
   return { wire: openWire({ ...who, log }), admin: openCluster(who) }
 }

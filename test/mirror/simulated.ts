@@ -442,6 +442,7 @@ function simWire(cluster: SimCluster, tick: () => Promise<void>): Wire {
     throw new Error('not simulated')
   }
   return {
+    throttled: () => undefined,
     metadata: missing,
     replicaLogEnds: missing,
     deleteRecords: missing,

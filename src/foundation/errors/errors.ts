@@ -74,7 +74,8 @@ export function describeError(error: unknown): string {
   const parts: string[] = []
   for (let current = error, depth = 0; current !== undefined && current !== null && depth < 6; depth++) {
     const message = current instanceof Error ? current.message || current.name : String(current)
-    if (message !== '' && parts.at(-1) !== message) parts.push(message)
+    // Many a message ends with its cause's.
+    if (message !== '' && parts.at(-1)?.endsWith(message) !== true) parts.push(message)
     current = current instanceof Error ? current.cause : undefined
   }
   return parts.join(': ')

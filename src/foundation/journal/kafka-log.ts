@@ -46,7 +46,7 @@ export function openKafkaLog({ wire, topic, now = Date.now }: KafkaLogOptions): 
     await using stream = wire.fetch({ from: [{ topic, partition: 0, offset: from }], signal })
     let next = from
     for await (const event of stream) {
-      if (event.kind === 'caught-up') continue
+      if (event.kind === 'caught-up' || event.kind === 'unserved' || event.kind === 'served') continue
       if (event.kind !== 'batches') throw unreadable(topic, event)
       // A fetch begins with the batch that holds the offset asked for.
       const records = recordsOf(event.bytes).filter(({ offset }) => offset >= next)
@@ -100,7 +100,9 @@ function recordsOf(bytes: Buffer): LoggedRecord[] {
   return records
 }
 
-function unreadable(topic: string, event: Exclude<FetchEvent, { kind: 'batches' | 'caught-up' }>): Error {
+type Condition = Exclude<FetchEvent, { kind: 'batches' | 'caught-up' | 'unserved' | 'served' }>
+
+function unreadable(topic: string, event: Condition): Error {
   const lost = (what: string) =>
     new AjnaError(JOURNAL_LOG_LOST, `${topic}: ${what}`, { details: { ...event } })
   switch (event.kind) {

@@ -1,5 +1,5 @@
 import { type Logger, silentLogger } from '../log/log.ts'
-import type { TlsIdentity } from '../wire/contract.ts'
+import type { TlsSource } from '../wire/contract.ts'
 import { type AccessAdmin, accessAdmin } from './access.ts'
 import { type Broker, type CallOptions, createCalls } from './calls.ts'
 import { type ConfigAdmin, configAdmin } from './configs.ts'
@@ -13,7 +13,7 @@ export interface OpenOptions {
   /** `host:port`, at least one. */
   readonly bootstrap: readonly string[]
   /** Without it the connections are not encrypted. */
-  readonly tls?: TlsIdentity
+  readonly tls?: TlsSource
   readonly clientId: string
   readonly log?: Logger
   /** Until connected and greeted, ms; default 2,000. */

@@ -9,7 +9,7 @@ import {
 } from '@platformatic/kafka'
 import { AjnaError } from '../errors/errors.ts'
 import type { Logger } from '../log/log.ts'
-import type { TlsIdentity } from '../wire/contract.ts'
+import type { TlsIdentity, TlsSource } from '../wire/contract.ts'
 import { KAFKA_UNSUPPORTED, unreachable } from './errors.ts'
 
 /**
@@ -44,7 +44,7 @@ export function codecs<Args extends unknown[], Response>(
 
 export interface ConnectionSettings {
   readonly clientId: string
-  readonly tls?: TlsIdentity | undefined
+  readonly tls?: TlsSource | undefined
   /** Until connected, TLS and the broker's greeting included, ms. */
   readonly connectTimeoutMs: number
   /** Until answered, ms. What a frozen broker costs. */
@@ -95,7 +95,8 @@ export function createConnections(settings: ConnectionSettings): Connections {
   const ready = new Set<string>()
 
   async function open(to: Address, onClose: () => void): Promise<Link> {
-    const { clientId, tls, connectTimeoutMs, requestTimeoutMs, log } = settings
+    const { clientId, connectTimeoutMs, requestTimeoutMs, log } = settings
+    const tls = await identityNow(settings.tls, to)
     const connection = new Connection(clientId, {
       connectTimeout: connectTimeoutMs,
       requestTimeout: requestTimeoutMs,
@@ -162,6 +163,15 @@ export function createConnections(settings: ConnectionSettings): Connections {
         if (each.status === 'fulfilled') await closeQuietly(each.value.connection)
       }
     },
+  }
+}
+
+async function identityNow(tls: TlsSource | undefined, to: Address): Promise<TlsIdentity | undefined> {
+  if (typeof tls !== 'function') return tls
+  try {
+    return await tls()
+  } catch (error) {
+    throw unreachable(addressText(to), error)
   }
 }
 

@@ -19,6 +19,7 @@ import {
   TLS_CERT_UNREADABLE,
   TLS_PRINCIPAL_INVALID,
 } from './errors.ts'
+import { identityOfFiles } from './identity-files.ts'
 import { ensureCertificate, inspectStore, renew } from './renew.ts'
 import { caPaths, identity, readCertificate, storePaths } from './store.ts'
 
@@ -282,3 +283,28 @@ async function handshake(
     listener.close()
   }
 }
+
+test('files that somebody else keeps are an identity as they are now, or what is the matter with which is said', async t => {
+  const authority = await newAuthority(t)
+  await issueCertificate(authority, { principal: 'admin', site: 'edge' })
+  await issueCertificate(authority, { principal: 'other', site: 'edge' })
+  const { ca, cert, key } = storePaths(authority.pki, 'admin')
+  const files = { ca, cert, key }
+  const { identity: stored } = await readCertificate(authority.pki, 'admin')
+  assert.equal((await identityOfFiles(files)).key.trim(), stored.key.trim())
+  const refused = async (change: Partial<typeof files>, kind: ErrorKind, message: RegExp, now?: number) =>
+    assert.rejects(identityOfFiles({ ...files, ...change }, now), error => {
+      assert.ok(isAjnaError(error, kind), String(error))
+      assert.match(error.message, message)
+      return true
+    })
+  const garbage = join(authority.pki, 'garbage.pem')
+  await writeFile(garbage, 'no certificate')
+  for (const which of ['ca', 'cert', 'key'] as const) {
+    await refused({ [which]: `${garbage}.not` }, TLS_CERT_MISSING, /there is no .*garbage\.pem\.not/)
+    await refused({ [which]: garbage }, TLS_CERT_UNREADABLE, /garbage\.pem cannot be used/)
+  }
+  await refused({ key: storePaths(authority.pki, 'other').key }, TLS_CERT_MISMATCH, /not the certificate of/)
+  await refused({}, TLS_CERT_EXPIRED, /it ended 2/, Date.now() + 400 * dayMs)
+  await refused({}, TLS_CERT_EXPIRED, /it begins 2/, Date.now() - dayMs)
+})

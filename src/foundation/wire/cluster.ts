@@ -5,7 +5,7 @@ import { type Logger, silentLogger } from '../log/log.ts'
 import { classify } from './api-errors.ts'
 import { abortable, hedged, pause } from './backoff.ts'
 import { type Connection, connect, type SendOptions } from './connection.ts'
-import type { TopicMetadata, WireOptions } from './contract.ts'
+import type { Throttled, TopicMetadata, WireOptions } from './contract.ts'
 import { BROKER_UNREACHABLE, WIRE_CLOSED } from './errors.ts'
 import type { Message } from './requests/message.ts'
 import { type MetadataResponse, type MetadataTopic, metadata } from './requests/metadata.ts'
@@ -53,6 +53,7 @@ export class Cluster {
   #brokers: ReadonlyMap<number, Address> = new Map()
   readonly #metadata = remembering(metadata)
   #learned: MetadataResponse | undefined
+  #throttled: Throttled | undefined
   #refreshing: Promise<unknown> = Promise.resolve()
   #queuedRefresh: { readonly topics: Set<string>; readonly done: Promise<void> } | undefined
 
@@ -61,6 +62,11 @@ export class Cluster {
     this.#bootstrap = options.bootstrap.map(parseAddress)
     this.requestTimeoutMs = options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS
     this.log = options.log ?? silentLogger
+  }
+
+  /** The last that a broker said of holding this client back. */
+  get throttled(): Throttled | undefined {
+    return this.#throttled
   }
 
   topic(name: string): TopicState | undefined {
@@ -177,7 +183,10 @@ export class Cluster {
     if (open !== undefined) return open
     const { clientId, tls, connectTimeoutMs = CONNECT_TIMEOUT_MS } = this.#options
     const { requestTimeoutMs } = this
-    const options = { ...address, tls, clientId, connectTimeoutMs, requestTimeoutMs, allocate }
+    const onThrottle = (ms: number): void => {
+      this.#throttled = { ms, until: Date.now() + ms }
+    }
+    const options = { ...address, tls, clientId, connectTimeoutMs, requestTimeoutMs, allocate, onThrottle }
     const opening = connect(options, this.#closing.signal)
     this.#connections.set(key, opening)
     const forget = (): void => {
@@ -246,7 +255,7 @@ export class Cluster {
       const reasons =
         error instanceof AggregateError ? error.errors.map(describeError) : [describeError(error)]
       const message = `none of ${this.#candidates().map(printAddress).join(', ')} answers: ${reasons.join('; ')}`
-      throw new AjnaError(BROKER_UNREACHABLE, message, { cause: error })
+      throw new AjnaError(BROKER_UNREACHABLE, message)
     }
   }
 

@@ -216,3 +216,51 @@ test('an abort ends an attempt to connect', async () => {
   giveUp.abort(new Error('changed my mind'))
   await assert.rejects(opening, /changed my mind/)
 })
+
+/** To a request without topics. */
+const producedBody = (throttleMs: number): Buffer =>
+  new ByteWriter().uvarint(1).int32(throttleMs).noTaggedFields().finish()
+
+test('what a broker holds back by a quota does not time out, and nothing more is sent to it meanwhile', async () => {
+  const heldMs = 900
+  let asked = 0
+  let heldUntil = 0
+  const tooEarly: number[] = []
+  await using broker = await fakeBroker(
+    afterHandshake(async () => {
+      const now = performance.now()
+      if (++asked === 1) heldUntil = now + heldMs
+      else if (asked > 2 && now < heldUntil) tooEarly.push(heldUntil - now)
+      // As a broker does it: it answers at once, and then reads nothing more for a while (KIP-219).
+      else await new Promise(resolve => setTimeout(resolve, Math.max(0, heldUntil - now)))
+      return producedBody(asked === 1 ? heldMs : 0)
+    }),
+  )
+  const told: number[] = []
+  const connection = await open(broker.port, { requestTimeoutMs: 400, onThrottle: ms => told.push(ms) })
+  const send = () => connection.send(produce, { timeoutMs: 1, topics: [] })
+  const [first, underWay] = [send(), send()]
+  await first
+  await Promise.all([underWay, send()])
+  assert.deepEqual([told, tooEarly, asked], [[heldMs], [], 3])
+  connection.close()
+})
+
+test('who this side is is asked at each connection, and that nobody can say is said', async () => {
+  await using broker = await fakeBroker(() => 'silence')
+  let asked = 0
+  const tls = async () => {
+    throw new Error(`asked ${++asked} times`)
+  }
+  for (const times of [1, 2])
+    await assert.rejects(open(broker.port, { tls }), ({ code, cause }) => {
+      assert.equal(code, BROKER_UNREACHABLE.code)
+      assert.match(String(cause), new RegExp(`asked ${times} times`))
+      return true
+    })
+  const garbage = { ca: 'x', cert: 'y', key: 'z' }
+  await assert.rejects(open(broker.port, { tls: garbage }), {
+    code: BROKER_UNREACHABLE.code,
+    message: /certificate or the key cannot be used/,
+  })
+})

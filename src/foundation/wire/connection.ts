@@ -6,8 +6,15 @@
 import type { Socket } from 'node:net'
 import { AjnaError, describeError } from '../errors/errors.ts'
 import { ByteReader, ByteWriter } from './bytes.ts'
-import type { TlsIdentity } from './contract.ts'
-import { API_UNSUPPORTED, CONNECTION_LOST, REQUEST_TIMED_OUT, WIRE_CLOSED, WIRE_MALFORMED } from './errors.ts'
+import type { TlsIdentity, TlsSource } from './contract.ts'
+import {
+  API_UNSUPPORTED,
+  BROKER_UNREACHABLE,
+  CONNECTION_LOST,
+  REQUEST_TIMED_OUT,
+  WIRE_CLOSED,
+  WIRE_MALFORMED,
+} from './errors.ts'
 import { FrameAssembler } from './frames.ts'
 import { apiVersions } from './requests/api-versions.ts'
 import type { Message } from './requests/message.ts'
@@ -16,7 +23,7 @@ import { openSocket } from './socket.ts'
 export interface ConnectionOptions {
   readonly host: string
   readonly port: number
-  readonly tls?: TlsIdentity | undefined
+  readonly tls?: TlsSource | undefined
   readonly clientId: string
   /** For TCP and TLS. */
   readonly connectTimeoutMs: number
@@ -26,6 +33,8 @@ export interface ConnectionOptions {
   readonly maxFrameBytes?: number
   /** Bytes of requests sent and not yet answered; above it, requests wait in line. Default 8 MiB. */
   readonly maxInFlightBytes?: number
+  /** Told each time the broker holds this client back by a quota, and for how long, ms. */
+  readonly onThrottle?: ((ms: number) => void) | undefined
   /** Memory for large responses; fresh memory by default. */
   readonly allocate?: ((size: number) => Buffer) | undefined
 }
@@ -39,6 +48,8 @@ const DEFAULT_MAX_FRAME_BYTES = 100 * 1024 * 1024
 const DEFAULT_MAX_IN_FLIGHT_BYTES = 8 * 1024 * 1024
 const CLIENT_SOFTWARE = { clientName: 'ajna', clientVersion: '0.1.0' }
 const UNSUPPORTED_VERSION = 35
+/** Above it, a broker's word on how long it holds a client back is not believed. */
+const MAX_THROTTLE_MS = 60_000
 const REQUEST_HEADER_BYTES = 64
 
 interface Pending {
@@ -46,7 +57,8 @@ interface Pending {
   readonly what: string
   readonly parts: readonly Buffer[]
   readonly size: number
-  readonly timer: NodeJS.Timeout
+  readonly timeoutMs: number
+  timer: NodeJS.Timeout
   readonly answer: (body: ByteReader) => void
   readonly fail: (error: unknown) => void
 }
@@ -79,6 +91,9 @@ export class Connection {
   #inFlightBytes = 0
   #nextCorrelationId = 1
   #closedBy: AjnaError | undefined
+  /** Until then the broker reads nothing more of this connection (KIP-219); by `performance.now()`. */
+  #throttledUntil = 0
+  #throttling: NodeJS.Timeout | undefined
 
   private constructor(options: ConnectionOptions) {
     this.#options = options
@@ -88,7 +103,8 @@ export class Connection {
 
   static async open(options: ConnectionOptions, signal?: AbortSignal): Promise<Connection> {
     const connection = new Connection(options)
-    const { host, port, tls, connectTimeoutMs } = options
+    const { host, port, connectTimeoutMs } = options
+    const tls = await identityNow(options)
     const maxFrameBytes = options.maxFrameBytes ?? DEFAULT_MAX_FRAME_BYTES
     const frames = new FrameAssembler(maxFrameBytes, frame => connection.#receive(frame), options.allocate)
     const onread = {
@@ -161,6 +177,7 @@ export class Connection {
             { cause: reason },
           )
     this.#socket?.destroy()
+    clearTimeout(this.#throttling)
     const lost = [...this.#inFlight.splice(0), ...this.#waiting.splice(0)]
     this.#inFlightBytes = 0
     for (const pending of lost) pending.fail(this.#closedBy)
@@ -169,7 +186,7 @@ export class Connection {
 
   #adopt(socket: Socket): void {
     this.#socket = socket
-    socket.on('error', error => this.close(error))
+    socket.on('error', error => this.close(refusedCertificate(error) ?? error))
     socket.on('end', () => this.close(new Error('the broker closed it')))
     socket.on('close', () => this.close(new Error('the socket closed')))
     if (socket.destroyed) this.close(new Error('the socket closed'))
@@ -198,11 +215,12 @@ export class Connection {
       what: message.name,
       parts: [header, ...body],
       size: header.readInt32BE(0),
-      timer: setTimeout(() => this.#expire(pending, timeoutMs), timeoutMs),
+      timeoutMs,
+      timer: setTimeout(() => this.#expire(pending), timeoutMs + this.#throttledMs()),
       answer: reader => {
         settle()
         if (message !== (apiVersions as unknown)) reader.taggedFields()
-        resolve(message.parse(reader, version))
+        resolve(message.parse(reader, version, ms => this.#throttle(ms)))
       },
       fail: error => {
         settle()
@@ -218,6 +236,14 @@ export class Connection {
   #sendWaiting(): void {
     const socket = this.#socket
     if (socket === undefined) return
+    const throttledMs = this.#throttledMs()
+    if (throttledMs > 0) {
+      this.#throttling ??= setTimeout(() => {
+        this.#throttling = undefined
+        this.#sendWaiting()
+      }, throttledMs)
+      return
+    }
     while (this.#waiting.length > 0) {
       const next = this.#waiting[0]!
       if (this.#inFlight.length > 0 && this.#inFlightBytes + next.size > this.#maxInFlightBytes) return
@@ -230,7 +256,24 @@ export class Connection {
     }
   }
 
-  #expire(pending: Pending, timeoutMs: number): void {
+  #throttledMs(): number {
+    return Math.max(0, Math.ceil(this.#throttledUntil - performance.now()))
+  }
+
+  /** The broker answers nothing more for so long: the time of what waits for an answer begins then. */
+  #throttle(saidMs: number): void {
+    if (saidMs <= 0) return
+    const ms = Math.min(saidMs, MAX_THROTTLE_MS)
+    this.#throttledUntil = Math.max(this.#throttledUntil, performance.now() + ms)
+    for (const pending of [...this.#inFlight, ...this.#waiting]) {
+      clearTimeout(pending.timer)
+      pending.timer = setTimeout(() => this.#expire(pending), pending.timeoutMs + this.#throttledMs())
+    }
+    this.#options.onThrottle?.(ms)
+  }
+
+  #expire(pending: Pending): void {
+    const { timeoutMs } = pending
     const error = new AjnaError(
       REQUEST_TIMED_OUT,
       `${this.address} did not answer ${pending.what} within ${timeoutMs} ms`,
@@ -273,6 +316,26 @@ export class Connection {
       this.close(error)
     }
     return !this.closed
+  }
+}
+
+/** What a broker's TLS alert means, where it is about this side's certificate (in TLS 1.3 it comes after the handshake). */
+function refusedCertificate(error: Error & { readonly code?: string }): Error | undefined {
+  const alert = /^ERR_SSL_.*ALERT_((?:BAD_|UNSUPPORTED_)?CERTIFICATE(?:_\w+)?|UNKNOWN_CA)$/.exec(
+    error.code ?? '',
+  )?.[1]
+  if (alert === undefined) return undefined
+  const word = alert.toLowerCase().replaceAll('_', ' ')
+  return new Error(`the broker does not accept this side's certificate (${word})`)
+}
+
+async function identityNow({ host, port, tls }: ConnectionOptions): Promise<TlsIdentity | undefined> {
+  if (typeof tls !== 'function') return tls
+  try {
+    return await tls()
+  } catch (cause) {
+    const message = `${host}:${port}: no certificate to connect with`
+    throw new AjnaError(BROKER_UNREACHABLE, message, { cause, details: { host, port, tls: true } })
   }
 }
 

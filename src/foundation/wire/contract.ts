@@ -13,11 +13,14 @@ export interface TlsIdentity {
   readonly key: string
 }
 
+/** A function is asked at each new connection: files that have changed are taken up without a restart. */
+export type TlsSource = TlsIdentity | (() => Promise<TlsIdentity>)
+
 export interface WireOptions {
   /** `host:port`, at least one. */
   readonly bootstrap: readonly string[]
   readonly clientId: string
-  readonly tls?: TlsIdentity
+  readonly tls?: TlsSource
   /** Default 2,000. */
   readonly connectTimeoutMs?: number
   /** Per request, from queued to answered; default 4,000. A frozen broker costs this long. */
@@ -89,6 +92,11 @@ export interface FetchOptions {
   readonly maxPartitionBytes?: number
   readonly maxBytes?: number
   readonly minBytes?: number
+  /**
+   * A partition that no broker has served for so long, ms, is said to be `unserved`, and when one does again, `served`;
+   * default: neither is said. It is tried on all the time.
+   */
+  readonly noticeAfterMs?: number
   /** Checksums of batches are verified unless false. */
   readonly verifyCrc?: boolean
   /** Uses the memory of answers again (see `FetchedBatches.bytes`): for whoever moves much; it saves more than half the CPU. */
@@ -98,7 +106,7 @@ export interface FetchOptions {
 
 /**
  * What a fetch stream yields: data, or a partition's condition that its reader must decide upon. After a condition the
- * partition is no longer fetched until `reposition`.
+ * partition is no longer fetched until `reposition`; `unserved` and `served` are no conditions, only said.
  */
 export type FetchEvent =
   | ({ readonly kind: 'batches' } & FetchedBatches)
@@ -129,6 +137,8 @@ export type FetchEvent =
       readonly offset: number
       readonly error: Error
     }
+  | { readonly kind: 'unserved'; readonly topic: string; readonly partition: number; readonly reason: string }
+  | { readonly kind: 'served'; readonly topic: string; readonly partition: number }
   /** The broker will not serve it: not authorised, most likely. */
   | { readonly kind: 'refused'; readonly topic: string; readonly partition: number; readonly error: Error }
 
@@ -211,7 +221,17 @@ export interface PositionedAppender {
   ): Promise<readonly PositionedResult[]>
 }
 
+/** That brokers hold a client back by a quota of theirs. */
+export interface Throttled {
+  /** How long they last said they would, ms. */
+  readonly ms: number
+  /** When that ends, or ended; ms since the epoch. */
+  readonly until: number
+}
+
 export interface Wire extends AsyncDisposable {
+  /** Undefined: no broker has done so yet. */
+  throttled(): Throttled | undefined
   metadata(topics: readonly string[] | 'all', signal: AbortSignal): Promise<readonly TopicMetadata[]>
   listOffsets(
     queries: readonly { readonly topic: string; readonly partition: number; readonly at: OffsetAt }[],

@@ -383,3 +383,29 @@ test('recycled memory is not written to while its batches are held', async () =>
   await take(recycling, 12, each => each.kind === 'batches' && buffers.add(each.bytes.buffer))
   assert.ok(buffers.size <= held.length, 'memory that was released is used again')
 })
+
+test('that no broker serves a partition is said after a while, if wanted, and that one does again', async () => {
+  await using cluster = await fakeTopicCluster(1, ({ key }) => {
+    assert.equal(key, FETCH)
+    return fetchedBody(cluster.topic.id, [{ partition: 0, highWatermark: 11, records: batch(10) }])
+  })
+  cluster.topic.leader = -1
+  await using wire = openWire({ bootstrap: [cluster.broker.address], clientId: 'test' })
+  await using stream = wire.fetch({
+    from: [{ topic: TOPIC, partition: 0, offset: 10 }],
+    maxWaitMs: 10,
+    noticeAfterMs: 200,
+    signal: AbortSignal.timeout(20_000),
+  })
+  const events = await take(stream, 3, event => {
+    if (event.kind === 'unserved') Object.assign(cluster.topic, { leader: 1, leaderEpoch: 4 })
+  })
+  assert.deepEqual(
+    events.map(event => [event.kind, 'reason' in event ? event.reason : '']),
+    [
+      ['unserved', 'the partition has no leader'],
+      ['served', ''],
+      ['batches', ''],
+    ],
+  )
+})

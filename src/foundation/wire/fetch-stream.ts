@@ -33,6 +33,7 @@ const MIN_BATCHES = 4
 /** A topic that was just created is not known to every broker at once. */
 const GONE_AFTER_MS = 5_000
 const UNKNOWN_TOPIC_OR_PARTITION = 3
+const NO_LEADER = 'the partition has no leader'
 /** What an answer holds besides records: some 60 bytes a partition. */
 const ANSWER_OVERHEAD_BYTES = 256 * 1024
 /** The broker forgot the session: begin another. */
@@ -64,6 +65,10 @@ interface Reader {
   maxBytes: number
   /** The offset at which a corrupt batch was seen once already. */
   corruptAt: number
+  /** Since when no broker has served it, ms since the epoch; 0: one does. */
+  unservedSince: number
+  /** Whether that was said. */
+  noticed: boolean
 }
 
 /** One broker that is fetched from, and what is read there. */
@@ -130,6 +135,7 @@ export class LeaderFetchStream implements FetchStream {
     this.#readers.set(key, reader)
     Object.assign(reader, { position: offset, delivered: offset, lastEpoch, end: -1, topicId: '' })
     Object.assign(reader, { active: true, failures: 0, corruptAt: -1, generation: reader.generation + 1 })
+    Object.assign(reader, { unservedSince: Date.now(), noticed: false })
     this.#lost.add(reader)
     this.#active++
     this.#behind++
@@ -247,9 +253,29 @@ export class LeaderFetchStream implements FetchStream {
     leaveSource(reader)
     this.#lost.add(reader)
     reader.failures++
+    this.#noticeUnserved(reader, reason)
     const { topic, partition, position, failures } = reader
     this.#cluster.log.debug({ topic, partition, position, failures, reason }, 'fetch: looking for the leader')
     void this.#findLeaders()
+  }
+
+  #noticeUnserved(reader: Reader, reason: string): void {
+    const { noticeAfterMs } = this.#options
+    const now = Date.now()
+    if (reader.unservedSince === 0) reader.unservedSince = now
+    if (noticeAfterMs === undefined || reader.noticed || now - reader.unservedSince < noticeAfterMs) return
+    reader.noticed = true
+    const { topic, partition } = reader
+    this.#push({ kind: 'unserved', topic, partition, reason }, reader)
+  }
+
+  #isServed(reader: Reader): void {
+    reader.failures = 0
+    reader.unservedSince = 0
+    if (!reader.noticed) return
+    reader.noticed = false
+    const { topic, partition } = reader
+    this.#push({ kind: 'served', topic, partition }, reader)
   }
 
   /** Runs while some active reader has no broker to be fetched from. */
@@ -263,13 +289,16 @@ export class LeaderFetchStream implements FetchStream {
         const lost = [...this.#lost]
         const failures = lost.reduce((fewest, reader) => Math.min(fewest, reader.failures), lost[0]!.failures)
         await pause(backoffMs(failures), this.#signal)
+        let why = NO_LEADER
         try {
           await this.#cluster.refresh(new Set(lost.map(reader => reader.topic)), this.#signal)
         } catch (error) {
           if (this.#signal.aborted) return
+          why = describeError(error)
           this.#cluster.log.warn({ reason: describeError(error) }, 'fetch: no broker answers')
         }
         for (const reader of lost) if (this.#lost.has(reader)) this.#place(reader)
+        for (const reader of lost) if (this.#lost.has(reader)) this.#noticeUnserved(reader, why)
         // Only now, so that a broker is asked for all it leads at once.
         for (const source of this.#sources.values()) this.#run(source)
       }
@@ -465,7 +494,7 @@ export class LeaderFetchStream implements FetchStream {
     const offsets = { firstOffset, nextOffset, highWatermark, lastStableOffset, logStartOffset }
     reader.position = nextOffset
     reader.lastEpoch = data.lastEpoch
-    reader.failures = 0
+    this.#isServed(reader)
     this.#fit(reader, reader.source!, data.largestBatchBytes)
     this.#want(reader, reader.source!)
     this.#updateEnd(reader, reader.delivered, this.#endOf(answer))
@@ -477,7 +506,7 @@ export class LeaderFetchStream implements FetchStream {
     const { topic, partition, position } = reader
     switch (verdict.kind) {
       case 'data':
-        reader.failures = 0
+        this.#isServed(reader)
         if (reader.source !== undefined && verdict.data.largestBatchBytes > reader.maxBytes) {
           // Not even one batch was whole: it was asked for too little.
           this.#fit(reader, reader.source, verdict.data.largestBatchBytes)
@@ -574,6 +603,8 @@ function newReader(topic: string, partition: number): Reader {
     end: -1,
     maxBytes: 0,
     corruptAt: -1,
+    unservedSince: 0,
+    noticed: false,
   }
 }
 

@@ -123,6 +123,10 @@ export async function* follow(
       case 'batches':
       case 'caught-up':
         return event
+      // Not asked for.
+      case 'unserved':
+      case 'served':
+        return undefined
       case 'out-of-range': {
         const { topic, partition, position, logStartOffset, highWatermark } = event
         const behind = position < logStartOffset

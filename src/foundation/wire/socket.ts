@@ -24,7 +24,7 @@ export function openSocket(options: SocketOptions, signal?: AbortSignal): Promis
   const { host, port, tls, timeoutMs } = options
   const { promise, resolve, reject } = Promise.withResolvers<Socket>()
   signal?.throwIfAborted()
-  const socket = tls === undefined ? openTcp(options) : openTls(options, tls)
+  const socket = openEither(options)
   const fail = (why: string, cause?: unknown): void => {
     const message = `${host}:${port}: ${why}`
     reject(
@@ -49,6 +49,18 @@ export function openSocket(options: SocketOptions, signal?: AbortSignal): Promis
   socket.once('close', onClose)
   signal?.addEventListener('abort', onAbort, { once: true })
   return promise.finally(settle)
+}
+
+/** PEM texts that are none show here. @throws AjnaError BROKER_UNREACHABLE */
+function openEither(options: SocketOptions): Socket {
+  const { host, port, tls } = options
+  if (tls === undefined) return openTcp(options)
+  try {
+    return openTls(options, tls)
+  } catch (cause) {
+    const message = `${host}:${port}: the certificate or the key cannot be used`
+    throw new AjnaError(BROKER_UNREACHABLE, message, { cause, details: { host, port, tls: true } })
+  }
 }
 
 function openTcp({ host, port, onread }: SocketOptions): Socket {

@@ -27,6 +27,7 @@ export function openWire(options: WireOptions): Wire {
   let lanes = 0
 
   return {
+    throttled: () => cluster.throttled,
     metadata: (topics, signal) => topicMetadata(cluster, topics, signal),
     listOffsets: (queries, signal) => listOffsetsOfLeaders(cluster, queries, signal),
     replicaLogEnds: (node, partitions, signal) => logEnds(cluster, node, partitions, signal),

@@ -2,6 +2,7 @@
 import { AjnaError } from '../../foundation/errors/errors.ts'
 import type { Logger } from '../../foundation/log/log.ts'
 import type { PositionedAppender, Wire } from '../../foundation/wire/contract.ts'
+import { asked } from './asked.ts'
 import type { HaltReason, KeptLink, MissingRange } from './contract.ts'
 import { type Begin, type BeginPolicy, decideBegin, type Range } from './decide.ts'
 import { LINK_BATCH_REFUSED } from './errors.ts'
@@ -91,19 +92,21 @@ async function lookAtBoth(
 ): Promise<{ begin: Begin; sequence: number; epoch: number }> {
   const { topic, partition } = lane
   const { source, policy, kept } = context
-  const target = await lookAtTarget(targetOf(context, lane), signal)
+  const target = await asked('target', lookAtTarget(targetOf(context, lane), signal))
   // The source last: what it had when the target was looked at, it has still, or retention took it.
   const queries = [
     { topic, partition, at: 'earliest' as const },
     { topic, partition, at: 'latest' as const },
   ]
-  const [earliest, latest] = await source.listOffsets(queries, signal)
+  const [earliest, latest] = await asked('source', source.listOffsets(queries, signal))
   const facts = { logStart: earliest!.offset, end: latest!.offset }
   const copied = target.lastCopy
-  const tail = copied && (await sourceRecord(source, { topic, partition, offset: copied.offset }, signal))
+  const tail =
+    copied &&
+    (await asked('source', sourceRecord(source, { topic, partition, offset: copied.offset }, signal)))
   const isOther = tail?.crc !== undefined && tail.crc !== copied?.crc
   const rewrittenAt = isOther ? copied?.offset : undefined
-  const [original] = await source.metadata([topic], signal)
+  const [original] = await asked('source', source.metadata([topic], signal))
   const recreated = recreation(context, lane, original?.id)
   if (recreated !== undefined) return { begin: recreated, sequence: 0, epoch: -1 }
   Object.assign(lane, { sourceStart: facts.logStart, sourceEnd: facts.end, targetEnd: target.end })

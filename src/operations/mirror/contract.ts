@@ -55,11 +55,17 @@ export interface LinkTopic {
 
 /** What a link needs done at a cluster besides moving records. Failures throw. */
 export interface LinkAdmin {
-  /** Settings of topics' own (not inherited ones), by topic. Topics that do not exist are left out. */
+  /**
+   * Settings of topics' own (not inherited ones), by topic. Topics that do not exist are left out.
+   *
+   * @throws AjnaError LINK_TOPIC_REFUSED when some may not be looked at: their names are its `topics`
+   */
   settings(
     topics: readonly string[],
     signal: AbortSignal,
   ): Promise<ReadonlyMap<string, Readonly<Record<string, string>>>>
+  /** How large a batch of the topic may be, bytes, whoever set it; null: the cluster does not say. */
+  maxMessageBytes(topic: string, signal: AbortSignal): Promise<number | null>
   /** Creates a topic; one that exists already is no failure. */
   createTopic(topic: LinkTopic, signal: AbortSignal): Promise<void>
   /** @param total partitions in all afterwards */

@@ -22,13 +22,23 @@ const MAX_FETCH_BYTES = 4 * 1024 * 1024
 const MAX_WAITING_BYTES = 16 * 1024 * 1024
 const MAX_CALLS = 4
 const MAX_CALL_BYTES = 4 * 1024 * 1024
+/** A partition that no broker of the source serves for so long says so: leaders that move are found sooner. */
+const UNSERVED_MS = 5_000
 /** Lanes that a limit holds back are looked at no oftener. */
 const MIN_HELD_MS = 5
+
+export interface Refusal {
+  readonly reason: string
+  /** The batch is larger than the target takes. */
+  readonly tooLarge: boolean
+}
 
 /** What the data path reports; each may call back into it. */
 export interface CopyEvents {
   /** The target's answer, or the source's, leaves a doubt: both logs have to be looked at again. */
-  doubt(lane: Lane, reason: string, state?: 'waiting' | 'blocked'): void
+  doubt(lane: Lane, reason: string): void
+  /** Somebody has to allow or fix something. */
+  blocked(lane: Lane, refusal: Refusal): void
   /** Somebody has to decide. */
   halt(lane: Lane, halted: HaltReason, reason: string): void
   recreated(topic: string, oldId: string, newId: string): void
@@ -90,6 +100,7 @@ export class CopyPath {
       isolation: 'read_committed',
       maxBytes: MAX_FETCH_BYTES,
       recycle: true,
+      noticeAfterMs: UNSERVED_MS,
       signal,
     })
   }
@@ -189,7 +200,15 @@ export class CopyPath {
         this.#events.halt(lane, 'source-corrupt', `offset ${event.offset}: ${describeError(event.error)}`)
         return
       case 'refused':
-        this.#events.doubt(lane, describeError(event.error))
+        this.#events.blocked(lane, {
+          reason: `the source refuses to be read: ${describeError(event.error)}`,
+          tooLarge: false,
+        })
+        return
+      case 'unserved':
+      case 'served':
+        lane.unserved = event.kind === 'served' ? '' : `the source does not serve it: ${event.reason}`
+        lane.settle(Date.now())
         return
       default:
         event satisfies never
@@ -303,7 +322,10 @@ export class CopyPath {
         break
       case 'unavailable':
         lane.failures++
-        this.#events.doubt(lane, result.reason)
+        this.#events.doubt(
+          lane,
+          `the target does not take the batch at offset ${op.offset}: ${result.reason}`,
+        )
         break
       case 'displaced':
         this.#events.halt(
@@ -314,11 +336,10 @@ export class CopyPath {
         break
       case 'rejected':
         lane.failures++
-        this.#events.doubt(
-          lane,
-          `the target refuses the batch at offset ${op.offset}: ${result.name}`,
-          'blocked',
-        )
+        this.#events.blocked(lane, {
+          reason: `the target refuses the batch at offset ${op.offset} (${op.batch.length} bytes): ${result.name}`,
+          tooLarge: result.name === 'MESSAGE_TOO_LARGE',
+        })
         break
       default:
         result satisfies never

@@ -285,6 +285,18 @@ test('a copy takes times and bytes as they come, whatever its source is set to',
   assert.deepEqual(settingsToChange(own, { ...copy, 'retention.ms': '5' }), { 'retention.ms': '1000' })
 })
 
+test('who allows larger batches in a copy keeps that, who allows too small ones does not', () => {
+  const limit = (source: string | undefined, target: string | undefined) => {
+    const own = source === undefined ? {} : { 'max.message.bytes': source }
+    const ours = { ...copySettings({}), ...(target === undefined ? {} : { 'max.message.bytes': target }) }
+    return settingsToChange(own, ours)['max.message.bytes']
+  }
+  assert.equal(limit('2000000', undefined), '2000000')
+  assert.equal(limit('2000000', '1000'), '2000000')
+  assert.equal(limit('2000000', '3000000'), undefined)
+  assert.equal(limit(undefined, '3000000'), undefined)
+})
+
 test('a copy that becomes an original gets back what only copies may not have', () => {
   const own = { 'compression.type': 'zstd', 'compression.zstd.level': '5', 'retention.ms': '1000' }
   assert.deepEqual(settingsOfOriginal(own), {

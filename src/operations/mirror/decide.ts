@@ -204,6 +204,9 @@ export function settingsOfOriginal(source: Readonly<Record<string, string>>): Re
   return Object.fromEntries(names.map(name => [name, source[name] ?? null]))
 }
 
+/** A copy may take larger batches than its source does, never only smaller ones: who raised the limit of a copy keeps it. */
+const SIZE_LIMIT = 'max.message.bytes'
+
 /** What to change at the target; null takes a setting back to its default. */
 export function settingsToChange(
   source: Readonly<Record<string, string>>,
@@ -215,5 +218,7 @@ export function settingsToChange(
   for (const name of Object.keys(target)) {
     if (wanted[name] === undefined && !LOCAL_SETTINGS.has(name)) changes[name] = null
   }
+  if (target[SIZE_LIMIT] !== undefined && Number(target[SIZE_LIMIT]) >= Number(wanted[SIZE_LIMIT] ?? 0))
+    delete changes[SIZE_LIMIT]
   return changes
 }

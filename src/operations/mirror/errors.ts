@@ -33,8 +33,14 @@ export const LINK_REBUILD_FAILED = errorKind(
 
 export const LINK_TARGET_UNSETTLED = errorKind(
   'LINK_TARGET_UNSETTLED',
-  "A partition's log at the target keeps growing, or is not replicated, while a link wants to know where it ends.",
-  'Nothing, when it passes. If it persists, something else writes to the copy, or its replicas do not follow.',
+  "A partition's log at the target has no leader, keeps growing, or is not replicated, while a link wants to know where it ends.",
+  'Nothing, when it passes. If it persists, look at the brokers and disks that hold its replicas, or for what else writes to the copy.',
+)
+
+export const LINK_END_SILENT = errorKind(
+  'LINK_END_SILENT',
+  'One end of a link does not answer, or refuses, what the link has to know of it.',
+  'The cause says which broker, and why. The link tries on, and reads its certificates anew each time: nothing needs a restart.',
 )
 
 export const LINK_BATCH_REFUSED = errorKind(

@@ -1,5 +1,6 @@
 import { AjnaError } from '../../foundation/errors/errors.ts'
 import type { ClusterAdmin } from '../../foundation/kafka/admin.ts'
+import type { DescribedConfig } from '../../foundation/kafka/configs.ts'
 import { refusalOf } from '../../foundation/kafka/errors.ts'
 import type { LinkAdmin } from './contract.ts'
 import { LINK_TOPIC_REFUSED } from './errors.ts'
@@ -18,15 +19,26 @@ export function kafkaLinkAdmin(cluster: Cluster): LinkAdmin {
         { signal },
       )
       const settings = new Map<string, Record<string, string>>()
-      for (const { resource, entries, error } of described) {
+      const hidden: DescribedConfig[] = []
+      for (const each of described) {
+        const { resource, entries, error } = each
         if (error !== null) {
           if (refusalOf(error) === 'UNKNOWN_TOPIC_OR_PARTITION') continue
-          throw refused(resource.name, error)
+          hidden.push(each)
+          continue
         }
         const own = [...entries.values()].filter(({ source, value }) => source === 'own' && value !== null)
         settings.set(resource.name, Object.fromEntries(own.map(({ name, value }) => [name, value!])))
       }
-      return settings
+      const [first] = hidden
+      if (first === undefined) return settings
+      const names = hidden.map(({ resource }) => resource.name)
+      throw refused(first.resource.name, first.error!, names)
+    },
+    async maxMessageBytes(name, signal) {
+      const [described] = await cluster.describeConfigs([{ kind: 'topic', name }], { signal })
+      const value = described?.entries.get('max.message.bytes')?.value ?? null
+      return value === null ? null : Number(value)
     },
     async createTopic({ name, partitions, replicationFactor, config }, signal) {
       const [outcome] = await cluster.createTopics(
@@ -54,6 +66,7 @@ export function kafkaLinkAdmin(cluster: Cluster): LinkAdmin {
 
 const ABSENT: ReadonlySet<string> = new Set(['UNKNOWN_TOPIC_OR_PARTITION', 'UNKNOWN_TOPIC_ID'])
 
-function refused(topic: string, cause: AjnaError): AjnaError {
-  return new AjnaError(LINK_TOPIC_REFUSED, `topic ${topic}: ${cause.message}`, { cause, details: { topic } })
+function refused(topic: string, cause: AjnaError, topics: readonly string[] = [topic]): AjnaError {
+  const details = { topic, topics }
+  return new AjnaError(LINK_TOPIC_REFUSED, `topic ${topic}: ${cause.message}`, { cause, details })
 }

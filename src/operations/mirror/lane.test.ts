@@ -238,3 +238,29 @@ test('lag is said in records and in the age of the oldest record not copied', ()
   carryOut(at)
   assert.equal(at.status(5_000).lagRecords, 5)
 })
+
+test('what was the matter stands until the target acknowledges something, or nothing is left to copy', () => {
+  const at = lane()
+  at.become('blocked', 'Write is not granted', 5)
+  at.begin({ from: 0, sequence: 0, epoch: -1 }, 10)
+  assert.equal(at.state, 'caught-up', 'as far as is known')
+  at.sourceEnd = 1_000
+  at.become('blocked', 'Write is not granted', 20)
+  at.begin({ from: 0, sequence: 0, epoch: -1 }, 30)
+  at.read(fetched(batch(0, ['a'])), 40)
+  assert.deepEqual([at.state, at.reason, at.since], ['blocked', 'Write is not granted', 20])
+  at.appended(at.take(), 50)
+  assert.deepEqual([at.state, at.reason, at.since], ['copying', '', 50])
+})
+
+test('a partition that the source does not serve waits and says why, whatever is acknowledged meanwhile', () => {
+  const at = lane()
+  at.read(fetched(Buffer.concat([batch(0, ['a']), batch(1, ['b'])])), 0)
+  const op = at.take()
+  at.unserved = 'no leader'
+  at.appended(op, 1)
+  assert.deepEqual([at.state, at.reason], ['waiting', 'no leader'])
+  at.unserved = ''
+  at.settle(2)
+  assert.deepEqual([at.state, at.reason], ['copying', ''])
+})

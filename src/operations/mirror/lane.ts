@@ -79,6 +79,8 @@ export class Lane {
   filledOffsets = 0
   /** Read and not yet sent. */
   queuedBytes = 0
+  /** Why no broker of the source serves it just now; empty: one does. */
+  unserved = ''
   readonly missing: Range[] = []
   #sequence = 0
   /**
@@ -116,6 +118,7 @@ export class Lane {
     this.targetEnd = from
     this.#sequence = sequence
     this.#known = false
+    this.unserved = ''
     this.draining = false
     this.open = true
     this.settle(now)
@@ -171,6 +174,7 @@ export class Lane {
    * @throws AjnaError when a batch contradicts itself; what came before it is kept
    */
   read(event: FetchedBatches, now: number, filter?: RecordFilter): void {
+    this.unserved = ''
     this.sourceStart = event.logStartOffset
     this.sourceEnd = Math.max(event.lastStableOffset, 0)
     const aborted = new AbortedTransactions(event.aborted)
@@ -243,7 +247,11 @@ export class Lane {
     if (!this.open) return
     const behind = this.targetEnd !== null && this.sourceEnd !== null && this.targetEnd < this.sourceEnd
     this.#behindSince = behind ? (this.#behindSince ?? now) : null
-    if (!this.filling) this.become(behind ? 'copying' : 'caught-up', '', now)
+    if (this.filling) return
+    // What was the matter may be so still: what shows that it is not is an acknowledgement.
+    const untried = behind && !this.#known && (this.state === 'waiting' || this.state === 'blocked')
+    if (this.unserved !== '') this.become('waiting', this.unserved, now)
+    else if (!untried) this.become(behind ? 'copying' : 'caught-up', '', now)
   }
 
   status(now: number): LinkPartitionStatus {

@@ -11,7 +11,7 @@ import type { Wire } from '../../foundation/wire/contract.ts'
 import { type BeginContext, beginOnce, NOT_HELD, type Turn } from './begin.ts'
 import type { HaltReason, KeptLink, LinkAdmin, LinkStatus } from './contract.ts'
 import { CopyPath } from './copy.ts'
-import { gapTooLarge } from './decide.ts'
+import { gapTooLarge, type Range } from './decide.ts'
 import type { LinkDefinition } from './definition.ts'
 import { LINK_BATCH_REFUSED } from './errors.ts'
 import { type RecordFilter, recordFilter } from './headers.ts'
@@ -21,7 +21,14 @@ import { copyName, type TopicMatcher, topicSelector } from './select.ts'
 import { leadShardOf, shardOf } from './shard.ts'
 import { type End, type Tended, type Tending, tend } from './tend.ts'
 import { createThrottle, type PartitionCounts, shareOf } from './throttle.ts'
-import { alignSettings, lookAtTopics, type TopicsLook, type TopicsMemory, type TopicView } from './topics.ts'
+import {
+  alignSettings,
+  lookAtTopics,
+  type TopicsLook,
+  type TopicsMemory,
+  type TopicView,
+  topicsReason,
+} from './topics.ts'
 
 export interface LinkOptions {
   readonly definition: LinkDefinition
@@ -72,6 +79,12 @@ const MAX_QUICK_LOOKS = 25
 /** Settings are aligned, and refused topics asked for again, at each so manieth look. */
 const SETTINGS_EVERY = 30
 const BEGINNERS = 32
+/** A look that takes longer waits for a broker, and holds nobody up meanwhile. */
+const SLOW_BEGIN_MS = 2_000
+/** How long a refusal waits for what it is explained with. */
+const LIMIT_MS = 2_000
+/** A quota that held something back so long ago, ms, is still spoken of. */
+const THROTTLED_MS = 3_000
 
 /** Begins the work of a link in this process; what it works on is told by `gain`. */
 export function startLink(options: LinkOptions): Link {
@@ -118,7 +131,9 @@ class LinkWorker {
   readonly #lanes = new Map<string, Lane>()
   readonly #cared = new Map<string, Cared>()
   readonly #copying = new Map<Lane, Copying>()
-  readonly #memory: TopicsMemory = { absences: new Map(), refusals: new Map() }
+  readonly #memory: TopicsMemory = { absences: new Map(), refusals: new Map(), unprepared: new Map() }
+  /** Topics whose settings could not be brought in step at the last try, and why. */
+  #unaligned: ReadonlyMap<string, string> = new Map()
   readonly #startedAt = Date.now()
   #definition: LinkDefinition
   #chosen: TopicMatcher
@@ -152,7 +167,9 @@ class LinkWorker {
       throttle: this.#throttle,
       filter: () => this.#filter,
       events: {
-        doubt: (lane, reason, state = 'waiting') => this.#end(lane, { kind: 'doubt', reason, state }),
+        doubt: (lane, reason) => this.#end(lane, { kind: 'doubt', reason, state: 'waiting' }),
+        blocked: (lane, { reason, tooLarge }) =>
+          this.#end(lane, { kind: 'doubt', reason, state: 'blocked', tooLarge }),
         halt: (lane, halted, reason) => this.#end(lane, { kind: 'halt', halted, reason }),
         recreated: (topic, oldId, newId) => this.#recreated(topic, oldId, newId),
         gap: lane => void this.#fill(lane),
@@ -191,8 +208,19 @@ class LinkWorker {
     const partitions = [...this.#lanes.values()].map(lane => lane.status(now))
     partitions.sort((a, b) => (a.topic === b.topic ? a.partition - b.partition : a.topic < b.topic ? -1 : 1))
     const { name: link } = this.#definition
-    const identity = { link, state: this.#state(), reason: this.#reason }
+    const identity = { link, state: this.#state(), reason: this.#reason || this.#throttledBy(now) }
     return { ...identity, startedAt: this.#startedAt, observedAt: now, partitions }
+  }
+
+  #throttledBy(now: number): string {
+    const { source, target } = this.#options
+    for (const [side, throttled] of [
+      ['target', target.throttled()],
+      ['source', source.throttled()],
+    ] as const)
+      if (throttled !== undefined && now < throttled.until + THROTTLED_MS)
+        return `the ${side} holds the link back by a quota: ${throttled.ms} ms at the last answer`
+    return ''
   }
 
   #state(): LinkStatus['state'] {
@@ -295,11 +323,20 @@ class LinkWorker {
       signal: this.#signal,
     })
     this.#looked = true
-    const [refused] = this.#look.refused
-    this.#reason = refused === undefined ? '' : `${refused[0]} is not copied: ${refused[1]}`
+    this.#reason = topicsReason(this.#look.refused, this.#unaligned)
     this.#adjust()
-    if (round % SETTINGS_EVERY === 0 && leads())
-      await alignSettings({ ...this.#options, kept }, this.#look.topics, this.#signal)
+    if (!leads()) this.#unaligned = new Map()
+    else if (round % SETTINGS_EVERY === 0) await this.#align()
+  }
+
+  async #align(): Promise<void> {
+    const { topics } = this.#look
+    try {
+      this.#unaligned = await alignSettings(this.#options, topics, this.#signal)
+    } catch (error) {
+      this.#signal.throwIfAborted()
+      this.#unaligned = new Map(topics.map(({ name }) => [name, describeError(error)]))
+    }
   }
 
   /* ---- which partitions ---- */
@@ -417,15 +454,36 @@ class LinkWorker {
     while (this.#beginners >= BEGINNERS)
       await new Promise<void>(resolve => this.#waitingToBegin.push(resolve))
     this.#beginners++
-    try {
-      return await beginOnce(this.#beginning, lane, turn)
-    } finally {
+    let held = true
+    const letNext = (): void => {
+      if (!held) return
+      held = false
       this.#beginners--
       this.#waitingToBegin.shift()?.()
     }
+    const slow = setTimeout(letNext, SLOW_BEGIN_MS)
+    try {
+      return await beginOnce(this.#beginning, lane, turn)
+    } finally {
+      clearTimeout(slow)
+      letNext()
+    }
   }
 
-  #copy(lane: Lane, begin: LaneBegin, turn: Turn): Promise<End> {
+  async #copy(lane: Lane, begin: LaneBegin, turn: Turn): Promise<End> {
+    const end = await this.#copyUntilEnd(lane, begin, turn)
+    if (end.kind !== 'doubt' || end.tooLarge !== true) return end
+    return { ...end, reason: `${end.reason}${await this.#limitOf(lane)}` }
+  }
+
+  /** What the target allows, for people; empty when it does not say. */
+  async #limitOf({ copy }: Lane): Promise<string> {
+    const signal = AbortSignal.any([this.#signal, AbortSignal.timeout(LIMIT_MS)])
+    const limit = await this.#options.targetAdmin.maxMessageBytes(copy, signal).catch(() => null)
+    return limit === null ? '' : `; its max.message.bytes is ${limit}`
+  }
+
+  #copyUntilEnd(lane: Lane, begin: LaneBegin, turn: Turn): Promise<End> {
     if (turn.signal.aborted) return Promise.resolve({ kind: 'interrupted' })
     const { promise, resolve } = Promise.withResolvers<End>()
     this.#copying.set(lane, { turn, end: undefined, drained: resolve })
@@ -475,7 +533,8 @@ class LinkWorker {
       if (reached === to && !lane.draining) lane.filled(to)
       else this.#doubt(lane, NOT_HELD)
     } catch (error) {
-      this.#doubt(lane, isFenced(error) ? 'another worker has the partition by now' : describeError(error))
+      if (isFenced(error)) this.#doubt(lane, 'another worker has the partition by now')
+      else this.#doubt(lane, unfilled({ from, to }, error), isRefusal(error) ? 'blocked' : 'waiting')
     } finally {
       lane.filling = false
     }
@@ -484,9 +543,9 @@ class LinkWorker {
     this.#path.goOn(lane)
   }
 
-  #doubt(lane: Lane, reason: string): void {
+  #doubt(lane: Lane, reason: string, state: 'waiting' | 'blocked' = 'waiting'): void {
     lane.failures++
-    this.#end(lane, { kind: 'doubt', reason, state: 'waiting' })
+    this.#end(lane, { kind: 'doubt', reason, state })
   }
 
   /** A fault of this program: the whole worker ends, and is started anew. */
@@ -514,6 +573,12 @@ function remembered(matches: TopicMatcher): TopicMatcher {
     answers.set(topic, answer)
     return answer
   }
+}
+
+function unfilled({ from, to }: Range, error: unknown): string {
+  const which = to - from === 1 ? `offset ${from} holds` : `offsets ${from} to ${to - 1} hold`
+  const right = isRefusal(error) ? ' (markers need ClusterAction on the target cluster)' : ''
+  return `${which} no data and cannot be filled: ${describeError(error)}${right}`
 }
 
 /** Whether somebody has to change something before it can succeed. */

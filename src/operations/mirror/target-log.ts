@@ -45,35 +45,38 @@ const STEP_FACTOR = 8
  * @throws AjnaError LINK_TARGET_UNSETTLED when the log keeps growing: another worker is at it
  */
 export async function lookAtTarget(at: TargetPartition, signal: AbortSignal): Promise<TargetLook> {
+  let why = ''
   for (let tries = 0; tries < SETTLE_TRIES; tries++) {
     const before = await settledEnds(at, signal)
-    if (before !== undefined) {
+    if (typeof before === 'string') why = before
+    else {
       const { tail, sequence, lastCopy } = await lookBack(at, before, signal)
       const nextSequence = sequence ?? (await rememberedSequence(at, at.ids.producerId, before.end, signal))
       const after = await settledEnds(at, signal)
-      if (after?.end === before.end)
+      if (typeof after !== 'string' && after.end === before.end)
         return { ...after, tail: after.logStart === after.end ? 'none' : tail, nextSequence, lastCopy }
+      why = typeof after === 'string' ? after : 'its log keeps growing: something else writes to the copy'
     }
     await sleep(SETTLE_PAUSE_MS, undefined, { signal })
   }
-  throw new AjnaError(LINK_TARGET_UNSETTLED, `${at.topic}-${at.partition}`)
+  throw new AjnaError(LINK_TARGET_UNSETTLED, `${at.topic}-${at.partition}: ${why}`)
 }
 
-/** Both ends of the log, or undefined while its leader has something that is not replicated yet. */
+/** Both ends of the log, or why they cannot be told just now. */
 async function settledEnds(
   { wire, topic, partition }: TargetPartition,
   signal: AbortSignal,
-): Promise<Ends | undefined> {
+): Promise<Ends | string> {
   const [found] = await wire.metadata([topic], signal)
   const leader = found?.partitions[partition]?.leader ?? -1
-  if (leader < 0) return undefined
+  if (leader < 0) return found === undefined ? 'the topic is not there' : 'it has no leader'
   const queries = [
     { topic, partition, at: 'earliest' as const },
     { topic, partition, at: 'latest' as const },
   ]
   const [earliest, latest] = await wire.listOffsets(queries, signal)
   const [logEnd] = await wire.replicaLogEnds(leader, [{ topic, partition }], signal)
-  if (logEnd?.offset !== latest!.offset) return undefined
+  if (logEnd?.offset !== latest!.offset) return 'its replicas do not follow its leader'
   return { logStart: earliest!.offset, end: latest!.offset }
 }
 

@@ -18,7 +18,13 @@ import type { Lane, LaneBegin } from './lane.ts'
 
 /** What ended the copying of a lane; nothing of it is in flight. */
 export type End =
-  | { readonly kind: 'doubt'; readonly reason: string; readonly state: 'waiting' | 'blocked' }
+  | {
+      readonly kind: 'doubt'
+      readonly reason: string
+      readonly state: 'waiting' | 'blocked'
+      /** A batch is larger than the target takes. */
+      readonly tooLarge?: boolean
+    }
   | { readonly kind: 'halt'; readonly halted: HaltReason; readonly reason: string }
   /** The turn was ended from outside. */
   | { readonly kind: 'interrupted' }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { fateOf, type TopicFate } from './topics.ts'
+import { fateOf, type TopicFate, topicsReason } from './topics.ts'
 
 const facts = { adoptedId: 'a', sourceId: 'a', absences: 0, allGone: false, onSourceDeleted: 'halt' as const }
 const gone = { sourceId: undefined, absences: 3 }
@@ -23,3 +23,15 @@ for (const [what, change, fate] of fates)
   test(`a source's topics: ${what}`, () => {
     assert.partialDeepStrictEqual(fateOf({ ...facts, ...change }), fate)
   })
+
+test('of topics that are not copied or not in step one is named, and how many more there are', () => {
+  assert.equal(topicsReason(new Map(), new Map()), '')
+  const refused = new Map([
+    ['a', 'no Create'],
+    ['b', 'no Create'],
+  ])
+  assert.equal(
+    topicsReason(refused, new Map([['c', 'no AlterConfigs']])),
+    'a is not copied: no Create (and so with 1 more); the settings of c are not in step: no AlterConfigs',
+  )
+})

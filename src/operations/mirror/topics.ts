@@ -2,12 +2,14 @@
  * A link's topics at both ends. Every worker looks at them; whoever holds the link's lead takes topics on, creates and
  * widens the copies, keeps their settings in step and, by policy, deletes what was deleted at the source.
  */
-import { describeError } from '../../foundation/errors/errors.ts'
+import { describeError, isAjnaError } from '../../foundation/errors/errors.ts'
 import type { Logger } from '../../foundation/log/log.ts'
 import type { TopicMetadata, Wire } from '../../foundation/wire/contract.ts'
+import { asked } from './asked.ts'
 import type { HaltReason, KeptLink, LinkAdmin } from './contract.ts'
 import { copySettings, settingsToChange } from './decide.ts'
 import type { LinkDefinition } from './definition.ts'
+import { LINK_TOPIC_REFUSED } from './errors.ts'
 import { copyName, copyNameFault, type TopicMatcher } from './select.ts'
 
 export interface LinkSides {
@@ -49,6 +51,8 @@ export interface TopicsMemory {
   readonly absences: Map<string, number>
   /** Topics that the journal refused, and why; asked again now and then. */
   readonly refusals: Map<string, string>
+  /** Copies that could not be prepared at the last look, and why. */
+  unprepared: ReadonlyMap<string, string>
 }
 
 export interface LookOptions {
@@ -68,7 +72,7 @@ const ABSENT_LOOKS = 3
 export async function lookAtTopics(options: LookOptions): Promise<TopicsLook> {
   const { sides, definition, chosen, leads, signal } = options
   const { source, target, kept } = sides
-  const all = await source.metadata('all', signal)
+  const all = await asked('source', source.metadata('all', signal))
   const there = new Map(all.filter(({ name }) => chosen(name)).map(topic => [topic.name, topic]))
   const refused = new Map<string, string>()
   for (const name of there.keys()) {
@@ -84,12 +88,14 @@ export async function lookAtTopics(options: LookOptions): Promise<TopicsLook> {
   const known = new Set(names)
   for (const name of memory.absences.keys()) if (!known.has(name)) memory.absences.delete(name)
   const copyOf = (name: string): string => copyName(definition.rename, name)
-  const copies = new Map((await target.metadata(names.map(copyOf), signal)).map(topic => [topic.name, topic]))
+  const found = await asked('target', target.metadata(names.map(copyOf), signal))
+  const copies = new Map(found.map(topic => [topic.name, topic]))
   const topics: TopicView[] = []
+  const unprepared = new Map<string, string>()
   let pending = [...there.keys()].some(name => !known.has(name) && !refused.has(name))
   for (const name of names) {
-    const found = copies.get(copyOf(name))
-    const copy = found?.id === kept.deletedCopyOf(name) ? undefined : found
+    const seen = copies.get(copyOf(name))
+    const copy = seen?.id === kept.deletedCopyOf(name) ? undefined : seen
     if (copy === undefined && there.has(name) && definition.onMissingTopic === 'wait')
       refused.set(name, `waits until somebody has created ${copyOf(name)} at the target`)
     try {
@@ -100,9 +106,12 @@ export async function lookAtTopics(options: LookOptions): Promise<TopicsLook> {
       signal.throwIfAborted()
       const reason = describeError(error)
       refused.set(name, reason)
-      sides.log.warn({ topic: name, reason }, 'the copy could not be prepared; trying again')
+      unprepared.set(name, reason)
+      if (memory.unprepared.get(name) !== reason)
+        sides.log.warn({ topic: name, reason }, 'the copy could not be prepared; trying on')
     }
   }
+  memory.unprepared = unprepared
   const partitions = all.reduce((sum, topic) => sum + topic.partitions.length, 0)
   return { topics, refused, pending, partitions }
 }
@@ -195,7 +204,11 @@ export function fateOf(facts: {
   }
   if (absences < ABSENT_LOOKS) return { kind: 'unsure' }
   if (onSourceDeleted === 'halt')
-    return { kind: 'halt', halted: 'source-gone', reason: 'the source has the topic no more' }
+    return {
+      kind: 'halt',
+      halted: 'source-gone',
+      reason: 'the source has the topic no more, or does not let the link see it (Describe)',
+    }
   if (allGone) {
     return {
       kind: 'halt',
@@ -249,21 +262,30 @@ async function widen(
   log.info({ topic: copy, from, to }, 'added partitions to the copy')
 }
 
-/** Brings the copies' settings in step; what failed is logged and tried next time. */
+/** Brings the copies' settings in step; answers what could not be, and why: it is tried next time. */
 export async function alignSettings(
   { sourceAdmin, targetAdmin, log }: LinkSides,
   topics: readonly TopicView[],
   signal: AbortSignal,
-): Promise<void> {
+): Promise<ReadonlyMap<string, string>> {
+  const failed = new Map<string, string>()
   const copied = topics.filter(({ halt }) => halt === undefined)
-  if (copied.length === 0) return
+  if (copied.length === 0) return failed
+  const hide = (names: readonly string[], reason: string): void => {
+    for (const { name, copy } of copied)
+      if (names.includes(name) || names.includes(copy)) failed.set(name, reason)
+  }
   const [theirs, ours] = await Promise.all([
-    sourceAdmin.settings(
+    visibleSettings(
+      sourceAdmin,
       copied.map(({ name }) => name),
+      hide,
       signal,
     ),
-    targetAdmin.settings(
+    visibleSettings(
+      targetAdmin,
       copied.map(({ copy }) => copy),
+      hide,
       signal,
     ),
   ])
@@ -278,10 +300,47 @@ export async function alignSettings(
       log.info({ topic: copy, set }, "brought the copy's settings in step")
     } catch (error) {
       signal.throwIfAborted()
-      log.warn(
-        { topic: copy, set, reason: describeError(error) },
-        "the copy's settings could not be changed; trying again",
-      )
+      const reason = describeError(error)
+      failed.set(name, reason)
+      log.warn({ topic: copy, set, reason }, "the copy's settings could not be changed; trying again")
     }
   }
+  return failed
+}
+
+/** Of the topics that may be looked at; the others are told of. */
+async function visibleSettings(
+  admin: LinkAdmin,
+  topics: readonly string[],
+  hide: (topics: readonly string[], reason: string) => void,
+  signal: AbortSignal,
+): ReturnType<LinkAdmin['settings']> {
+  try {
+    return await admin.settings(topics, signal)
+  } catch (error) {
+    if (!isAjnaError(error, LINK_TOPIC_REFUSED)) throw error
+    const hidden = error.details['topics'] as readonly string[]
+    hide(hidden, describeError(error))
+    return admin.settings(
+      topics.filter(topic => !hidden.includes(topic)),
+      signal,
+    )
+  }
+}
+
+/** What of a link's topics is to be said, one by name and how many more. */
+export function topicsReason(
+  refused: ReadonlyMap<string, string>,
+  unaligned: ReadonlyMap<string, string>,
+): string {
+  const say = (of: ReadonlyMap<string, string>, what: (topic: string) => string): string[] => {
+    const [first] = of
+    if (first === undefined) return []
+    const more = of.size === 1 ? '' : ` (and so with ${of.size - 1} more)`
+    return [`${what(first[0])}: ${first[1]}${more}`]
+  }
+  return [
+    ...say(refused, topic => `${topic} is not copied`),
+    ...say(unaligned, topic => `the settings of ${topic} are not in step`),
+  ].join('; ')
 }

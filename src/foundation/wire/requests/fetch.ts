@@ -86,8 +86,8 @@ export const fetch: Message<FetchRequest, FetchResponse> = {
     const rack = ''
     return [writer.compactString(rack).noTaggedFields().finish()]
   },
-  parse(reader, version) {
-    reader.int32()
+  parse(reader, version, throttled) {
+    const throttledMs = reader.int32()
     const errorCode = reader.int16()
     const sessionId = reader.int32()
     const partitions: FetchedPartition[] = []
@@ -98,6 +98,7 @@ export const fetch: Message<FetchRequest, FetchResponse> = {
     })
     reader.taggedFields()
     reader.expectEnd('Fetch')
+    throttled?.(throttledMs)
     return { errorCode, sessionId, partitions, frame: reader.buffer }
   },
 }

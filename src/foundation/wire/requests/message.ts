@@ -11,6 +11,9 @@ export interface Message<Request, Response> {
   readonly maxVersion: number
   /** The body as parts to be sent one after another: large byte strings are passed on, not copied. */
   encode(request: Request, version: number): readonly Buffer[]
-  /** @throws AjnaError WIRE_MALFORMED, WIRE_TRUNCATED */
-  parse(reader: ByteReader, version: number): Response
+  /**
+   * @param throttled told how long the broker holds this client back by a quota, ms; 0: it does not
+   * @throws AjnaError WIRE_MALFORMED, WIRE_TRUNCATED
+   */
+  parse(reader: ByteReader, version: number, throttled?: (ms: number) => void): Response
 }

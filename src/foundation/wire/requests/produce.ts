@@ -54,16 +54,17 @@ export const produce: Message<ProduceRequest, readonly ProducedPartition[]> = {
     }
     return woven(writer.noTaggedFields().finish(), batches)
   },
-  parse(reader) {
+  parse(reader, _version, throttled) {
     const produced: ProducedPartition[] = []
     reader.compactArray(() => {
       const topic = reader.compactString()
       reader.compactArray(() => produced.push(parsePartition(reader, topic)))
       reader.taggedFields()
     })
-    reader.int32()
+    const throttledMs = reader.int32()
     reader.taggedFields()
     reader.expectEnd('Produce')
+    throttled?.(throttledMs)
     return produced
   },
 }

@@ -110,9 +110,11 @@ describe('a link’s state in Connect’s words', () => {
         assert.deepEqual([each.worker_id, each.version], [context.workerId, context.version])
     })
 
-  test('a failed task’s trace names each partition that needs somebody, and why', () => {
+  test('a failed task’s trace names each partition that needs somebody, a running one’s each that waits, and why', () => {
     const { tasks } = connectorState(entry('running'), status(), 1, context)
     assert.equal(tasks[0]!.trace, 't-1: halted: offsets 5 to 9 are gone\nt-3: blocked: Write is not granted')
+    const waiting = connectorState(entry('running'), status(), 4, context).tasks[2]!
+    assert.deepEqual([waiting.state, waiting.trace], ['RUNNING', 't-2: waiting: no leader'])
     const many = Array.from({ length: 30 }, (_, index) => partitionStatus('t', index, { state: 'halted' }))
     const { trace } = connectorState(entry('running'), status({ partitions: many }), 1, context).tasks[0]!
     assert.match(trace!, /and 10 more partitions$/)
@@ -131,6 +133,6 @@ describe('a link’s state in Connect’s words', () => {
     )
     assert.deepEqual(states(true, true), ['RUNNING', 'RUNNING', 'RESTARTING', 'RUNNING', 'RESTARTING'])
     assert.deepEqual(states(true, false), now)
-    assert.ok(restarting(before, true, true).tasks.every(task => task.trace === undefined))
+    assert.ok(restarting(before, false, true).tasks.every(task => task.trace === undefined))
   })
 })

@@ -75,7 +75,7 @@ function linkState(
   return { state, trace: status.reason }
 }
 
-/** A task has failed when somebody has to do something about one of its partitions; its others go on all the same. */
+/** A task has failed when somebody has to do something about one of its partitions; its others go on all the same. What waits is only said. */
 function taskState(
   partitions: readonly LinkPartitionStatus[],
   state: ConnectorState,
@@ -83,12 +83,17 @@ function taskState(
   context: StateContext,
 ): StateInfo {
   const failed = partitions.filter(each => each.state === 'halted' || each.state === 'blocked')
-  if (failed.length === 0) return stateInfo(state, state === 'RUNNING' ? '' : trace, context)
-  const lines = failed
+  if (failed.length > 0) return stateInfo('FAILED', traceOf(failed), context)
+  if (state !== 'RUNNING') return stateInfo(state, trace, context)
+  return stateInfo(state, traceOf(partitions.filter(each => each.state === 'waiting')), context)
+}
+
+function traceOf(troubled: readonly LinkPartitionStatus[]): string {
+  const lines = troubled
     .slice(0, TRACED_PARTITIONS)
     .map(each => `${each.topic}-${each.partition}: ${each.state}: ${each.reason}`)
-  const more = failed.length > lines.length ? [`and ${failed.length - lines.length} more partitions`] : []
-  return stateInfo('FAILED', [...lines, ...more].join('\n'), context)
+  const more = troubled.length > lines.length ? [`and ${troubled.length - lines.length} more partitions`] : []
+  return [...lines, ...more].join('\n')
 }
 
 const stateInfo = (state: ConnectorState, trace: string, { workerId, version }: StateContext): StateInfo => ({

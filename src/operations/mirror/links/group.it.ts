@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { startCluster, type TestCluster } from '../../../../test/fleets/cluster.ts'
 import { assertCopied, writeInAllCodecs } from '../../../../test/mirror/copies.ts'
 import {
-  connectPlainly,
+  connectNamed,
   createLinksTopic,
   ended,
   joinGroup,
@@ -204,7 +204,7 @@ describe('several workers of one link', () => {
     try {
       const options = {
         journal,
-        connect: connectPlainly('group-it', silentLogger),
+        connect: connectNamed('group-it', silentLogger),
         ask: async () => worker.status(),
         now: Date.now,
       }

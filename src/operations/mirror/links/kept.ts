@@ -2,6 +2,7 @@
 import { AjnaError } from '../../../foundation/errors/errors.ts'
 import type { Journal } from '../../../foundation/journal/journal.ts'
 import type { Wire } from '../../../foundation/wire/contract.ts'
+import { asked } from '../asked.ts'
 import type { KeptLink } from '../contract.ts'
 import { LINK_DEPOSED } from '../errors.ts'
 import { leadShardOf, shardOf } from '../shard.ts'
@@ -74,7 +75,9 @@ export async function freshIds(
   target: Wire,
   signal: AbortSignal,
 ): Promise<Pick<Kept, 'producerId' | 'fillerId' | 'markerId'>> {
-  const id = async (): Promise<string> => String(await target.allocateProducerId(signal))
+  // Ids are asked for until somebody answers: that nobody does is said here.
+  await asked('target', target.metadata([], signal))
+  const id = async (): Promise<string> => String(await asked('target', target.allocateProducerId(signal)))
   return { producerId: await id(), fillerId: await id(), markerId: await id() }
 }
 

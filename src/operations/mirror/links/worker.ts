@@ -223,8 +223,9 @@ function run(work: Work, first: KeptEntry): Running {
         await runOnce()
       } catch (error) {
         if (signal.aborted) return
+        const before = reason
         reason = describeError(error)
-        log.error({ err: error, link: name }, 'the link stopped; beginning it again')
+        if (reason !== before) log.error({ err: error, link: name }, 'the link stopped; beginning it again')
       }
       await delay(RETRY_MS, undefined, { signal }).catch(() => undefined)
     }
