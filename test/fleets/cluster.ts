@@ -27,6 +27,8 @@ export interface ClusterOptions {
   readonly throughput?: boolean
   /** Data directories per node; default 1. */
   readonly dataDirs?: number
+  /** Called before the nodes are started for the first time: their directories may be put on disks of their own. */
+  readonly prepare?: (nodes: readonly PlacedNode[]) => Promise<void>
   /** With `tls`: the certificate store, shared by clusters that trust one authority; default: one of its own. */
   readonly pki?: string
 }
@@ -87,6 +89,7 @@ export async function startCluster(options: ClusterOptions): Promise<TestCluster
   try {
     const placed = await place(options, folder.path, dist.version)
     const authority = options.tls ? await certify(placed, options.pki ?? join(folder.path, 'pki')) : undefined
+    await options.prepare?.(placed.nodes)
     const nodes = placed.nodes.map(node => testNode(placed, node, dist, join(folder.path, 'run')))
     await Promise.all(nodes.map(node => node.start()))
     return {

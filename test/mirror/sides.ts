@@ -85,7 +85,7 @@ export async function startSides(pki?: string): Promise<Sides> {
   }
 }
 
-async function openSide(cluster: TestCluster): Promise<{ side: Side; close: () => Promise<void> }> {
+export async function openSide(cluster: TestCluster): Promise<{ side: Side; close: () => Promise<void> }> {
   const open = new Map<string, Promise<Connected>>()
   const as = (principal: string): Promise<Connected> => {
     const found = open.get(principal) ?? connect(cluster, principal)

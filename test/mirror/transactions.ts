@@ -1,4 +1,5 @@
 import { Producer, stringSerializers } from '@platformatic/kafka'
+import type { TlsIdentity } from '../../src/foundation/wire/contract.ts'
 
 /** Writes transactions one after another, each over all partitions; every third is aborted. Values say which. */
 export async function writeTransactions(
@@ -6,10 +7,12 @@ export async function writeTransactions(
   topic: string,
   partitions: number,
   count: number,
+  tls?: TlsIdentity,
 ): Promise<void> {
   const producer = new Producer({
     clientId: 'transactions',
     bootstrapBrokers: [...bootstrap],
+    ...(tls === undefined ? {} : { tls: { ca: tls.ca, cert: tls.cert, key: tls.key } }),
     serializers: stringSerializers,
     idempotent: true,
     transactionalId: `tx-${topic}`,
