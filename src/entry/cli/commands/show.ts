@@ -12,6 +12,7 @@ import type {
 import { watchAgent } from '../../control/agents.ts'
 import { connectApi } from '../api.ts'
 import { print, printJson } from '../output.ts'
+import { linkReasons } from './link-reasons.ts'
 
 export type Noun = 'cluster' | 'topic' | 'tenant' | 'link' | 'agent'
 
@@ -238,10 +239,12 @@ function renderLink(link: LinkDetail): string[] {
   const step = underWay?.step == null ? '' : ` at ${underWay.step}`
   const stuck = underWay?.stuck == null ? '' : `: ${underWay.stuck}`
   const switching = underWay === null ? '' : `; ${underWay.action} under way${step}${stuck}`
+  const reasons = linkReasons(link)
   return [
     ...(sides === null ? [] : [`Sides: ${sides.phase}${switching}.`]),
     ...(keep === null ? [] : [renderKeep(keep)]),
     renderAssigned(link),
+    ...(reasons.length === 0 ? [] : [reasons.join('\n')]),
   ]
 }
 
