@@ -126,7 +126,10 @@ export class CopyPath {
   }
 
   /** Where it stands; a source whose log was cut meanwhile says so by the epoch of what was read last. */
-  #readOn({ topic, partition, next, epoch }: Lane): void {
+  #readOn(lane: Lane): void {
+    const { topic, partition, next, epoch } = lane
+    // What was said of it is of before; the stream begins to count anew.
+    lane.unserved = ''
     this.#stream.reposition(topic, partition, next, epoch)
   }
 
