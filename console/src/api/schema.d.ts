@@ -1719,14 +1719,25 @@ export interface components {
             }[];
             cutShort: boolean;
         };
+        SwitchStep: {
+            /** @enum {string} */
+            name: "seal-source" | "try-seal-source" | "settle-source" | "catch-up-target" | "stop-link" | "fence-link" | "equal-ends" | "note-ends" | "drain-source-groups" | "move-groups-to-target" | "open-target" | "compare" | "salvage" | "drop-diverged" | "admit-reverse" | "adopt-source" | "start-reverse" | "approach" | "seal-target" | "settle-target" | "catch-up-source" | "stop-reverse" | "fence-reverse" | "untouched-target" | "drain-target-groups" | "move-groups-to-source" | "reserve-target" | "adopt-ends" | "admit-link" | "open-source" | "start-link" | "reopen-target";
+            text: string;
+            startedAt: number | null;
+            endedAt: number | null;
+        };
         LinkSides: {
             /** @enum {string} */
             phase: "copying" | "promoting" | "promoted" | "returning" | "demoting";
             underWay: {
                 /** @enum {string} */
                 action: "promote" | "demote" | "failback";
+                planned: boolean;
+                startedAt: number;
                 step: string | null;
                 stuck: string | null;
+                /** @description all of them, in order */
+                steps: components["schemas"]["SwitchStep"][];
             } | null;
         };
         LinkKeep: {
@@ -1754,6 +1765,8 @@ export interface components {
             name: string;
             from: string;
             to: string;
+            owner: ("fleet" | "api" | "switch") | null;
+            desired: ("running" | "paused" | "stopped") | null;
             /** @enum {string} */
             state: "running" | "lagging" | "halted" | "stopped" | "unknown";
             reason: string;
@@ -1767,27 +1780,46 @@ export interface components {
             recordsPerSecond: number | null;
             bytesPerSecond: number | null;
             history: number[];
+            lagHistory: number[];
             verdict: ("ok" | "warning" | "stalled" | "stopped" | "rewound") | null;
+            verdicts: {
+                ok: number;
+                warning: number;
+                stalled: number;
+                stopped: number;
+                rewound: number;
+            };
+            missingOffsets: number;
             sides: components["schemas"]["LinkSides"] | null;
             reverseOf: string | null;
         };
         LinkPartition: {
             topic: string;
             partition: number;
-            state: string;
+            /** @enum {string} */
+            state: "starting" | "copying" | "caught-up" | "filling" | "waiting" | "blocked" | "halted" | "paused";
             reason: string;
             halted: boolean;
+            haltReason: ("source-recreated" | "source-truncated" | "source-gone" | "source-corrupt" | "overtaken-by-retention" | "target-ahead" | "offsets-displaced" | "gap-too-large" | "copy-too-narrow") | null;
+            since: number;
             sourceEnd: number | null;
             targetEnd: number | null;
             lagRecords: number | null;
             lagMs: number | null;
             verdict: ("ok" | "warning" | "stalled" | "stopped" | "rewound") | null;
             verdictReason: string;
+            /** @description offsets [from, to) that the target will never have */
+            missing: {
+                from: number;
+                to: number;
+            }[];
         };
         Link: {
             name: string;
             from: string;
             to: string;
+            owner: ("fleet" | "api" | "switch") | null;
+            desired: ("running" | "paused" | "stopped") | null;
             /** @enum {string} */
             state: "running" | "lagging" | "halted" | "stopped" | "unknown";
             reason: string;
@@ -1801,9 +1833,19 @@ export interface components {
             recordsPerSecond: number | null;
             bytesPerSecond: number | null;
             history: number[];
+            lagHistory: number[];
             verdict: ("ok" | "warning" | "stalled" | "stopped" | "rewound") | null;
+            verdicts: {
+                ok: number;
+                warning: number;
+                stalled: number;
+                stopped: number;
+                rewound: number;
+            };
+            missingOffsets: number;
             sides: components["schemas"]["LinkSides"] | null;
             reverseOf: string | null;
+            /** @description those that need somebody first, then those that do badly, then by name */
             assigned: components["schemas"]["LinkPartition"][];
             keep: components["schemas"]["LinkKeep"] | null;
         };

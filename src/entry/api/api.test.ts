@@ -101,6 +101,36 @@ describe('the API over a fleet in trouble', () => {
     assert.equal(followed.body.reason, 'new heap size')
   })
 
+  it('shows of a link what needs somebody first: halted, blocked, then what does badly', async () => {
+    const { body } = await served.ask('/api/links/edge-to-hub')
+    const first = body.assigned.slice(0, 3)
+    assert.deepEqual(
+      first.map((each: { state: string; haltReason: string }) => [each.state, each.haltReason]),
+      [
+        ['halted', 'overtaken-by-retention'],
+        ['blocked', null],
+        ['copying', null],
+      ],
+    )
+    assert.equal(first[2].verdict, 'stalled')
+    const holed = body.assigned.find((each: { missing: object[] }) => each.missing.length > 0)
+    assert.deepEqual(holed.missing[0], { from: 4_096, to: 4_608 })
+    assert.equal(body.missingOffsets, 516)
+    assert.equal(body.keep.groups.length, 4)
+  })
+
+  it('lists links without their partitions, a switch under way with its steps', async () => {
+    const { body } = await served.ask('/api/links')
+    assert.ok(body.links.every((row: object) => !('assigned' in row)))
+    const { sides } = body.links.find((row: { name: string }) => row.name === 'payments-to-edge')
+    assert.equal(sides.underWay.step, 'drain-source-groups')
+    assert.equal(sides.underWay.steps.length, 9)
+    assert.equal(
+      sides.underWay.steps[0].text,
+      'close the topics to every writer at the source, at every broker',
+    )
+  })
+
   it('pages partitions, unhealthy ones by themselves', async () => {
     const all = await served.ask('/api/clusters/hub/partitions?limit=10&sort=state')
     assert.equal(all.body.items.length, 10)

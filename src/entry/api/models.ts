@@ -7,7 +7,8 @@ import {
   unseenBytes,
 } from '../../operations/completeness/contract.ts'
 import { activity, journalStanding, subject } from '../../operations/fleet/activity/contract.ts'
-import { failoverActions, failoverPhases } from '../../operations/mirror/failover/state.ts'
+import { haltReasons, linkPartitionStates, missingSchema } from '../../operations/mirror/contract.ts'
+import { failoverActions, failoverPhases, stepNames } from '../../operations/mirror/failover/state.ts'
 import { lagVerdicts } from '../../operations/mirror/verdict.ts'
 
 /**
@@ -352,11 +353,32 @@ export type Messages = Readonly<z.infer<typeof messagesModel>>
 
 /* ---- links ---- */
 
+const linkDesires = ['running', 'paused', 'stopped'] as const
+
+export const switchStepModel = z
+  .object({
+    name: z.enum(stepNames),
+    /** What is done in it, for people. */
+    text: z.string(),
+    /** Null: not begun; not done. */
+    startedAt: time.nullable(),
+    endedAt: time.nullable(),
+  })
+  .meta({ id: 'SwitchStep' })
+
 export const linkSidesModel = z
   .object({
     phase: z.enum(failoverPhases),
     underWay: z
-      .object({ action: z.enum(failoverActions), step: z.string().nullable(), stuck: z.string().nullable() })
+      .object({
+        action: z.enum(failoverActions),
+        /** False: without the source, or with a loss taken into account. */
+        planned: z.boolean(),
+        startedAt: time,
+        step: z.string().nullable(),
+        stuck: z.string().nullable(),
+        steps: z.array(switchStepModel).describe('all of them, in order'),
+      })
       .nullable(),
   })
   .meta({ id: 'LinkSides' })
@@ -392,6 +414,10 @@ export const linkRowModel = z
     name: z.string(),
     from: z.string(),
     to: z.string(),
+    /** `switch`: the way back of a link whose sides are switched; null: in the fleet's file, and not taken up yet. */
+    owner: z.enum(['fleet', 'api', 'switch']).nullable(),
+    /** What it is told to do; null: nobody has told it yet. */
+    desired: z.enum(linkDesires).nullable(),
     state: z.enum(['running', 'lagging', 'halted', 'stopped', 'unknown']),
     reason: z.string(),
     since: time.nullable(),
@@ -404,8 +430,14 @@ export const linkRowModel = z
     recordsPerSecond: rate.nullable(),
     bytesPerSecond: rate.nullable(),
     history: z.array(rate),
+    /** The most it was behind in each minute of the last half hour, records, oldest first; minutes nobody knows of are left out. */
+    lagHistory: z.array(measured),
     /** The worst of its partitions, by Burrow's rules over the last ten seconds; null: none is judged. */
     verdict: z.enum(lagVerdicts).nullable(),
+    /** How many of its partitions have each verdict. */
+    verdicts: z.object({ ok: count, warning: count, stalled: count, stopped: count, rewound: count }),
+    /** Offsets that the target will never have, because the source no longer had them. */
+    missingOffsets: count,
     /** Which side is the original; null: the sides were never switched, or are back. */
     sides: linkSidesModel.nullable(),
     /** The link whose way back it is while that one's sides are switched. */
@@ -418,10 +450,14 @@ export const linkPartitionModel = z
   .object({
     topic: z.string(),
     partition: count,
-    /** As the link says it: `running`, `caught-up`, `halted`, … */
-    state: z.string(),
+    state: z.enum(linkPartitionStates),
+    /** What is the matter, for people; empty when nothing is. */
     reason: z.string(),
     halted: z.boolean(),
+    /** Why it is halted, as a word; null: it is not. */
+    haltReason: z.enum(haltReasons).nullable(),
+    /** When it came into this state. */
+    since: time,
     sourceEnd: z.int().nullable(),
     targetEnd: z.int().nullable(),
     lagRecords: measured.nullable(),
@@ -429,11 +465,18 @@ export const linkPartitionModel = z
     /** By Burrow's rules; null where its state says more. */
     verdict: z.enum(lagVerdicts).nullable(),
     verdictReason: z.string(),
+    missing: z.array(missingSchema).describe('offsets [from, to) that the target will never have'),
   })
   .meta({ id: 'LinkPartition' })
+export type LinkPartition = Readonly<z.infer<typeof linkPartitionModel>>
 
 export const linkModel = linkRowModel
-  .extend({ assigned: z.array(linkPartitionModel), keep: linkKeepModel.nullable() })
+  .extend({
+    assigned: z
+      .array(linkPartitionModel)
+      .describe('those that need somebody first, then those that do badly, then by name'),
+    keep: linkKeepModel.nullable(),
+  })
   .meta({ id: 'Link' })
 export type LinkDetail = Readonly<z.infer<typeof linkModel>>
 

@@ -2,10 +2,11 @@ import { z } from 'zod'
 import type { ResolvedLink } from '../../operations/fleet/contract.ts'
 import { type LinkStatus, linkStatusSchema } from '../../operations/mirror/contract.ts'
 import type { LinkDefinition, LinkEnd } from '../../operations/mirror/definition.ts'
+import { stepTexts } from '../../operations/mirror/failover/plan.ts'
 import type { KeepStatus } from '../../operations/mirror/keep/status.ts'
 import type { LinkRegistry, LinkSides } from '../../operations/mirror/registry.ts'
 import { copyName, topicSelector } from '../../operations/mirror/select.ts'
-import { type LinkVerdicts, linkVerdicts, worst } from '../../operations/mirror/verdict.ts'
+import { type Judgement, type LinkVerdicts, linkVerdicts, worst } from '../../operations/mirror/verdict.ts'
 import type { LinkDetail } from '../api/models.ts'
 
 /** A status older than this says nothing about now. */
@@ -53,6 +54,7 @@ interface Watched {
   readonly to: string
   readonly definition: LinkDefinition | undefined
   readonly status: LinkStatus | undefined
+  readonly owner: LinkDetail['owner']
   readonly reverseOf: string | null
   readonly sides: LinkSides | null
 }
@@ -72,17 +74,24 @@ export function watchLinks({ declared, registry, now }: LinkWatchOptions): LinkW
   }
 
   function watched(): Watched[] {
-    const entries = (registry()?.list() ?? []).map(({ definition, reverseOf, sides }): Watched => {
+    const entries = (registry()?.list() ?? []).map(({ definition, owner, reverseOf, sides }): Watched => {
       const { name, source, target } = definition
-      const status = registry()?.status(name)
-      return { name, from: placeOf(source), to: placeOf(target), definition, status, reverseOf, sides }
+      const [from, to] = [placeOf(source), placeOf(target)]
+      return { name, from, to, definition, status: registry()?.status(name), owner, reverseOf, sides }
     })
     const known = new Set(entries.map(({ name }) => name))
     const awaited = declared.filter(({ name }) => !known.has(name))
     return [
       ...entries,
-      ...awaited.map(({ name, from, to }) => {
-        return { name, from, to, definition: undefined, status: undefined, reverseOf: null, sides: null }
+      ...awaited.map(({ name, from, to }): Watched => {
+        const nothing = {
+          definition: undefined,
+          status: undefined,
+          owner: null,
+          reverseOf: null,
+          sides: null,
+        }
+        return { name, from, to, ...nothing }
       }),
     ].sort((a, b) => (a.name < b.name ? -1 : 1))
   }
@@ -116,7 +125,7 @@ function writes(
 }
 
 function detailOf(link: Watched, rates: LinkRates, verdicts: LinkVerdicts, now: number): LinkDetail {
-  const { name, from, to, definition, status, reverseOf, sides } = link
+  const { name, from, to, definition, status, owner, reverseOf, sides } = link
   const partitions = status?.partitions ?? []
   const halted = partitions.filter(({ state }) => state === 'halted' || state === 'blocked')
   const times = partitions.flatMap(({ lagMs }) => (lagMs === null ? [] : [lagMs]))
@@ -128,6 +137,8 @@ function detailOf(link: Watched, rates: LinkRates, verdicts: LinkVerdicts, now: 
     name,
     from,
     to,
+    owner,
+    desired: definition?.desired ?? null,
     state,
     reason:
       reason === '' && halted[0] !== undefined
@@ -138,15 +149,16 @@ function detailOf(link: Watched, rates: LinkRates, verdicts: LinkVerdicts, now: 
     topics: topics.size === 0 ? (definition?.topics.include.length ?? 0) : topics.size,
     partitions: partitions.length,
     haltedPartitions: halted.length,
-    lagRecords: partitions.every(({ lagRecords }) => lagRecords === null)
-      ? null
-      : partitions.reduce((sum, each) => sum + (each.lagRecords ?? 0), 0),
+    lagRecords: lagOf(partitions),
     lagMs,
     recordsPerSecond: rates.records(),
     bytesPerSecond: rates.bytes(),
     history: rates.history(),
+    lagHistory: rates.lags(),
     verdict: worst(judged.filter(each => each !== undefined))?.verdict ?? null,
-    sides,
+    verdicts: tally(judged),
+    missingOffsets: partitions.reduce((sum, { missing }) => sum + offsetsIn(missing), 0),
+    sides: sides === null ? null : sidesOf(sides),
     reverseOf,
     keep: status?.keep === undefined ? null : keepOf(status.keep),
     assigned: partitions.map((each, index) => ({
@@ -155,14 +167,32 @@ function detailOf(link: Watched, rates: LinkRates, verdicts: LinkVerdicts, now: 
       state: each.state,
       reason: each.reason,
       halted: each.state === 'halted',
+      haltReason: each.halted,
+      since: each.since,
       sourceEnd: each.sourceEnd,
       targetEnd: each.targetEnd,
       lagRecords: each.lagRecords,
       lagMs: each.lagMs,
       verdict: judged[index]?.verdict ?? null,
       verdictReason: judged[index]?.reason ?? '',
+      missing: [...each.missing],
     })),
   }
+}
+
+function tally(judged: readonly (Judgement | undefined)[]): LinkDetail['verdicts'] {
+  const verdicts = { ok: 0, warning: 0, stalled: 0, stopped: 0, rewound: 0 }
+  for (const each of judged) if (each !== undefined) verdicts[each.verdict]++
+  return verdicts
+}
+
+const offsetsIn = (missing: LinkStatus['partitions'][number]['missing']): number =>
+  missing.reduce((sum, { from, to }) => sum + to - from, 0)
+
+function sidesOf({ phase, underWay }: LinkSides): NonNullable<LinkDetail['sides']> {
+  if (underWay === null) return { phase, underWay }
+  const steps = underWay.steps.map(step => ({ ...step, text: stepTexts[step.name] }))
+  return { phase, underWay: { ...underWay, steps } }
 }
 
 function keepOf({
@@ -214,6 +244,8 @@ interface LinkRates {
   records(): number | null
   bytes(): number | null
   history(): number[]
+  /** The most it was behind in each minute, records. */
+  lags(): number[]
 }
 
 interface Counts {
@@ -227,9 +259,18 @@ function createLinkRates(): LinkRates {
   let before: ReadonlyMap<string, Counts> | undefined
   let rate: Counts | undefined
   const minutes: { readonly minute: number; records: number; ms: number }[] = []
+  const lags: { readonly minute: number; records: number }[] = []
+  const noteLag = (minute: number, records: number): void => {
+    const last = lags.at(-1)
+    if (last?.minute === minute) last.records = Math.max(last.records, records)
+    else lags.push({ minute, records })
+    if (lags.length > MINUTES) lags.shift()
+  }
   return {
     note({ observedAt, partitions }) {
       if (observedAt <= at) return
+      const lag = lagOf(partitions)
+      if (lag !== null) noteLag(Math.floor(observedAt / MINUTE_MS), lag)
       const ms = observedAt - at
       const now = new Map(partitions.map(each => [`${each.topic}/${each.partition}`, each as Counts]))
       if (before !== undefined) {
@@ -249,8 +290,15 @@ function createLinkRates(): LinkRates {
     records: () => rate?.records ?? null,
     bytes: () => rate?.bytes ?? null,
     history: () => minutes.map(({ records, ms }) => (records / ms) * 1_000),
+    lags: () => lags.map(({ records }) => records),
   }
 }
+
+/** Records behind, over the partitions of which that is known; null: of none. */
+const lagOf = (partitions: LinkStatus['partitions']): number | null =>
+  partitions.every(({ lagRecords }) => lagRecords === null)
+    ? null
+    : partitions.reduce((sum, each) => sum + (each.lagRecords ?? 0), 0)
 
 function growth(before: ReadonlyMap<string, Counts>, now: ReadonlyMap<string, Counts>): Counts {
   let [records, bytes] = [0, 0]

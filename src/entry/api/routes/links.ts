@@ -1,7 +1,9 @@
 import { z } from 'zod'
 import { AjnaError } from '../../../foundation/errors/errors.ts'
 import { LINK_UNKNOWN } from '../errors.ts'
-import { linkModel, linkRowModel } from '../models.ts'
+import { type LinkDetail, linkModel, linkRowModel } from '../models.ts'
+import type { Platform } from '../platform.ts'
+import { linkDetail, linkRow } from '../views/links.ts'
 import { errorAnswers, type RouteContext } from './context.ts'
 
 export function linkRoutes({ app, platform }: RouteContext): void {
@@ -12,7 +14,7 @@ export function linkRoutes({ app, platform }: RouteContext): void {
       response: { 200: z.object({ links: z.array(linkRowModel) }), ...errorAnswers },
     },
     handler: () => ({
-      links: platform.fleet().links.map(({ assigned: _assigned, keep: _keep, ...row }) => row),
+      links: platform.fleet().links.map(linkRow),
     }),
   })
   app.get('/api/links/:link', {
@@ -22,11 +24,12 @@ export function linkRoutes({ app, platform }: RouteContext): void {
       params: z.object({ link: z.string().min(1).max(249) }),
       response: { 200: linkModel, ...errorAnswers },
     },
-    handler: request => {
-      const link = platform.fleet().links.find(each => each.name === request.params.link)
-      if (link === undefined)
-        throw new AjnaError(LINK_UNKNOWN, `there is no link ${JSON.stringify(request.params.link)}`)
-      return link
-    },
+    handler: request => linkDetail(linkNamed(platform, request.params.link)),
   })
+}
+
+function linkNamed(platform: Platform, name: string): LinkDetail {
+  const link = platform.fleet().links.find(each => each.name === name)
+  if (link === undefined) throw new AjnaError(LINK_UNKNOWN, `there is no link ${JSON.stringify(name)}`)
+  return link
 }

@@ -1,0 +1,398 @@
+import { useQuery } from '@tanstack/react-query'
+import type { Link } from '../api/client.ts'
+import { linkQuery } from '../api/queries.ts'
+import { Sparkline, Stat, Stats } from '../components/figures.tsx'
+import { Select } from '../components/inputs.tsx'
+import { offsetsText, originalOf, VerdictOf, Verdicts, verdictNote } from '../components/link-state.tsx'
+import { Page, Section, Toolbar } from '../components/page.tsx'
+import { Answer, EmptyState } from '../components/states.tsx'
+import { Glyph, State } from '../components/status.tsx'
+import { SwitchSteps } from '../components/switch-steps.tsx'
+import { type Column, Table } from '../components/table.tsx'
+import { Instant, TimeAgo } from '../components/time-ago.tsx'
+import { bytes, compact, count, duration, plural } from '../format.ts'
+import { A, at, usePlace } from '../router.tsx'
+
+/** One link: what needs somebody, how it does, what is missing, what follows its source besides records. */
+export function LinkPage({ params }: { readonly params: Readonly<Record<string, string>> }) {
+  const name = params['link'] ?? ''
+  const query = useQuery(linkQuery(name))
+  return (
+    <Page
+      title={name}
+      crumbs={[{ name: 'Links', href: '/links' }]}
+      beside={query.data && <Beside link={query.data} />}
+    >
+      <Answer query={query}>{link => <LinkView link={link} />}</Answer>
+    </Page>
+  )
+}
+
+function Beside({ link }: { readonly link: Link }) {
+  return (
+    <>
+      <State name={link.state} />
+      <span className="quiet">
+        {link.reason !== '' && `${link.reason} · `}
+        {link.since !== null && (
+          <>
+            since <Instant at={link.since} /> ·{' '}
+          </>
+        )}
+        seen <TimeAgo at={link.observedAt} />
+      </span>
+    </>
+  )
+}
+
+function LinkView({ link }: { readonly link: Link }) {
+  return (
+    <>
+      {link.reverseOf !== null && (
+        <p className="quiet">
+          The way back of{' '}
+          <A className="plain" href={at('links', link.reverseOf)}>
+            {link.reverseOf}
+          </A>
+          , which is there while that link’s sides are switched.
+        </p>
+      )}
+      <Figures link={link} />
+      {link.sides !== null && <Sides link={link} sides={link.sides} />}
+      <Partitions link={link} />
+      <Gaps link={link} />
+      <KeptInStep keep={link.keep} />
+    </>
+  )
+}
+
+function Figures({ link }: { readonly link: Link }) {
+  const blocked = link.assigned.filter(({ state }) => state === 'blocked').length
+  return (
+    <Stats>
+      <Stat
+        name="Path"
+        value={
+          <>
+            <A href={at('clusters', link.from)}>{link.from}</A> →{' '}
+            <A href={at('clusters', link.to)}>{link.to}</A>
+          </>
+        }
+        note={`${plural(link.topics, 'topic')} · ${plural(link.partitions, 'partition')}`}
+      />
+      <Stat name="Original" value={originalOf(link).split(/[,;]/)[0]} note={originalNote(link)} />
+      <Stat
+        name="Needs somebody"
+        value={count(link.haltedPartitions)}
+        note={`${count(link.haltedPartitions - blocked)} halted · ${count(blocked)} blocked`}
+      />
+      <Stat name="Verdict" value={<Verdicts link={link} />} note={verdictNote(link)} />
+      <Stat
+        name="Lag"
+        value={link.lagMs === null ? '–' : duration(link.lagMs)}
+        note={
+          <>
+            {link.lagRecords === null ? 'not known' : plural(link.lagRecords, 'record')}
+            <Sparkline values={link.lagHistory} name="records behind, 30 minutes" />
+          </>
+        }
+      />
+      <Stat
+        name="Rate"
+        value={link.recordsPerSecond === null ? '–' : `${compact(link.recordsPerSecond)}/s`}
+        note={
+          <>
+            {link.bytesPerSecond === null ? 'not known' : `${bytes(link.bytesPerSecond)}/s`}
+            <Sparkline values={link.history} name="records per second, 30 minutes" />
+          </>
+        }
+      />
+    </Stats>
+  )
+}
+
+function originalNote(link: Link): string {
+  const { sides } = link
+  if (sides === null) return `${link.to} copies it`
+  return originalOf(link).split(/[,;] /)[1] ?? 'its sides are switched'
+}
+
+/* ---- which side is the original ---- */
+
+function Sides({ link, sides }: { readonly link: Link; readonly sides: NonNullable<Link['sides']> }) {
+  const { phase, underWay } = sides
+  return (
+    <Section title={underWay === null ? 'Sides switched' : `${underWay.action} under way`}>
+      {underWay === null ? (
+        <p>
+          The sides are switched ({phase}): {originalOf(link)}.{' '}
+          <code>
+            ajna link {phase === 'promoted' ? 'failback' : 'demote'} {link.name}
+          </code>{' '}
+          leads back.
+        </p>
+      ) : (
+        <SwitchSteps link={link.name} underWay={underWay} />
+      )}
+    </Section>
+  )
+}
+
+/* ---- partitions ---- */
+
+type Assigned = Link['assigned'][number]
+
+const isWell = ({ state, verdict }: Assigned): boolean =>
+  (state === 'copying' || state === 'caught-up') && (verdict === null || verdict === 'ok')
+
+function Partitions({ link }: { readonly link: Link }) {
+  const { query } = usePlace()
+  const shown = query.get('show') === 'unwell' ? 'unwell' : 'all'
+  const rows = shown === 'all' ? link.assigned : link.assigned.filter(row => !isWell(row))
+  const unwell = link.assigned.filter(row => !isWell(row)).length
+  return (
+    <Section title="Partitions">
+      {link.assigned.length > 0 && (
+        <Toolbar>
+          <Select
+            label="Show"
+            name="show"
+            value={shown}
+            options={['all', 'unwell']}
+            names={{ all: 'all, the worst first', unwell: 'only those that are not well' }}
+          />
+          <span className="quiet">
+            {count(unwell)} of {plural(link.assigned.length, 'partition')} not well
+          </span>
+        </Toolbar>
+      )}
+      <Table
+        label={`Partitions of ${link.name}`}
+        columns={ASSIGNED_COLUMNS}
+        rows={rows}
+        rowKey={row => `${row.topic}-${row.partition}`}
+        open={row => at('topics', row.topic)}
+        minWidth={1000}
+        empty={
+          link.assigned.length === 0 ? (
+            <EmptyState title="The link copies no partition now">
+              {link.desired === 'running'
+                ? 'Its topics may not exist at the source.'
+                : `It is ${link.desired ?? 'not taken up by a worker yet'}.`}
+            </EmptyState>
+          ) : (
+            <EmptyState title="Every partition is well" />
+          )
+        }
+      />
+    </Section>
+  )
+}
+
+const why = (row: Assigned): string => (row.reason === '' ? row.verdictReason : row.reason)
+
+const ASSIGNED_COLUMNS: readonly Column<Assigned>[] = [
+  {
+    name: 'Topic',
+    width: '15%',
+    sort: row => row.topic,
+    cell: row => (
+      <A href={at('topics', row.topic)} title={row.topic}>
+        {row.topic}
+      </A>
+    ),
+  },
+  { name: 'Partition', numeric: true, width: '72px', cell: row => row.partition },
+  {
+    name: 'State',
+    width: '96px',
+    sort: row =>
+      ['halted', 'blocked', 'waiting', 'starting', 'filling', 'paused', 'copying'].indexOf(row.state),
+    cell: row => <State name={row.state} />,
+  },
+  {
+    name: 'Since',
+    width: '112px',
+    numeric: true,
+    sort: row => -row.since,
+    cell: row => <TimeAgo at={row.since} />,
+  },
+  {
+    name: 'Verdict',
+    width: '92px',
+    sort: row => ['rewound', 'stopped', 'stalled', 'warning', 'ok'].indexOf(row.verdict ?? 'ok'),
+    cell: row => <VerdictOf verdict={row.verdict} />,
+  },
+  {
+    name: 'Why',
+    width: '23%',
+    cell: row => (
+      <span className="quiet" title={why(row)}>
+        {why(row)}
+      </span>
+    ),
+  },
+  {
+    name: 'Source end',
+    numeric: true,
+    minor: true,
+    cell: row => (row.sourceEnd === null ? '–' : count(row.sourceEnd)),
+  },
+  {
+    name: 'Target end',
+    numeric: true,
+    minor: true,
+    cell: row => (row.targetEnd === null ? '–' : count(row.targetEnd)),
+  },
+  {
+    name: 'Lag',
+    unit: 'records',
+    numeric: true,
+    sort: row => row.lagRecords,
+    cell: row => (row.lagRecords === null ? '–' : count(row.lagRecords)),
+  },
+  { name: 'Lag', unit: 'time', numeric: true, cell: row => (row.lagMs === null ? '–' : duration(row.lagMs)) },
+]
+
+/* ---- what the target will never have ---- */
+
+interface Gap {
+  readonly topic: string
+  readonly partition: number
+  readonly from: number
+  readonly to: number
+}
+
+function Gaps({ link }: { readonly link: Link }) {
+  const gaps = link.assigned.flatMap(({ topic, partition, missing }) =>
+    missing.map((range): Gap => ({ topic, partition, ...range })),
+  )
+  return (
+    <Section
+      title="Gaps"
+      aside={gaps.length > 0 && <span className="quiet">{offsetsText(link.missingOffsets)} in all</span>}
+    >
+      {gaps.length === 0 ? (
+        <p className="all-well">
+          <Glyph tone={link.assigned.length === 0 ? 'off' : 'ok'} />
+          {link.assigned.length === 0
+            ? 'Not known while no worker copies the link.'
+            : `No offset is missing: ${link.to} has all that ${link.from} had to give.`}
+        </p>
+      ) : (
+        <Table
+          label={`Offsets that ${link.to} will never have`}
+          columns={GAP_COLUMNS}
+          rows={gaps}
+          rowKey={gap => `${gap.topic}-${gap.partition}-${gap.from}`}
+          minWidth={480}
+          empty={null}
+        />
+      )}
+    </Section>
+  )
+}
+
+const GAP_COLUMNS: readonly Column<Gap>[] = [
+  { name: 'Topic', width: '40%', cell: gap => <A href={at('topics', gap.topic)}>{gap.topic}</A> },
+  { name: 'Partition', numeric: true, cell: gap => gap.partition },
+  { name: 'First missing', numeric: true, cell: gap => count(gap.from) },
+  { name: 'Last missing', numeric: true, cell: gap => count(gap.to - 1) },
+  { name: 'Offsets', numeric: true, cell: gap => count(gap.to - gap.from) },
+]
+
+/* ---- what else follows the source ---- */
+
+type Keep = NonNullable<Link['keep']>
+
+function KeptInStep({ keep }: { readonly keep: Link['keep'] }) {
+  if (keep === null)
+    return (
+      <Section title="Kept in step">
+        <p className="quiet">
+          Records only: the link’s definition names no groups, access rules or quotas to keep in step (
+          <code>keep</code>).
+        </p>
+      </Section>
+    )
+  return (
+    <Section title="Kept in step" aside={<KeepNote keep={keep} />}>
+      {keep.reason !== '' && (
+        <div className="notice" role="status">
+          <Glyph tone="warn" />
+          <p>{keep.reason}</p>
+        </div>
+      )}
+      <Table
+        label="Consumer groups that follow"
+        columns={KEPT_COLUMNS}
+        rows={keep.groups.toSorted((a, b) => KEPT_STATES.indexOf(a.state) - KEPT_STATES.indexOf(b.state))}
+        rowKey={group => group.group}
+        minWidth={720}
+        empty={<EmptyState title="No consumer group follows" />}
+      />
+      {keep.left.length > 0 && (
+        <Table
+          label="Left alone, being somebody else’s"
+          columns={LEFT_COLUMNS}
+          rows={keep.left}
+          rowKey={row => `${row.what} ${row.subject}`}
+          minWidth={480}
+          empty={null}
+        />
+      )}
+    </Section>
+  )
+}
+
+function KeepNote({ keep }: { readonly keep: Keep }) {
+  return (
+    <span className="quiet">
+      last round{' '}
+      {keep.roundAt === null ? (
+        'not yet'
+      ) : (
+        <>
+          <TimeAgo at={keep.roundAt} />: {plural(keep.changed, 'change')}
+        </>
+      )}
+      , {keep.failed === 0 ? 'none' : count(keep.failed)} refused by the target, {count(keep.left.length)}{' '}
+      left alone
+    </span>
+  )
+}
+
+const KEPT_STATES = ['failed', 'held', 'left', 'in-step'] as const
+
+const KEPT_COLUMNS: readonly Column<Keep['groups'][number]>[] = [
+  { name: 'Group', width: '24%', cell: row => <span title={row.group}>{row.group}</span> },
+  { name: 'State', width: '112px', cell: row => <State name={row.state} /> },
+  { name: 'Held back', unit: 'records', numeric: true, width: '136px', cell: row => count(row.heldRecords) },
+  {
+    name: 'Fresh to',
+    numeric: true,
+    width: '112px',
+    cell: row => (row.freshnessMs === null ? '–' : duration(row.freshnessMs)),
+  },
+  {
+    name: 'Why',
+    cell: row => (
+      <span className="quiet" title={row.reason}>
+        {row.reason === '' && row.state === 'held' ? 'it stands where the copy ends' : row.reason}
+      </span>
+    ),
+  },
+]
+
+const LEFT_COLUMNS: readonly Column<Keep['left'][number]>[] = [
+  { name: 'Left alone', width: '24%', cell: row => <span title={row.subject}>{row.subject}</span> },
+  { name: 'Kind', width: '112px', cell: row => (row.what === 'acl' ? 'access rule' : row.what) },
+  {
+    name: 'Why',
+    cell: row => (
+      <span className="quiet" title={row.reason}>
+        {row.reason}
+      </span>
+    ),
+  },
+]
