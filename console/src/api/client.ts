@@ -2,6 +2,7 @@ import createClient from 'openapi-fetch'
 import type { components, paths } from './schema.d.ts'
 
 type Schemas = components['schemas']
+export type ActPreview = Schemas['ActPreview']
 export type Activity = Schemas['Activity']
 export type Broker = Schemas['Broker']
 export type Cluster = Schemas['Cluster']

@@ -20,8 +20,8 @@ interface Way extends MapEdge {
   readonly href: string
   readonly tone: Tone
   readonly note: string
-  /** Read out, and shown on hover. */
-  readonly title: string
+  /** Read out after the label, and shown on hover. */
+  readonly more: string
 }
 
 /** Sites and clusters from left to right as records flow; every link is named once, with its state. */
@@ -68,8 +68,8 @@ function wayOf(link: LinkRow): Way {
   const { name, from, to, state, reason } = link
   const note = linkNote(link)
   const why = reason === '' ? '' : `: ${reason}`
-  const title = `${name}, from ${from} to ${to}, ${state}${why}${note === state ? '' : ` (${note})`}`
-  return { id: name, from, to, label: name, href: at('links', name), tone: linkTone(link), note, title }
+  const more = `from ${from} to ${to}, ${state}${why}`
+  return { id: name, from, to, label: name, href: at('links', name), tone: linkTone(link), note, more }
 }
 
 const siteOf = (fleet: Fleet, cluster: string): string =>
@@ -111,19 +111,19 @@ function waysOfSites(fleet: Fleet, links: readonly LinkRow[]): Way[] {
     const note = bad === 0 ? '' : `${count(bad)} not well`
     const label = plural(rows.length, 'link')
     const href = `/links?q=${encodeURIComponent(`${from} ${to}`)}`
-    return { id: key, from, to, label, href, tone, note, title: `${label} from ${from} to ${to} ${note}` }
+    return { id: key, from, to, label, href, tone, note, more: `from ${from} to ${to}` }
   })
 }
 
 /* ---- how it is drawn ---- */
 
 /** Shares of the width: a column, and the space between two. */
-const COLUMN = 3
+const COLUMN = 2.6
 const GAP = 4
 /** A label's part of that space. */
-const LABEL = 2.9
-const PX_MIN = 37
-const PX_MAX = 68
+const LABEL = 3.3
+const PX_MIN = 39
+const PX_MAX = 76
 
 function Drawing({
   layout,
@@ -144,7 +144,12 @@ function Drawing({
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable from the keyboard
     <section className="map-frame" aria-label="Map of sites and links" tabIndex={0}>
       <div className="map-ground" style={{ height, minWidth: units * PX_MIN, maxWidth: units * PX_MAX }}>
-        <svg viewBox={`0 0 ${units} ${height}`} preserveAspectRatio="none" aria-hidden="true">
+        <svg
+          className="map-lines"
+          viewBox={`0 0 ${units} ${height}`}
+          preserveAspectRatio="none"
+          aria-hidden="true"
+        >
           {lanes.map(lane => (
             <path key={lane.id} className={`tone-${wayById.get(lane.id)!.tone}`} d={curve(lane)} />
           ))}
@@ -219,12 +224,12 @@ function MapWay({
       className={`map-way tone-${way.tone}`}
       style={style}
       href={way.href}
-      title={way.title}
-      aria-label={way.title}
+      title={`${way.label}: ${way.more}`}
     >
       {backward && arrow}
       <Glyph tone={way.tone} />
       <span className="map-name">{way.label}</span>
+      <span className="hidden">, {way.more}, </span>
       <span className="map-note">{way.note}</span>
       {!backward && arrow}
     </A>

@@ -3,6 +3,7 @@ import type { Link } from '../api/client.ts'
 import { linkQuery } from '../api/queries.ts'
 import { Sparkline, Stat, Stats } from '../components/figures.tsx'
 import { Select } from '../components/inputs.tsx'
+import { LinkActs } from '../components/link-acts.tsx'
 import { offsetsText, originalOf, VerdictOf, Verdicts, verdictNote } from '../components/link-state.tsx'
 import { Page, Section, Toolbar } from '../components/page.tsx'
 import { Answer, EmptyState } from '../components/states.tsx'
@@ -57,8 +58,10 @@ function LinkView({ link }: { readonly link: Link }) {
           , which is there while that link’s sides are switched.
         </p>
       )}
+      <LinkActs link={link} />
       <Figures link={link} />
       {link.sides !== null && <Sides link={link} sides={link.sides} />}
+      <NeedsSomebody link={link} />
       <Partitions link={link} />
       <Gaps link={link} />
       <KeptInStep keep={link.keep} />
@@ -93,7 +96,7 @@ function Figures({ link }: { readonly link: Link }) {
         note={
           <>
             {link.lagRecords === null ? 'not known' : plural(link.lagRecords, 'record')}
-            <Sparkline values={link.lagHistory} name="records behind, 30 minutes" />
+            <Course values={link.lagHistory} name="records behind, 30 minutes" />
           </>
         }
       />
@@ -103,12 +106,17 @@ function Figures({ link }: { readonly link: Link }) {
         note={
           <>
             {link.bytesPerSecond === null ? 'not known' : `${bytes(link.bytesPerSecond)}/s`}
-            <Sparkline values={link.history} name="records per second, 30 minutes" />
+            <Course values={link.history} name="records per second, 30 minutes" />
           </>
         }
       />
     </Stats>
   )
+}
+
+/** Of a link that has just begun there is none. */
+function Course({ values, name }: { readonly values: readonly number[]; readonly name: string }) {
+  return values.length < 2 ? null : <Sparkline values={values} name={name} />
 }
 
 function originalNote(link: Link): string {
@@ -138,9 +146,42 @@ function Sides({ link, sides }: { readonly link: Link; readonly sides: NonNullab
   )
 }
 
-/* ---- partitions ---- */
+/* ---- what waits for a person ---- */
 
 type Assigned = Link['assigned'][number]
+
+/** Each is named with its whole reason; beyond so many the table has the rest. */
+const NAMED = 10
+
+function NeedsSomebody({ link }: { readonly link: Link }) {
+  const failed = link.assigned.filter(({ state }) => state === 'halted' || state === 'blocked')
+  if (failed.length === 0) return null
+  return (
+    <Section
+      title="Needs somebody"
+      aside={
+        failed.length > NAMED && <span className="quiet">{count(failed.length - NAMED)} more below</span>
+      }
+    >
+      <ul className="needs" aria-label="Partitions that need somebody">
+        {failed.slice(0, NAMED).map(row => (
+          <li key={`${row.topic}-${row.partition}`}>
+            <A className="strong wrap" href={at('topics', row.topic)}>
+              {row.topic}-{row.partition}
+            </A>
+            <State name={row.state} />
+            <span className="needs-why wrap">{row.reason}</span>
+            <span className="quiet">
+              <TimeAgo at={row.since} />
+            </span>
+          </li>
+        ))}
+      </ul>
+    </Section>
+  )
+}
+
+/* ---- partitions ---- */
 
 const isWell = ({ state, verdict }: Assigned): boolean =>
   (state === 'copying' || state === 'caught-up') && (verdict === null || verdict === 'ok')
@@ -194,7 +235,7 @@ const why = (row: Assigned): string => (row.reason === '' ? row.verdictReason : 
 const ASSIGNED_COLUMNS: readonly Column<Assigned>[] = [
   {
     name: 'Topic',
-    width: '15%',
+    width: '13%',
     sort: row => row.topic,
     cell: row => (
       <A href={at('topics', row.topic)} title={row.topic}>
@@ -202,17 +243,17 @@ const ASSIGNED_COLUMNS: readonly Column<Assigned>[] = [
       </A>
     ),
   },
-  { name: 'Partition', numeric: true, width: '72px', cell: row => row.partition },
+  { name: 'Partition', numeric: true, width: '68px', cell: row => row.partition },
   {
     name: 'State',
-    width: '96px',
+    width: '104px',
     sort: row =>
       ['halted', 'blocked', 'waiting', 'starting', 'filling', 'paused', 'copying'].indexOf(row.state),
     cell: row => <State name={row.state} />,
   },
   {
     name: 'Since',
-    width: '112px',
+    width: '132px',
     numeric: true,
     sort: row => -row.since,
     cell: row => <TimeAgo at={row.since} />,
@@ -225,7 +266,6 @@ const ASSIGNED_COLUMNS: readonly Column<Assigned>[] = [
   },
   {
     name: 'Why',
-    width: '23%',
     cell: row => (
       <span className="quiet" title={why(row)}>
         {why(row)}
@@ -235,12 +275,14 @@ const ASSIGNED_COLUMNS: readonly Column<Assigned>[] = [
   {
     name: 'Source end',
     numeric: true,
+    width: '88px',
     minor: true,
     cell: row => (row.sourceEnd === null ? '–' : count(row.sourceEnd)),
   },
   {
     name: 'Target end',
     numeric: true,
+    width: '88px',
     minor: true,
     cell: row => (row.targetEnd === null ? '–' : count(row.targetEnd)),
   },
@@ -248,10 +290,17 @@ const ASSIGNED_COLUMNS: readonly Column<Assigned>[] = [
     name: 'Lag',
     unit: 'records',
     numeric: true,
+    width: '92px',
     sort: row => row.lagRecords,
     cell: row => (row.lagRecords === null ? '–' : count(row.lagRecords)),
   },
-  { name: 'Lag', unit: 'time', numeric: true, cell: row => (row.lagMs === null ? '–' : duration(row.lagMs)) },
+  {
+    name: 'Lag',
+    unit: 'time',
+    numeric: true,
+    width: '72px',
+    cell: row => (row.lagMs === null ? '–' : duration(row.lagMs)),
+  },
 ]
 
 /* ---- what the target will never have ---- */

@@ -2,6 +2,7 @@ import { useQuery } from '@tanstack/react-query'
 import type { Fleet, LinkRow } from '../api/client.ts'
 import { fleetQuery, linksQuery } from '../api/queries.ts'
 import { Sparkline } from '../components/figures.tsx'
+import { Findings } from '../components/findings.tsx'
 import { SearchBox } from '../components/inputs.tsx'
 import { LinkMap } from '../components/link-map.tsx'
 import { linkTone, Verdicts, verdictNote } from '../components/link-state.tsx'
@@ -29,7 +30,17 @@ export function LinksPage() {
             </EmptyState>
           ) : (
             <>
-              <Answer query={fleet}>{facts => <LinkMap fleet={facts} links={links} />}</Answer>
+              <Answer query={fleet}>
+                {facts => (
+                  <>
+                    <Findings
+                      findings={facts.findings.filter(({ subject }) => subject.kind === 'link')}
+                      nothing="Nothing is wrong with any link."
+                    />
+                    <LinkMap fleet={facts} links={links} />
+                  </>
+                )}
+              </Answer>
               <LinkTable links={links} fleet={fleet.data} />
             </>
           )
@@ -99,7 +110,7 @@ const URGENCY: Readonly<Record<Tone, number>> = { bad: 0, warn: 1, off: 2, ok: 3
 const COLUMNS: readonly Column<LinkRow>[] = [
   {
     name: 'Link',
-    width: '13%',
+    width: '14%',
     sort: link => link.name,
     cell: link => (
       <A href={at('links', link.name)} title={link.name}>
@@ -109,7 +120,7 @@ const COLUMNS: readonly Column<LinkRow>[] = [
   },
   {
     name: 'Path',
-    width: '11%',
+    width: '10%',
     sort: link => `${link.from} ${link.to}`,
     cell: link => (
       <span title={`${link.from} → ${link.to}`}>
@@ -119,18 +130,18 @@ const COLUMNS: readonly Column<LinkRow>[] = [
   },
   {
     name: 'State',
-    width: '18%',
     sort: link => ['halted', 'lagging', 'unknown', 'stopped', 'running'].indexOf(link.state),
     cell: link => (
       <span title={link.reason}>
-        <State name={link.state} /> <span className="quiet">{link.reason}</span>
+        <State name={link.state} />
+        {link.state === 'stopped' && <span className="quiet"> {link.sides?.phase ?? link.desired}</span>}
       </span>
     ),
   },
   {
     name: 'Verdict',
     unit: 'partitions',
-    width: '124px',
+    width: '132px',
     sort: link => ['rewound', 'stopped', 'stalled', 'warning', 'ok'].indexOf(link.verdict ?? 'ok'),
     cell: link => (
       <span title={verdictNote(link)}>
@@ -142,6 +153,7 @@ const COLUMNS: readonly Column<LinkRow>[] = [
     name: 'Lag',
     unit: 'records',
     numeric: true,
+    width: '88px',
     sort: link => link.lagRecords,
     cell: link => (link.lagRecords === null ? '–' : compact(link.lagRecords)),
   },
@@ -149,6 +161,7 @@ const COLUMNS: readonly Column<LinkRow>[] = [
     name: 'Lag',
     unit: 'time',
     numeric: true,
+    width: '76px',
     cell: link => (link.lagMs === null ? '–' : duration(link.lagMs)),
   },
   {
@@ -163,7 +176,7 @@ const COLUMNS: readonly Column<LinkRow>[] = [
     name: 'Rate',
     unit: 'records/s',
     numeric: true,
-    width: '104px',
+    width: '100px',
     cell: link => (link.recordsPerSecond === null ? '–' : compact(link.recordsPerSecond)),
   },
   {
@@ -176,9 +189,8 @@ const COLUMNS: readonly Column<LinkRow>[] = [
   },
   {
     name: 'Missing',
-    unit: 'offsets',
     numeric: true,
-    width: '104px',
+    width: '68px',
     sort: link => link.missingOffsets,
     cell: link => count(link.missingOffsets),
   },

@@ -131,6 +131,40 @@ describe('the API over a fleet in trouble', () => {
     )
   })
 
+  it('says what an act on a link would do, and lets it be done with a reason and the link’s name', async () => {
+    const address = '/api/links/edge-to-hub/acts/restart-failed'
+    const { body: preview } = await served.ask(address)
+    assert.deepEqual([preview.offer, preview.confirm], [{ allowed: true, reasons: [] }, 'edge-to-hub'])
+    assert.match(preview.effects.join(' '), /logs\.edge-4, halted: the source deleted offsets/)
+    const wrong = await served.act(address, { reason: 'retention is longer now', confirm: 'edge' })
+    assert.deepEqual([wrong.status, wrong.body.code], [422, 'API_CONFIRMATION_WRONG'])
+    const unsaid = await served.act(address, { reason: '', confirm: 'edge-to-hub' })
+    assert.deepEqual([unsaid.status, unsaid.body.code], [400, 'HTTP_REQUEST_INVALID'])
+    const done = await served.act(address, { reason: 'retention is longer now', confirm: 'edge-to-hub' })
+    assert.equal(done.status, 202)
+    const followed = await served.ask(`/api/activity/${done.body.id}`)
+    assert.deepEqual(
+      [followed.body.action, followed.body.reason, followed.body.subject.name],
+      ['link.restart-failed', 'retention is longer now', 'edge-to-hub'],
+    )
+    const again = await served.act(address, { reason: 'once more', confirm: 'edge-to-hub' })
+    assert.deepEqual([again.status, again.body.code], [409, 'API_ACT_REFUSED'])
+    assert.match(again.body.details.reasons.join(), /no partition of the link is halted or blocked/)
+  })
+
+  it('tells a link nothing while a switch of its sides is under way', async () => {
+    for (const act of ['pause', 'resume', 'restart-failed']) {
+      const { body } = await served.ask(`/api/links/payments-to-edge/acts/${act}`)
+      assert.equal(body.offer.allowed, false)
+      assert.match(body.offer.reasons[0], /a promote of payments-to-edge is under way/)
+      const refused = await served.act(`/api/links/payments-to-edge/acts/${act}`, {
+        reason: 'because',
+        confirm: 'payments-to-edge',
+      })
+      assert.deepEqual([refused.status, refused.body.code], [409, 'API_ACT_REFUSED'])
+    }
+  })
+
   it('pages partitions, unhealthy ones by themselves', async () => {
     const all = await served.ask('/api/clusters/hub/partitions?limit=10&sort=state')
     assert.equal(all.body.items.length, 10)
@@ -181,6 +215,7 @@ describe('the API over a fleet in trouble', () => {
     ['/api/topics/logs.edge/messages?cluster=edge&partition=99', 'API_TOPIC_UNKNOWN'],
     ['/api/clusters/edge/brokers/9/restart', 'API_BROKER_UNKNOWN'],
     ['/api/links/nothing', 'API_LINK_UNKNOWN'],
+    ['/api/links/nothing/acts/pause', 'API_LINK_UNKNOWN'],
     ['/api/activity/nothing', 'API_ACTIVITY_UNKNOWN'],
     ['/api/nothing', 'HTTP_NOT_FOUND'],
   ] as const) {

@@ -606,7 +606,7 @@ export const activitiesModel = z
 
 /* ---- acts ---- */
 
-export const restartPreviewModel = z
+export const actPreviewModel = z
   .object({
     what: z.string(),
     where: z.string(),
@@ -618,15 +618,18 @@ export const restartPreviewModel = z
     /** What must be typed to confirm. */
     confirm: z.string(),
   })
-  .meta({ id: 'RestartPreview' })
-export type RestartPreview = Readonly<z.infer<typeof restartPreviewModel>>
+  .meta({ id: 'ActPreview' })
+export type ActPreview = Readonly<z.infer<typeof actPreviewModel>>
 
-export const restartRequestModel = z
+export const actRequestModel = z
   .strictObject({
     reason: z.string().trim().min(3).max(500),
     confirm: z.string().max(300),
   })
-  .meta({ id: 'RestartRequest' })
+  .meta({ id: 'ActRequest' })
+
+export const linkActs = ['pause', 'resume', 'restart-failed'] as const
+export type LinkAct = (typeof linkActs)[number]
 
 /* ---- search, session, live ---- */
 

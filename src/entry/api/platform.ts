@@ -6,15 +6,16 @@ import type {
 } from '../../operations/completeness/contract.ts'
 import type { Activity, ActivityLog } from '../../operations/fleet/activity/contract.ts'
 import type {
+  ActPreview,
   ConfigEntry,
   Delay,
   Group,
+  LinkAct,
   LinkDetail,
   LogFilter,
   LogLine,
   LogTable,
   ProcessStatus,
-  RestartPreview,
   UnauditedFile,
 } from './models.ts'
 
@@ -73,15 +74,23 @@ export interface Platform {
       cluster: string,
       broker: number,
       signal: AbortSignal,
-    ): Promise<Omit<RestartPreview, 'offer' | 'confirm'>>
+    ): Promise<Omit<ActPreview, 'offer' | 'confirm'>>
     /** Begins a restart through the broker's agent; the activity's entry tells how it goes on. */
-    restart(
-      cluster: string,
-      broker: number,
-      why: { readonly actor: string; readonly reason: string },
-      signal: AbortSignal,
-    ): Promise<Activity>
+    restart(cluster: string, broker: number, why: ActReason, signal: AbortSignal): Promise<Activity>
   }
+  readonly links: {
+    /**
+     * Begins it; the activity's entry tells how it goes on. It counts for every worker once it is in the links' journal.
+     *
+     * @throws AjnaError LINKS_AWAY, LINK_CHANGED, what the journal throws
+     */
+    act(link: string, act: LinkAct, why: ActReason): Promise<Activity>
+  }
+}
+
+export interface ActReason {
+  readonly actor: string
+  readonly reason: string
 }
 
 export interface FleetFacts {

@@ -24,6 +24,7 @@ import { readVersion } from '../version.ts'
 import { type AgentWatch, watchAgent } from './agents.ts'
 import { type BrokerRates, type ClusterWatch, watchCluster } from './clusters.ts'
 import { every } from './every.ts'
+import { linkActs } from './link-acts.ts'
 import { askWorker, watchLinks } from './links.ts'
 import { archiveClient } from './logs.ts'
 import { createProcessLooker, type ProcessFacts } from './processes.ts'
@@ -74,14 +75,11 @@ export async function createPlatform(context: RoleContext): Promise<Platform> {
   })
   observer.done.catch(error => log.error({ err: error }, 'metrics cannot be followed'))
   const completeness = await completenessOf(context, wireOf, archive.completeness)
-  const links = watchLinks({
-    declared: fleet.links,
-    registry: openRegistry(context, link => {
-      links.note(link)
-      changes.note()
-    }),
-    now,
+  const registry = openRegistry(context, link => {
+    links.note(link)
+    changes.note()
   })
+  const links = watchLinks({ declared: fleet.links, registry, now })
   const clusters = new Map<string, ClusterWatch>()
   for (const cluster of fleet.clusters) {
     clusters.set(
@@ -172,6 +170,7 @@ export async function createPlatform(context: RoleContext): Promise<Platform> {
       now,
       log,
     }),
+    links: { act: linkActs({ registry, record: activity.record, now, log }) },
   }
 }
 

@@ -1,12 +1,26 @@
 import { z } from 'zod'
 import { AjnaError } from '../../../foundation/errors/errors.ts'
+import { canActOnLink } from '../can.ts'
 import { LINK_UNKNOWN } from '../errors.ts'
-import { type LinkDetail, linkModel, linkRowModel } from '../models.ts'
+import {
+  activityModel,
+  actPreviewModel,
+  actRequestModel,
+  type LinkDetail,
+  linkActs,
+  linkModel,
+  linkRowModel,
+} from '../models.ts'
 import type { Platform } from '../platform.ts'
+import { linkActPreview } from '../views/link-acts.ts'
 import { linkDetail, linkRow } from '../views/links.ts'
-import { errorAnswers, type RouteContext } from './context.ts'
+import { errorAnswers, guardAct, type RouteContext } from './context.ts'
 
-export function linkRoutes({ app, platform }: RouteContext): void {
+const linkPath = z.object({ link: z.string().min(1).max(249) })
+const actPath = linkPath.extend({ act: z.enum(linkActs) })
+
+export function linkRoutes(context: RouteContext): void {
+  const { app, platform } = context
   app.get('/api/links', {
     schema: {
       tags: ['links'],
@@ -21,10 +35,45 @@ export function linkRoutes({ app, platform }: RouteContext): void {
     schema: {
       tags: ['links'],
       summary: 'A link, partition by partition',
-      params: z.object({ link: z.string().min(1).max(249) }),
+      params: linkPath,
       response: { 200: linkModel, ...errorAnswers },
     },
     handler: request => linkDetail(linkNamed(platform, request.params.link)),
+  })
+  actRoutes(context)
+}
+
+function actRoutes({ app, platform }: RouteContext): void {
+  app.get('/api/links/:link/acts/:act', {
+    schema: {
+      tags: ['acts'],
+      summary: 'What pausing, resuming or restarting a link would do, and whether it may be done now',
+      params: actPath,
+      response: { 200: actPreviewModel, ...errorAnswers },
+    },
+    handler: request => {
+      const { act } = request.params
+      const link = linkNamed(platform, request.params.link)
+      const offer = canActOnLink(link, act, platform.fleet().links)
+      return { ...linkActPreview(link, act), offer, confirm: link.name }
+    },
+  })
+  app.post('/api/links/:link/acts/:act', {
+    schema: {
+      tags: ['acts'],
+      summary: 'Pauses or resumes a link, or begins its halted and blocked partitions anew',
+      params: actPath,
+      body: actRequestModel,
+      response: { 202: activityModel, ...errorAnswers },
+    },
+    handler: async (request, reply) => {
+      const { act } = request.params
+      const { confirm, reason } = request.body
+      const link = linkNamed(platform, request.params.link)
+      const offer = canActOnLink(link, act, platform.fleet().links)
+      guardAct(confirm, link.name, offer, `${act} of link ${link.name} is not done`)
+      return reply.code(202).send(await platform.links.act(link.name, act, { actor: 'operator', reason }))
+    },
   })
 }
 
