@@ -279,6 +279,31 @@ describe('an operator', () => {
     })
   })
 
+  it('rehearses a promotion: what would be lost, what has to be said yes to, and the command for it', async () => {
+    await withPage('trouble', WIDE, async (page, served) => {
+      await page.goto(`${served.base}/links/edge-to-hub`)
+      await page.getByRole('link', { name: 'Rehearse a switch of sides…' }).click()
+      await page.waitForURL('**/links/edge-to-hub/rehearsal')
+      const command = page.locator('.command code')
+      await command.waitFor()
+      assert.equal(await text(command), './ajna link promote edge-to-hub')
+      const reasons = page.getByRole('list', { name: 'What stands in the way' })
+      assert.match(await text(reasons), /logs\.edge-4/)
+      await page.getByLabel('Without the source').check()
+      await page.waitForURL(/unplanned=true/)
+      await reasons.getByText('records would be lost').waitFor()
+      await reasons.getByLabel('--accept-loss').check()
+      await page.waitForURL(/yes=accept-loss/)
+      await page.getByText('./ajna link promote edge-to-hub --unplanned --accept-loss').waitFor()
+      const partitions = page.getByRole('region', { name: 'What becomes of partitions' })
+      assert.match(await text(partitions.locator('tbody tr').first()), /logs\.edge-11.*22,510/)
+      await page.getByText('this console only looks').waitFor()
+      assert.deepEqual(await axeFindings(page), [])
+      await page.goto(`${served.base}/links/nothing/rehearsal`)
+      await page.getByText('there is no link "nothing"').waitFor()
+    })
+  })
+
   it('sees a change without asking', async () => {
     await withPage('calm', WIDE, async (page, served) => {
       await page.locator('.all-well').waitFor()

@@ -10,6 +10,7 @@ import { actedOn } from './fixture/links.ts'
 import { queryLogs } from './fixture/logs.ts'
 import { METRICS, pointsOf, sampleEverySecond, valueAt } from './fixture/metrics.ts'
 import { CONFIG, recordsOf, STREAMS } from './fixture/records.ts'
+import { rehearsalOf } from './fixture/rehearsals.ts'
 import { HOUR, MINUTE, type Mood, randomFrom } from './fixture/shared.ts'
 
 /**
@@ -187,6 +188,10 @@ export function createFixture(mood: Mood = 'calm', seed = 7): Fixture {
         return begin(`link.${act}`, subject, `${act} of link ${link}`, why, [
           { label: 'taken up after', value: '1.1 s' },
         ])
+      },
+      async rehearse(name, options) {
+        const link = platform.fleet().links.find(each => each.name === name)!
+        return rehearsalOf(link, options, Date.now())
       },
     },
   }

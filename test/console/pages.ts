@@ -73,6 +73,15 @@ export async function pagesOf(baseUrl: string, token: string): Promise<PageToVis
     ...(links.length === 0
       ? []
       : [{ name: 'link', path: `/links/${links[0]!.name}`, ready: `${row}, .empty` }]),
+    ...(links.length === 0
+      ? []
+      : [
+          {
+            name: 'link-rehearsal',
+            path: `/links/${links[0]!.name}/rehearsal?unplanned=true`,
+            ready: '.command',
+          },
+        ]),
     ...(switched === undefined
       ? []
       : [{ name: 'link-switch', path: `/links/${switched.name}`, ready: '.steps' }]),

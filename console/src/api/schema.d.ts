@@ -900,6 +900,66 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/links/{link}/rehearsal": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** What a switch of a link’s sides would do; looks at both sides and changes nothing */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    link: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["RehearsalRequestInput"];
+                };
+            };
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Rehearsal"];
+                    };
+                };
+                /** @description Default Response */
+                "4XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+                /** @description Default Response */
+                "5XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/logs/query": {
         parameters: {
             query?: never;
@@ -1549,6 +1609,19 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        RehearsalRequestInput: {
+            /**
+             * @default promote
+             * @enum {string}
+             */
+            action: "promote" | "demote" | "failback";
+            /** @default true */
+            planned: boolean;
+            /** @default false */
+            stay: boolean;
+            /** @default [] */
+            consents: ("accept-loss" | "allow-repeats" | "recreate" | "unfenced" | "writers-stopped")[];
+        };
         LogQueryInput: {
             sql: string;
             /** @default 1000 */
@@ -1950,6 +2023,72 @@ export interface components {
             /** @description those that need somebody first, then those that do badly, then by name */
             assigned: components["schemas"]["LinkPartition"][];
             keep: components["schemas"]["LinkKeep"] | null;
+        };
+        Bound: {
+            atLeast: number;
+            atMost: number | null;
+        };
+        Rehearsal: {
+            /** @enum {string} */
+            action: "promote" | "demote" | "failback";
+            planned: boolean;
+            stay: boolean;
+            consents: ("accept-loss" | "allow-repeats" | "recreate" | "unfenced" | "writers-stopped")[];
+            link: string;
+            at: number;
+            allowed: boolean;
+            forbids: {
+                code: string;
+                text: string;
+                unless: ("accept-loss" | "allow-repeats" | "recreate" | "unfenced" | "writers-stopped") | null;
+            }[];
+            /** @description what is worth knowing, and stands in nobody’s way */
+            notes: string[];
+            lost: components["schemas"]["Bound"];
+            again: components["schemas"]["Bound"];
+            skipped: components["schemas"]["Bound"];
+            partitionsInAll: number;
+            /** @description those of which there is something to say, the greatest loss first, at most 500 */
+            partitions: {
+                topic: string;
+                partition: number;
+                sourceEnd: number | null;
+                targetEnd: number | null;
+                toCopy: number | null;
+                lost: components["schemas"]["Bound"];
+                lostOffsets: {
+                    from: number;
+                    to: number;
+                } | null;
+                note: string;
+            }[];
+            positionsInAll: number;
+            /** @description positions of which there is something to say, the most repeated first, at most 500 */
+            groups: {
+                group: string;
+                topic: string;
+                partition: number;
+                here: number | null;
+                there: number | null;
+                after: number | null;
+                again: components["schemas"]["Bound"];
+                skipped: components["schemas"]["Bound"];
+                note: string;
+            }[];
+            writers: {
+                /** @description who may write to the original now, and will not */
+                closed: string[];
+                /** @description who will be let write to the new one */
+                opened: string[];
+            };
+            steps: {
+                /** @enum {string} */
+                name: "seal-source" | "try-seal-source" | "settle-source" | "catch-up-target" | "stop-link" | "fence-link" | "equal-ends" | "note-ends" | "drain-source-groups" | "move-groups-to-target" | "open-target" | "compare" | "salvage" | "drop-diverged" | "admit-reverse" | "adopt-source" | "start-reverse" | "approach" | "seal-target" | "settle-target" | "catch-up-source" | "stop-reverse" | "fence-reverse" | "untouched-target" | "drain-target-groups" | "move-groups-to-source" | "reserve-target" | "adopt-ends" | "admit-link" | "open-source" | "start-link" | "reopen-target";
+                text: string;
+            }[];
+            pauseMs: number | null;
+            pauseBasis: string;
+            command: string;
         };
         LogTable: {
             columns: {

@@ -23,14 +23,19 @@ export function linkTone({ state, verdict, sides }: LinkRow): Tone {
   return worstTone([toneOf(state), verdict === null ? 'off' : VERDICT_TONES[verdict], switching])
 }
 
+/** A link that does not run says by its word why: somebody paused it, or its sides are switched. */
+export const linkState = ({ state, desired, sides }: LinkRow): string =>
+  state === 'stopped' ? (sides?.phase ?? desired ?? state) : state
+
 /** What is most worth saying about it in two words. */
-export function linkNote({ state, desired, haltedPartitions, lagMs, sides }: LinkRow): string {
+export function linkNote(link: LinkRow): string {
+  const { state, haltedPartitions, lagMs, sides } = link
   if (sides?.underWay != null) return sides.underWay.stuck === null ? sides.underWay.action : 'switch stuck'
   switch (state) {
     case 'halted':
       return `${count(haltedPartitions)} halted`
     case 'stopped':
-      return sides?.phase ?? desired ?? 'stopped'
+      return linkState(link)
     case 'unknown':
       return 'not known'
     case 'lagging':

@@ -4,7 +4,14 @@ import { linkQuery } from '../api/queries.ts'
 import { Sparkline, Stat, Stats } from '../components/figures.tsx'
 import { Select } from '../components/inputs.tsx'
 import { LinkActs } from '../components/link-acts.tsx'
-import { offsetsText, originalOf, VerdictOf, Verdicts, verdictNote } from '../components/link-state.tsx'
+import {
+  linkState,
+  offsetsText,
+  originalOf,
+  VerdictOf,
+  Verdicts,
+  verdictNote,
+} from '../components/link-state.tsx'
 import { Page, Section, Toolbar } from '../components/page.tsx'
 import { Answer, EmptyState } from '../components/states.tsx'
 import { Glyph, State } from '../components/status.tsx'
@@ -32,9 +39,9 @@ export function LinkPage({ params }: { readonly params: Readonly<Record<string, 
 function Beside({ link }: { readonly link: Link }) {
   return (
     <>
-      <State name={link.state} />
+      <State name={linkState(link)} />
       <span className="quiet">
-        {link.reason !== '' && `${link.reason} · `}
+        {link.reason !== '' && link.reason !== linkState(link) && `${link.reason} · `}
         {link.since !== null && (
           <>
             since <Instant at={link.since} /> ·{' '}
@@ -183,8 +190,11 @@ function NeedsSomebody({ link }: { readonly link: Link }) {
 
 /* ---- partitions ---- */
 
+/** One that is paused is as somebody wants it. */
+const WELL: ReadonlySet<Assigned['state']> = new Set(['copying', 'caught-up', 'filling', 'paused'])
+
 const isWell = ({ state, verdict }: Assigned): boolean =>
-  (state === 'copying' || state === 'caught-up') && (verdict === null || verdict === 'ok')
+  WELL.has(state) && (verdict === null || verdict === 'ok')
 
 function Partitions({ link }: { readonly link: Link }) {
   const { query } = usePlace()
@@ -326,7 +336,7 @@ function Gaps({ link }: { readonly link: Link }) {
           <Glyph tone={link.assigned.length === 0 ? 'off' : 'ok'} />
           {link.assigned.length === 0
             ? 'Not known while no worker copies the link.'
-            : `No offset is missing: ${link.to} has all that ${link.from} had to give.`}
+            : `No offset is missing from what ${link.to} has.`}
         </p>
       ) : (
         <Table

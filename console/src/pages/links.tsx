@@ -5,7 +5,7 @@ import { Sparkline } from '../components/figures.tsx'
 import { Findings } from '../components/findings.tsx'
 import { SearchBox } from '../components/inputs.tsx'
 import { LinkMap } from '../components/link-map.tsx'
-import { linkTone, Verdicts, verdictNote } from '../components/link-state.tsx'
+import { linkState, linkTone, Verdicts, verdictNote } from '../components/link-state.tsx'
 import { Page, Section, Toolbar } from '../components/page.tsx'
 import { Answer, EmptyState } from '../components/states.tsx'
 import { State, type Tone } from '../components/status.tsx'
@@ -133,8 +133,7 @@ const COLUMNS: readonly Column<LinkRow>[] = [
     sort: link => ['halted', 'lagging', 'unknown', 'stopped', 'running'].indexOf(link.state),
     cell: link => (
       <span title={link.reason}>
-        <State name={link.state} />
-        {link.state === 'stopped' && <span className="quiet"> {link.sides?.phase ?? link.desired}</span>}
+        <State name={linkState(link)} />
       </span>
     ),
   },

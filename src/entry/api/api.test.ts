@@ -165,6 +165,37 @@ describe('the API over a fleet in trouble', () => {
     }
   })
 
+  it('rehearses a promotion: what forbids it, what would be lost and repeated, and the command for it', async () => {
+    const address = '/api/links/edge-to-hub/rehearsal'
+    const planned = await served.act(address, {})
+    assert.equal(planned.status, 200)
+    assert.deepEqual([planned.body.action, planned.body.planned], ['promote', true])
+    assert.equal(planned.body.command, './ajna link promote edge-to-hub')
+    assert.equal(
+      planned.body.steps[0].text,
+      'close the topics to every writer at the source, at every broker',
+    )
+    const unplanned = await served.act(address, { planned: false })
+    assert.equal(unplanned.body.allowed, false)
+    const loss = unplanned.body.forbids.find((each: { code: string }) => each.code === 'would-lose')
+    assert.equal(loss.unless, 'accept-loss')
+    assert.ok(unplanned.body.lost.atLeast > 0)
+    const [first, second] = unplanned.body.partitions
+    assert.ok(first.lost.atLeast >= second.lost.atLeast, 'the greatest loss first')
+    const answered = await served.act(address, { planned: false, consents: ['accept-loss'] })
+    assert.equal(answered.body.command, './ajna link promote edge-to-hub --unplanned --accept-loss')
+    const back = await served.act(address, { action: 'failback', stay: true })
+    assert.equal(back.body.command, './ajna link failback edge-to-hub --stay')
+    assert.equal(back.body.forbids[0].code, 'wrong-phase')
+  })
+
+  it('refuses a rehearsal of what is no switch, and of no link', async () => {
+    const wrong = await served.act('/api/links/edge-to-hub/rehearsal', { action: 'swap' })
+    assert.deepEqual([wrong.status, wrong.body.code], [400, 'HTTP_REQUEST_INVALID'])
+    const unknown = await served.act('/api/links/nothing/rehearsal', {})
+    assert.deepEqual([unknown.status, unknown.body.code], [404, 'API_LINK_UNKNOWN'])
+  })
+
   it('pages partitions, unhealthy ones by themselves', async () => {
     const all = await served.ask('/api/clusters/hub/partitions?limit=10&sort=state')
     assert.equal(all.body.items.length, 10)

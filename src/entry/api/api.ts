@@ -14,6 +14,7 @@ import {
   CONFIRMATION_WRONG,
   LINK_UNKNOWN,
   LINKS_AWAY,
+  REHEARSALS_BUSY,
   TOPIC_UNKNOWN,
 } from './errors.ts'
 import type { Platform } from './platform.ts'
@@ -44,6 +45,7 @@ const STATUSES: StatusTable = {
   [LINK_UNKNOWN.code]: 404,
   [ACTIVITY_UNKNOWN.code]: 404,
   [LINKS_AWAY.code]: 503,
+  [REHEARSALS_BUSY.code]: 503,
   [ACT_REFUSED.code]: 409,
   [CONFIRMATION_WRONG.code]: 422,
 }

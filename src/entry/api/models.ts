@@ -8,7 +8,12 @@ import {
 } from '../../operations/completeness/contract.ts'
 import { activity, journalStanding, subject } from '../../operations/fleet/activity/contract.ts'
 import { haltReasons, linkPartitionStates, missingSchema } from '../../operations/mirror/contract.ts'
-import { failoverActions, failoverPhases, stepNames } from '../../operations/mirror/failover/state.ts'
+import {
+  consents,
+  failoverActions,
+  failoverPhases,
+  stepNames,
+} from '../../operations/mirror/failover/state.ts'
 import { lagVerdicts } from '../../operations/mirror/verdict.ts'
 
 /**
@@ -479,6 +484,101 @@ export const linkModel = linkRowModel
   })
   .meta({ id: 'Link' })
 export type LinkDetail = Readonly<z.infer<typeof linkModel>>
+
+/* ---- rehearsals ---- */
+
+export const rehearsalRequestModel = z
+  .strictObject({
+    action: z.enum(failoverActions).default('promote'),
+    /** False: a promotion without the source. */
+    planned: z.boolean().default(true),
+    /** Of a failback: it ends with the source as a copy in step. */
+    stay: z.boolean().default(false),
+    /** What is said yes to. */
+    consents: z.array(z.enum(consents)).max(consents.length).default([]),
+  })
+  .meta({ id: 'RehearsalRequest' })
+export type RehearsalRequest = Readonly<z.infer<typeof rehearsalRequestModel>>
+
+export const boundModel = z
+  .object({
+    atLeast: count,
+    /** Null: nobody can say. */
+    atMost: count.nullable(),
+  })
+  .meta({ id: 'Bound' })
+
+/** What a switch of a link's sides would do. */
+export const rehearsalModel = z
+  .object({
+    action: z.enum(failoverActions),
+    planned: z.boolean(),
+    stay: z.boolean(),
+    consents: z.array(z.enum(consents)),
+    link: z.string(),
+    at: time,
+    /** Nothing stands in the way that was not said yes to. */
+    allowed: z.boolean(),
+    forbids: z.array(
+      z.object({
+        code: z.string(),
+        text: z.string(),
+        /** What has to be said yes to for going on all the same; null: it cannot be gone on. */
+        unless: z.enum(consents).nullable(),
+      }),
+    ),
+    notes: z.array(z.string()).describe('what is worth knowing, and stands in nobody’s way'),
+    /** Records in all: given up, read twice, never read. */
+    lost: boundModel,
+    again: boundModel,
+    skipped: boundModel,
+    partitionsInAll: count,
+    partitions: z
+      .array(
+        z.object({
+          topic: z.string(),
+          partition: count,
+          sourceEnd: count.nullable(),
+          targetEnd: count.nullable(),
+          /** Records that have to be copied first. */
+          toCopy: count.nullable(),
+          lost: boundModel,
+          /** Their offsets, [from, to), as far as they are known. */
+          lostOffsets: missingSchema.nullable(),
+          note: z.string(),
+        }),
+      )
+      .describe('those of which there is something to say, the greatest loss first, at most 500'),
+    positionsInAll: count,
+    groups: z
+      .array(
+        z.object({
+          group: z.string(),
+          topic: z.string(),
+          partition: count,
+          /** Where it stands at the side that is left, at the other, and after the switch; null: nowhere, or not known. */
+          here: count.nullable(),
+          there: count.nullable(),
+          after: count.nullable(),
+          again: boundModel,
+          skipped: boundModel,
+          note: z.string(),
+        }),
+      )
+      .describe('positions of which there is something to say, the most repeated first, at most 500'),
+    writers: z.object({
+      closed: z.array(z.string()).describe('who may write to the original now, and will not'),
+      opened: z.array(z.string()).describe('who will be let write to the new one'),
+    }),
+    steps: z.array(z.object({ name: z.enum(stepNames), text: z.string() })),
+    /** How long nobody can write to either side, about, ms; null: nobody can say. */
+    pauseMs: measured.nullable(),
+    pauseBasis: z.string(),
+    /** What carries it out, to be typed as it is. */
+    command: z.string(),
+  })
+  .meta({ id: 'Rehearsal' })
+export type RehearsalAnswer = Readonly<z.infer<typeof rehearsalModel>>
 
 /* ---- logs ---- */
 

@@ -5,6 +5,7 @@ import type {
   UnseenBytes,
 } from '../../operations/completeness/contract.ts'
 import type { Activity, ActivityLog } from '../../operations/fleet/activity/contract.ts'
+import type { Rehearsal, RehearsalOptions } from '../../operations/mirror/failover/rehearsal.ts'
 import type {
   ActPreview,
   ConfigEntry,
@@ -85,6 +86,13 @@ export interface Platform {
      * @throws AjnaError LINKS_AWAY, LINK_CHANGED, what the journal throws
      */
     act(link: string, act: LinkAct, why: ActReason): Promise<Activity>
+    /**
+     * Looks at both sides, and says what a switch of them would do. Nothing is changed, and nothing could be: it looks with
+     * rights that allow no more.
+     *
+     * @throws AjnaError REHEARSALS_BUSY, LINK_UNKNOWN, LINK_ENDS_FOREIGN, why the links' journal cannot be read
+     */
+    rehearse(link: string, options: RehearsalOptions, signal: AbortSignal): Promise<Rehearsal>
   }
 }
 

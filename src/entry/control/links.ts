@@ -1,6 +1,10 @@
 import { z } from 'zod'
 import type { ResolvedLink } from '../../operations/fleet/contract.ts'
-import { type LinkStatus, linkStatusSchema } from '../../operations/mirror/contract.ts'
+import {
+  type LinkPartitionStatus,
+  type LinkStatus,
+  linkStatusSchema,
+} from '../../operations/mirror/contract.ts'
 import type { LinkDefinition, LinkEnd } from '../../operations/mirror/definition.ts'
 import { stepTexts } from '../../operations/mirror/failover/plan.ts'
 import type { KeepStatus } from '../../operations/mirror/keep/status.ts'
@@ -8,6 +12,7 @@ import type { LinkRegistry, LinkSides } from '../../operations/mirror/registry.t
 import { copyName, topicSelector } from '../../operations/mirror/select.ts'
 import { type Judgement, type LinkVerdicts, linkVerdicts, worst } from '../../operations/mirror/verdict.ts'
 import type { LinkDetail } from '../api/models.ts'
+import type { LogEnds } from './ends.ts'
 
 /** A status older than this says nothing about now. */
 const STALE_MS = 10_000
@@ -44,6 +49,7 @@ export interface LinkWatchOptions {
   readonly declared: readonly ResolvedLink[]
   /** Undefined until it could be opened. */
   readonly registry: () => LinkRegistry | undefined
+  readonly ends: LogEnds
   readonly now: () => number
 }
 
@@ -59,7 +65,7 @@ interface Watched {
   readonly sides: LinkSides | null
 }
 
-export function watchLinks({ declared, registry, now }: LinkWatchOptions): LinkWatch {
+export function watchLinks({ declared, registry, ends, now }: LinkWatchOptions): LinkWatch {
   const rates = new Map<string, LinkRates>()
   const verdicts = new Map<string, LinkVerdicts>()
   const ratesOf = (name: string): LinkRates => {
@@ -73,11 +79,16 @@ export function watchLinks({ declared, registry, now }: LinkWatchOptions): LinkW
     return known
   }
 
+  function statusOf(definition: LinkDefinition): LinkStatus | undefined {
+    const status = registry()?.status(definition.name)
+    return status === undefined ? undefined : withEnds(status, definition, ends)
+  }
+
   function watched(): Watched[] {
     const entries = (registry()?.list() ?? []).map(({ definition, owner, reverseOf, sides }): Watched => {
       const { name, source, target } = definition
       const [from, to] = [placeOf(source), placeOf(target)]
-      return { name, from, to, definition, status: registry()?.status(name), owner, reverseOf, sides }
+      return { name, from, to, definition, status: statusOf(definition), owner, reverseOf, sides }
     })
     const known = new Set(entries.map(({ name }) => name))
     const awaited = declared.filter(({ name }) => !known.has(name))
@@ -98,7 +109,8 @@ export function watchLinks({ declared, registry, now }: LinkWatchOptions): LinkW
 
   return {
     note(name) {
-      const status = registry()?.status(name)
+      const definition = registry()?.get(name)?.definition
+      const status = definition === undefined ? undefined : statusOf(definition)
       if (status === undefined) return
       ratesOf(name).note(status)
       verdictsOf(name).note(status)
@@ -107,6 +119,25 @@ export function watchLinks({ declared, registry, now }: LinkWatchOptions): LinkW
     linkOf: (cluster, topic) =>
       watched().find(link => link.to === cluster && writes(link, topic, declared))?.name ?? null,
   }
+}
+
+/** In these a worker reads the source, and knows where it ends. */
+const READING: ReadonlySet<LinkPartitionStatus['state']> = new Set(['copying', 'caught-up', 'filling'])
+
+/** Of a partition that nobody reads a worker knows only where the source ended then: what its cluster says since counts. */
+function withEnds(status: LinkStatus, { source, offsets }: LinkDefinition, ends: LogEnds): LinkStatus {
+  if (!('cluster' in source) || offsets !== 'identity') return status
+  const { cluster } = source
+  const partitions = status.partitions.map((each): LinkPartitionStatus => {
+    if (READING.has(each.state) || each.targetEnd === null) return each
+    const end = ends(cluster, each.topic, each.partition)
+    if (end === null || end <= (each.sourceEnd ?? -1)) return each
+    const lagRecords = Math.max(0, end - each.targetEnd)
+    // It was not behind when it was last read: how old the oldest of what came since is, nobody has looked.
+    const lagMs = lagRecords > 0 && each.lagMs === 0 ? null : each.lagMs
+    return { ...each, sourceEnd: end, lagRecords, lagMs }
+  })
+  return { ...status, partitions }
 }
 
 const placeOf = (end: LinkEnd): string => ('cluster' in end ? end.cluster : end.bootstrap.join())
@@ -128,8 +159,7 @@ function detailOf(link: Watched, rates: LinkRates, verdicts: LinkVerdicts, now: 
   const { name, from, to, definition, status, owner, reverseOf, sides } = link
   const partitions = status?.partitions ?? []
   const halted = partitions.filter(({ state }) => state === 'halted' || state === 'blocked')
-  const times = partitions.flatMap(({ lagMs }) => (lagMs === null ? [] : [lagMs]))
-  const lagMs = times.length === 0 ? null : Math.max(...times)
+  const lagMs = lagMsOf(partitions)
   const { state, reason, since } = stateOf(link, halted.length, lagMs, now)
   const topics = new Set(partitions.map(({ topic }) => topic))
   const judged = partitions.map(each => verdicts.judge(each, now))
@@ -292,6 +322,13 @@ function createLinkRates(): LinkRates {
     history: () => minutes.map(({ records, ms }) => (records / ms) * 1_000),
     lags: () => lags.map(({ records }) => records),
   }
+}
+
+/** Of the partition furthest behind; null: that is not known of one which is behind, or of any. */
+function lagMsOf(partitions: LinkStatus['partitions']): number | null {
+  if (partitions.some(({ lagRecords, lagMs }) => lagMs === null && (lagRecords ?? 0) > 0)) return null
+  const times = partitions.flatMap(({ lagMs }) => lagMs ?? [])
+  return times.length === 0 ? null : times.reduce((most, each) => Math.max(most, each))
 }
 
 /** Records behind, over the partitions of which that is known; null: of none. */

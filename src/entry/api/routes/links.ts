@@ -10,11 +10,14 @@ import {
   linkActs,
   linkModel,
   linkRowModel,
+  rehearsalModel,
+  rehearsalRequestModel,
 } from '../models.ts'
 import type { Platform } from '../platform.ts'
 import { linkActPreview } from '../views/link-acts.ts'
 import { linkDetail, linkRow } from '../views/links.ts'
-import { errorAnswers, guardAct, type RouteContext } from './context.ts'
+import { rehearsalAnswer } from '../views/rehearsal.ts'
+import { callSignal, errorAnswers, guardAct, type RouteContext } from './context.ts'
 
 const linkPath = z.object({ link: z.string().min(1).max(249) })
 const actPath = linkPath.extend({ act: z.enum(linkActs) })
@@ -41,6 +44,27 @@ export function linkRoutes(context: RouteContext): void {
     handler: request => linkDetail(linkNamed(platform, request.params.link)),
   })
   actRoutes(context)
+  rehearsalRoute(context)
+}
+
+/** Both sides are asked several things, and one that does not answer is waited for. */
+const REHEARSAL_DEADLINE_MS = 45_000
+
+function rehearsalRoute({ app, platform }: RouteContext): void {
+  app.post('/api/links/:link/rehearsal', {
+    schema: {
+      tags: ['links'],
+      summary: 'What a switch of a link’s sides would do; looks at both sides and changes nothing',
+      params: linkPath,
+      body: rehearsalRequestModel,
+      response: { 200: rehearsalModel, ...errorAnswers },
+    },
+    handler: async (request, reply) => {
+      const { name } = linkNamed(platform, request.params.link)
+      const signal = callSignal(reply, REHEARSAL_DEADLINE_MS)
+      return rehearsalAnswer(await platform.links.rehearse(name, request.body, signal))
+    },
+  })
 }
 
 function actRoutes({ app, platform }: RouteContext): void {
