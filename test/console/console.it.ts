@@ -245,6 +245,22 @@ describe('an operator', () => {
     })
   })
 
+  it('sees 24 links between 100 clusters by site, and comes from the map to those that are not well', async () => {
+    await withPage('large', WIDE, async (page, served) => {
+      await page.goto(`${served.base}/links`)
+      const map = page.getByRole('region', { name: 'Map of sites and links' })
+      const way = map.getByRole('link', { name: /4 links\s*, from dc02 to dc25,\s*1 not well/ })
+      await way.waitFor()
+      assert.deepEqual(await axeFindings(page), [])
+      const rows = page.getByRole('region', { name: 'Links' }).locator('tbody tr')
+      assert.match(await text(rows.first()), /dc02-k2-to-dc25-k4.*lagging/)
+      await way.click()
+      await page.waitForURL('**/links?q=dc02%20dc25')
+      await page.getByText('4 shown').waitFor()
+      assert.equal(await rows.count(), 4)
+    })
+  })
+
   it('sees at which step a switch of sides is, and may tell the link nothing meanwhile', async () => {
     await withPage('trouble', WIDE, async (page, served) => {
       await page.goto(`${served.base}/links/payments-to-edge`)

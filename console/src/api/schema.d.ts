@@ -2022,6 +2022,7 @@ export interface components {
             reverseOf: string | null;
             /** @description those that need somebody first, then those that do badly, then by name */
             assigned: components["schemas"]["LinkPartition"][];
+            keeps: ("groups" | "acls" | "quotas")[];
             keep: components["schemas"]["LinkKeep"] | null;
         };
         Bound: {

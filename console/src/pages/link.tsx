@@ -71,7 +71,7 @@ function LinkView({ link }: { readonly link: Link }) {
       <NeedsSomebody link={link} />
       <Partitions link={link} />
       <Gaps link={link} />
-      <KeptInStep keep={link.keep} />
+      <KeptInStep keep={link.keep} keeps={link.keeps} />
     </>
   )
 }
@@ -364,13 +364,19 @@ const GAP_COLUMNS: readonly Column<Gap>[] = [
 
 type Keep = NonNullable<Link['keep']>
 
-function KeptInStep({ keep }: { readonly keep: Link['keep'] }) {
+function KeptInStep({ keep, keeps }: Pick<Link, 'keep' | 'keeps'>) {
   if (keep === null)
     return (
       <Section title="Kept in step">
         <p className="quiet">
-          Records only: the link’s definition names no groups, access rules or quotas to keep in step (
-          <code>keep</code>).
+          {keeps.length === 0 ? (
+            <>
+              Records only: the link’s definition names no groups, access rules or quotas to keep in step (
+              <code>keep</code>).
+            </>
+          ) : (
+            `The definition names ${keeps.join(', ')}; no worker says now how far they are in step.`
+          )}
         </p>
       </Section>
     )

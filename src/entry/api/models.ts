@@ -480,6 +480,9 @@ export const linkModel = linkRowModel
     assigned: z
       .array(linkPartitionModel)
       .describe('those that need somebody first, then those that do badly, then by name'),
+    /** What its definition names to be kept in step besides records. */
+    keeps: z.array(z.enum(['groups', 'acls', 'quotas'])),
+    /** Null: nothing is kept, or no worker has said how far yet. */
     keep: linkKeepModel.nullable(),
   })
   .meta({ id: 'Link' })

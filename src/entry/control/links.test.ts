@@ -76,7 +76,7 @@ test('a link is shown with its verdict, what it keeps in step, and which side is
   assert.deepEqual(link?.verdicts, { ok: 0, warning: 0, stalled: 1, stopped: 0, rewound: 0 })
   assert.deepEqual([link?.missingOffsets, link?.assigned[0]?.missing], [3, [{ from: 1, to: 4 }]])
   assert.deepEqual(link?.lagHistory, [16], 'the most it was behind within the minute')
-  assert.deepEqual([link?.owner, link?.desired], ['api', 'running'])
+  assert.deepEqual([link?.owner, link?.desired, link?.keeps], ['api', 'running', []])
   assert.deepEqual(
     [link?.keep?.roundAt, link?.keep?.left.length, link?.keep?.groups],
     [5, 1, [{ group: 'readers', state: 'held', reason: '', heldRecords: 3, freshnessMs: 2 }]],

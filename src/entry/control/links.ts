@@ -7,6 +7,7 @@ import {
 } from '../../operations/mirror/contract.ts'
 import type { LinkDefinition, LinkEnd } from '../../operations/mirror/definition.ts'
 import { stepTexts } from '../../operations/mirror/failover/plan.ts'
+import { isNamed } from '../../operations/mirror/keep/names.ts'
 import type { KeepStatus } from '../../operations/mirror/keep/status.ts'
 import type { LinkRegistry, LinkSides } from '../../operations/mirror/registry.ts'
 import { copyName, topicSelector } from '../../operations/mirror/select.ts'
@@ -190,6 +191,7 @@ function detailOf(link: Watched, rates: LinkRates, verdicts: LinkVerdicts, now: 
     missingOffsets: partitions.reduce((sum, { missing }) => sum + offsetsIn(missing), 0),
     sides: sides === null ? null : sidesOf(sides),
     reverseOf,
+    keeps: keptKinds.filter(kind => definition !== undefined && isNamed(definition.keep[kind])),
     keep: status?.keep === undefined ? null : keepOf(status.keep),
     assigned: partitions.map((each, index) => ({
       topic: each.topic,
@@ -209,6 +211,8 @@ function detailOf(link: Watched, rates: LinkRates, verdicts: LinkVerdicts, now: 
     })),
   }
 }
+
+const keptKinds = ['groups', 'acls', 'quotas'] as const
 
 function tally(judged: readonly (Judgement | undefined)[]): LinkDetail['verdicts'] {
   const verdicts = { ok: 0, warning: 0, stalled: 0, stopped: 0, rewound: 0 }

@@ -18,7 +18,7 @@ const PREVIEWS: Readonly<Record<LinkAct, (link: LinkDetail) => Told>> = {
     effects: [
       `${many(link.partitions, 'partition')} stay where they are${rateOf(link)}`,
       'the lag grows until it is resumed; a source whose retention overtakes it has lost records for this link',
-      ...(link.keep === null ? [] : ['groups, access rules and quotas are not kept in step meanwhile']),
+      ...(link.keeps.length === 0 ? [] : [`${keptText(link)} are not kept in step meanwhile`]),
       'consumers of the copies read what is there',
     ],
     undo: 'Resume it: it goes on where each copy ends.',
@@ -44,7 +44,10 @@ const PREVIEWS: Readonly<Record<LinkAct, (link: LinkDetail) => Told>> = {
   }),
 }
 
-export const isFailed = ({ state }: LinkPartition): boolean => state === 'halted' || state === 'blocked'
+const KEPT = { groups: 'consumer groups', acls: 'access rules', quotas: 'quotas' } as const
+const keptText = ({ keeps }: LinkDetail): string => keeps.map(each => KEPT[each]).join(', ')
+
+const isFailed = ({ state }: LinkPartition): boolean => state === 'halted' || state === 'blocked'
 
 const told = ({ topic, partition, state, reason }: LinkPartition): string =>
   `${topic}-${partition}, ${state}: ${reason}`
