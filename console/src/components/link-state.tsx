@@ -1,5 +1,5 @@
 import type { Link, LinkRow } from '../api/client.ts'
-import { count, duration, plural } from '../format.ts'
+import { count, duration } from '../format.ts'
 import { Status, type Tone, toneOf } from './status.tsx'
 
 type Verdict = NonNullable<LinkRow['verdict']>
@@ -44,7 +44,7 @@ export function linkNote(link: LinkRow): string {
   }
 }
 
-export const VERDICTS = ['rewound', 'stopped', 'stalled', 'warning', 'ok'] as const
+const VERDICTS = ['rewound', 'stopped', 'stalled', 'warning', 'ok'] as const
 
 /** `3 of 20 stalled`: the worst, and how many have it. */
 export function Verdicts({ link }: { readonly link: LinkRow }) {
@@ -84,5 +84,3 @@ export function originalOf({ from, to, sides }: LinkRow): string {
       return `${to}, until ${from} takes over again`
   }
 }
-
-export const offsetsText = (offsets: number): string => plural(offsets, 'offset')

@@ -4,14 +4,7 @@ import { linkQuery } from '../api/queries.ts'
 import { Sparkline, Stat, Stats } from '../components/figures.tsx'
 import { Select } from '../components/inputs.tsx'
 import { LinkActs } from '../components/link-acts.tsx'
-import {
-  linkState,
-  offsetsText,
-  originalOf,
-  VerdictOf,
-  Verdicts,
-  verdictNote,
-} from '../components/link-state.tsx'
+import { linkState, originalOf, VerdictOf, Verdicts, verdictNote } from '../components/link-state.tsx'
 import { Page, Section, Toolbar } from '../components/page.tsx'
 import { Answer, EmptyState } from '../components/states.tsx'
 import { Glyph, State } from '../components/status.tsx'
@@ -329,7 +322,7 @@ function Gaps({ link }: { readonly link: Link }) {
   return (
     <Section
       title="Gaps"
-      aside={gaps.length > 0 && <span className="quiet">{offsetsText(link.missingOffsets)} in all</span>}
+      aside={gaps.length > 0 && <span className="quiet">{plural(link.missingOffsets, 'offset')} in all</span>}
     >
       {gaps.length === 0 ? (
         <p className="all-well">

@@ -81,9 +81,10 @@ export interface Platform {
   }
   readonly links: {
     /**
-     * Begins it; the activity's entry tells how it goes on. It counts for every worker once it is in the links' journal.
+     * Begins it; the activity's entry tells how it goes on, also that the journal refused it. It counts for every worker
+     * once it is in the links' journal.
      *
-     * @throws AjnaError LINKS_AWAY, LINK_CHANGED, what the journal throws
+     * @throws AjnaError LINKS_AWAY, why the beginning cannot be recorded
      */
     act(link: string, act: LinkAct, why: ActReason): Promise<Activity>
     /**
