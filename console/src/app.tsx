@@ -25,7 +25,8 @@ const ClusterPage = page(() => import('./pages/cluster.tsx'), 'ClusterPage')
 const TopicsPage = page(() => import('./pages/topics.tsx'), 'TopicsPage')
 const TopicPage = page(() => import('./pages/topic.tsx'), 'TopicPage')
 const LinksPage = page(() => import('./pages/links.tsx'), 'LinksPage')
-const LinkPage = page(() => import('./pages/links.tsx'), 'LinkPage')
+const LinkPage = page(() => import('./pages/link.tsx'), 'LinkPage')
+const RehearsalPage = page(() => import('./pages/rehearsal.tsx'), 'RehearsalPage')
 const LogsPage = page(() => import('./pages/logs.tsx'), 'LogsPage')
 const MetricsPage = page(() => import('./pages/metrics.tsx'), 'MetricsPage')
 const CompletenessPage = page(() => import('./pages/completeness.tsx'), 'CompletenessPage')
@@ -42,6 +43,7 @@ const ROUTES: readonly (readonly [pattern: string, component: PageComponent])[] 
   ['/topics/:topic/:tab', TopicPage],
   ['/links', LinksPage],
   ['/links/:link', LinkPage],
+  ['/links/:link/rehearsal', RehearsalPage],
   ['/logs', LogsPage],
   ['/logs/:tab', LogsPage],
   ['/metrics', MetricsPage],

@@ -6,7 +6,7 @@ import { openCluster } from '../foundation/kafka/admin.ts'
 import type { Logger } from '../foundation/log/log.ts'
 import { identity } from '../foundation/tls/store.ts'
 import { openWire } from '../foundation/wire/wire.ts'
-import { ADMIN_PRINCIPAL } from '../operations/fleet/contract.ts'
+import { ADMIN_PRINCIPAL, CONTROL_PRINCIPAL } from '../operations/fleet/contract.ts'
 import type { LinkDefinition, LinkEnd } from '../operations/mirror/definition.ts'
 import { LINK_UNKNOWN } from '../operations/mirror/errors.ts'
 import {
@@ -15,6 +15,7 @@ import {
   type FailoverSide,
   reverseName,
 } from '../operations/mirror/failover/control.ts'
+import { isNamed } from '../operations/mirror/keep/names.ts'
 import type { KeepOptions } from '../operations/mirror/keep/run.ts'
 import { commandLink, commandReverse } from '../operations/mirror/links/control.ts'
 import type { LinksJournal } from '../operations/mirror/links/kept.ts'
@@ -45,15 +46,27 @@ export interface SidesOptions {
   readonly keep: (defined: LinkDefinition['keep']) => LinkDefinition['keep']
   /** Principals (`User:…`) that are let write at the target besides those of the source. */
   readonly writers: readonly string[]
+  /** Only to look: as `control`, which sees everything and may change nothing at either side. Default: false, as `admin`. */
+  readonly looking?: boolean
   readonly log: Logger
   readonly signal: AbortSignal
 }
 
+/** Groups that a switch moves: those that are named, or else those that the link keeps in step, or all. */
+export function groupsMoved(
+  defined: LinkDefinition['keep'],
+  named?: readonly string[],
+): LinkDefinition['keep'] {
+  const kept = isNamed(defined.groups) ? defined.groups : { include: ['*'], exclude: [] }
+  return { ...defined, groups: named === undefined ? kept : { include: [...named], exclude: [] } }
+}
+
 /** @throws AjnaError LINK_UNKNOWN, LINK_ENDS_FOREIGN, why the journal cannot be opened */
 export async function openSides(options: SidesOptions): Promise<OpenSides> {
-  const { home, link: name, log, signal } = options
+  const { home, link: name, looking = false, log, signal } = options
+  const self = looking ? CONTROL_PRINCIPAL : ADMIN_PRINCIPAL
   await using opening = new AsyncDisposableStack()
-  const journal = opening.use(await openLinksJournal(home, ADMIN_PRINCIPAL, log, signal))
+  const journal = opening.use(await openLinksJournal(home, self, log, signal))
   const entry = entryOf(journal.state(), name)
   if (entry === undefined || entry.reverseOf !== null)
     throw new AjnaError(
@@ -68,12 +81,12 @@ export async function openSides(options: SidesOptions): Promise<OpenSides> {
       const address = await clusterAddress(file, cluster, () => identity(home.pki, who))
       return { ...address, clientId: 'ajna-sides', log }
     }
-    const [address, asLink] = [await as(ADMIN_PRINCIPAL), await as(principal)]
+    const address = await as(self)
     return {
       name: cluster,
       admin: opening.use(openCluster(address)),
       wire: opening.use(openWire(address)),
-      asLink: opening.use(openCluster(asLink)),
+      ...(!looking && { asLink: opening.use(openCluster(await as(principal))) }),
     }
   }
   const [theirs, ours] = [await side(source), await side(target)]

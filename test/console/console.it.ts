@@ -214,6 +214,112 @@ describe('an operator', () => {
     })
   })
 
+  it('sees on the map which link is not well, and what needs somebody on that link’s page first', async () => {
+    await withPage('trouble', WIDE, async (page, served) => {
+      await page.goto(`${served.base}/links`)
+      const map = page.getByRole('region', { name: 'Map of sites and links' })
+      const way = map.getByRole('link', { name: /edge-to-hub\s*, from edge to hub, halted.*2 halted/ })
+      await way.waitFor()
+      assert.match(await text(map), /payments-to-edge\s*, from hub to edge.*promote/)
+      assert.match(await text(page.locator('.finding').first()), /Link edge-to-hub has halted 2 partitions/)
+      await way.click()
+      await page.waitForURL('**/links/edge-to-hub')
+      const needs = page.getByRole('list', { name: 'Partitions that need somebody' })
+      await needs.waitFor()
+      assert.match(
+        await text(needs),
+        /logs\.edge-4.*halted.*deleted offsets 92480 to 96199.*metrics\.edge-1.*blocked.*may not write/,
+      )
+      const partitions = page.getByRole('region', { name: 'Partitions of edge-to-hub' })
+      assert.match(await text(partitions.locator('tbody tr').first()), /logs\.edge4.*halted/)
+      assert.match(await text(partitions.locator('tbody tr').nth(2)), /stalled.*it has stood still for 9 s/)
+      const gaps = page.getByRole('region', { name: 'Offsets that hub will never have' })
+      assert.match(await text(gaps.locator('tbody tr').first()), /logs\.edge7\s*4,096\s*4,607\s*512/)
+      const kept = page.getByRole('region', { name: 'Consumer groups that follow' })
+      assert.match(
+        await text(kept.locator('tbody tr').first()),
+        /search-indexer.*failed.*GROUP_AUTHORIZATION/,
+      )
+      await page.getByLabel('Show').selectOption('unwell')
+      await page.waitForURL('**/links/edge-to-hub?show=unwell')
+    })
+  })
+
+  it('sees 24 links between 100 clusters by site, and comes from the map to those that are not well', async () => {
+    await withPage('large', WIDE, async (page, served) => {
+      await page.goto(`${served.base}/links`)
+      const map = page.getByRole('region', { name: 'Map of sites and links' })
+      const way = map.getByRole('link', { name: /4 links\s*, from dc02 to dc25,\s*1 not well/ })
+      await way.waitFor()
+      assert.deepEqual(await axeFindings(page), [])
+      const rows = page.getByRole('region', { name: 'Links' }).locator('tbody tr')
+      assert.match(await text(rows.first()), /dc02-k2-to-dc25-k4.*lagging/)
+      await way.click()
+      await page.waitForURL('**/links?q=dc02%20dc25')
+      await page.getByText('4 shown').waitFor()
+      assert.equal(await rows.count(), 4)
+    })
+  })
+
+  it('sees at which step a switch of sides is, and may tell the link nothing meanwhile', async () => {
+    await withPage('trouble', WIDE, async (page, served) => {
+      await page.goto(`${served.base}/links/payments-to-edge`)
+      const now = page.locator('.step[aria-current=step]')
+      await now.waitFor()
+      assert.match(await text(now), /wait until each group has read to the end/)
+      await page.getByText('ajna link demote payments-to-edge').waitFor()
+      await page.getByRole('button', { name: 'Resume…' }).click()
+      const dialog = page.locator('dialog.act')
+      await dialog.getByText('a promote of payments-to-edge is under way').waitFor()
+      assert.equal(await dialog.getByRole('button', { name: 'Resume' }).isDisabled(), true)
+    })
+  })
+
+  it('pauses a link only after a preview, with a reason and its name, and sees it paused', async () => {
+    await withPage('calm', WIDE, async (page, served) => {
+      await page.goto(`${served.base}/links/edge-to-hub`)
+      await page.getByRole('button', { name: 'Pause…' }).click()
+      const dialog = page.locator('dialog.act')
+      await dialog.getByText('the lag grows until it is resumed').waitFor()
+      const act = dialog.getByRole('button', { name: 'Pause', exact: true })
+      assert.equal(await act.isDisabled(), true)
+      await dialog.getByLabel('Reason').fill('disk of hub-2 is replaced')
+      await dialog.getByLabel('to confirm').fill('edge-to-hub')
+      assert.deepEqual(await axeFindings(page), [])
+      await act.click()
+      await dialog.getByText('taken up after').waitFor()
+      await page.keyboard.press('Escape')
+      await page.getByRole('button', { name: 'Resume…' }).waitFor()
+      await page.goto(`${served.base}/activity`)
+      await page.getByText('pause of link edge-to-hub').first().waitFor()
+    })
+  })
+
+  it('rehearses a promotion: what would be lost, what has to be said yes to, and the command for it', async () => {
+    await withPage('trouble', WIDE, async (page, served) => {
+      await page.goto(`${served.base}/links/edge-to-hub`)
+      await page.getByRole('link', { name: 'Rehearse a switch of sides…' }).click()
+      await page.waitForURL('**/links/edge-to-hub/rehearsal')
+      const command = page.locator('.command code')
+      await command.waitFor()
+      assert.equal(await text(command), './ajna link promote edge-to-hub')
+      const reasons = page.getByRole('list', { name: 'What stands in the way' })
+      assert.match(await text(reasons), /logs\.edge-4/)
+      await page.getByLabel('Without the source').check()
+      await page.waitForURL(/unplanned=true/)
+      await reasons.getByText('records would be lost').waitFor()
+      await reasons.getByLabel('--accept-loss').check()
+      await page.waitForURL(/yes=accept-loss/)
+      await page.getByText('./ajna link promote edge-to-hub --unplanned --accept-loss').waitFor()
+      const partitions = page.getByRole('region', { name: 'What becomes of partitions' })
+      assert.match(await text(partitions.locator('tbody tr').first()), /logs\.edge-11.*22,510/)
+      await page.getByText('this console only looks').waitFor()
+      assert.deepEqual(await axeFindings(page), [])
+      await page.goto(`${served.base}/links/nothing/rehearsal`)
+      await page.getByText('there is no link "nothing"').waitFor()
+    })
+  })
+
   it('sees a change without asking', async () => {
     await withPage('calm', WIDE, async (page, served) => {
       await page.locator('.all-well').waitFor()

@@ -1,14 +1,16 @@
-import type { LogLine } from '../../src/entry/api/models.ts'
-import type { ClusterFacts, Platform } from '../../src/entry/api/platform.ts'
+import type { LinkAct, LogLine } from '../../src/entry/api/models.ts'
+import type { ActReason, ClusterFacts, Platform } from '../../src/entry/api/platform.ts'
 import { tiers } from '../../src/operations/completeness/contract.ts'
 import type { Activity } from '../../src/operations/fleet/activity/contract.ts'
 import { activitiesOf, standingOf } from './fixture/activity.ts'
 import { clustersOf } from './fixture/clusters.ts'
 import { bucketsOf, streamsOf } from './fixture/completeness.ts'
 import { fleetOf } from './fixture/fleet.ts'
+import { actedOn } from './fixture/links.ts'
 import { queryLogs } from './fixture/logs.ts'
 import { METRICS, pointsOf, sampleEverySecond, valueAt } from './fixture/metrics.ts'
 import { CONFIG, recordsOf, STREAMS } from './fixture/records.ts'
+import { rehearsalOf } from './fixture/rehearsals.ts'
 import { HOUR, MINUTE, type Mood, randomFrom } from './fixture/shared.ts'
 
 /**
@@ -36,14 +38,51 @@ export function createFixture(mood: Mood = 'calm', seed = 7): Fixture {
   }>()
   const activities = mood === 'empty' ? [] : activitiesOf(mood, born)
   const activityListeners = new Set<(entry: Activity) => void>()
+  const linkChanges = new Map<string, LinkAct>()
   let lines = 0
+
+  /** An act that is told of when it begins, and is done soon. */
+  function begin(
+    action: string,
+    subject: Activity['subject'],
+    summary: string,
+    { actor, reason }: ActReason,
+    evidence: Activity['evidence'],
+  ): Activity {
+    const entry: Activity = {
+      id: `act-${activities.length + 1}`,
+      revision: 0,
+      at: Date.now(),
+      actor,
+      action,
+      subject,
+      summary,
+      reason,
+      outcome: 'running',
+      evidence: [],
+      endedAt: null,
+    }
+    activities.unshift(entry)
+    for (const tell of activityListeners) tell(entry)
+    const timer = setTimeout(() => {
+      const done: Activity = { ...entry, revision: 1, outcome: 'done', endedAt: Date.now(), evidence }
+      activities[activities.indexOf(entry)] = done
+      for (const tell of [...activityListeners]) tell(done)
+      for (const tell of [...fleetListeners]) tell()
+    }, 400)
+    timer.unref()
+    return entry
+  }
 
   const platform: Platform = {
     name: mood === 'large' ? 'global' : 'two-sites',
     version: '0.1.0',
     startedAt,
     now: Date.now,
-    fleet: () => fleetOf(mood, clusters, born),
+    fleet: () => {
+      const facts = fleetOf(mood, clusters, born)
+      return { ...facts, links: facts.links.map(link => actedOn(link, linkChanges.get(link.name))) }
+    },
     onFleet: (changed, signal) => listen(fleetListeners, changed, signal),
     async topicConfig(cluster, topic) {
       const known = clusters.find(each => each.name === cluster)?.topics.some(each => each.name === topic)
@@ -130,37 +169,29 @@ export function createFixture(mood: Mood = 'calm', seed = 7): Fixture {
         undo: 'Nothing to undo: the broker comes back with its data; leaders return to it within 5 minutes.',
       }),
       async restart(cluster, broker, { actor, reason }) {
-        const entry: Activity = {
-          id: `act-${activities.length + 1}`,
-          revision: 0,
-          at: Date.now(),
-          actor,
-          action: 'broker.restart',
-          subject: { kind: 'broker', name: String(broker), cluster },
-          summary: `Restart of broker ${broker} of ${cluster}`,
-          reason,
-          outcome: 'running',
-          evidence: [],
-          endedAt: null,
-        }
-        activities.unshift(entry)
-        for (const tell of activityListeners) tell(entry)
-        const timer = setTimeout(() => {
-          const done: Activity = {
-            ...entry,
-            revision: 1,
-            outcome: 'done',
-            endedAt: Date.now(),
-            evidence: [
-              { label: 'stopped in', value: '2.1 s' },
-              { label: 'in sync again after', value: '7.8 s' },
-            ],
-          }
-          activities[activities.indexOf(entry)] = done
-          for (const tell of activityListeners) tell(done)
-        }, 400)
-        timer.unref()
-        return entry
+        return begin(
+          'broker.restart',
+          { kind: 'broker', name: String(broker), cluster },
+          `Restart of broker ${broker} of ${cluster}`,
+          { actor, reason },
+          [
+            { label: 'stopped in', value: '2.1 s' },
+            { label: 'in sync again after', value: '7.8 s' },
+          ],
+        )
+      },
+    },
+    links: {
+      async act(link, act, why) {
+        const subject = { kind: 'link', name: link, cluster: null } as const
+        linkChanges.set(link, act)
+        return begin(`link.${act}`, subject, `${act} of link ${link}`, why, [
+          { label: 'taken up after', value: '1.1 s' },
+        ])
+      },
+      async rehearse(name, options) {
+        const link = platform.fleet().links.find(each => each.name === name)!
+        return rehearsalOf(link, options, Date.now())
       },
     },
   }

@@ -36,6 +36,7 @@ export async function pagesOf(baseUrl: string, token: string): Promise<PageToVis
     await client.GET('/api/topics', { params: { query: { sort: 'records', order: 'desc', limit: 20 } } }),
   ).items
   const links = dataOf(await client.GET('/api/links')).links
+  const switched = links.find(({ sides }) => sides?.underWay != null)
   const now = Date.now()
   const buckets = dataOf(
     await client.GET('/api/completeness', { params: { query: { from: now - 12 * 3_600_000, to: now } } }),
@@ -72,6 +73,18 @@ export async function pagesOf(baseUrl: string, token: string): Promise<PageToVis
     ...(links.length === 0
       ? []
       : [{ name: 'link', path: `/links/${links[0]!.name}`, ready: `${row}, .empty` }]),
+    ...(links.length === 0
+      ? []
+      : [
+          {
+            name: 'link-rehearsal',
+            path: `/links/${links[0]!.name}/rehearsal?unplanned=true`,
+            ready: '.command',
+          },
+        ]),
+    ...(switched === undefined
+      ? []
+      : [{ name: 'link-switch', path: `/links/${switched.name}`, ready: '.steps' }]),
     { name: 'logs', path: '/logs', ready: '.tail, .empty' },
     { name: 'logs-query', path: '/logs/query', ready: '.editor' },
     { name: 'metrics', path: '/metrics/host', ready: '.chart canvas, .empty' },

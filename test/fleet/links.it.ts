@@ -76,6 +76,13 @@ test("the fleet's links are taken up live, by however many workers there are", {
   }
 
   const linkNow = async () => dataOf(await fleet.api.GET('/api/links')).links.find(each => each.name === 'up')
+  const rehearsed = async () =>
+    dataOf(
+      await fleet.api.POST('/api/links/{link}/rehearsal', {
+        params: { path: { link: 'up' } },
+        body: { action: 'promote', planned: true, stay: false, consents: [] },
+      }),
+    )
   const workers = (): string[] => Object.keys(journal.state().workers).sort()
 
   await t.test('what the file declares is copied, and shown', async () => {
@@ -93,6 +100,56 @@ test("the fleet's links are taken up live, by however many workers there are", {
     assert.deepEqual(await readPidFile(pidFile(fleet.home.run, 'mirror')), before)
     await until('the console shows both', 60_000, async () => (await linkNow())?.topics === 2)
   })
+
+  await t.test('a person pauses and resumes it, and an apply leaves that so', async () => {
+    const paused = await fleet.ajna('link', 'pause', 'up', '--reason', 'a test of pausing')
+    assert.equal(paused.code, 0, paused.err)
+    await apply(text => text)
+    await using producer = await edge.producer({}, signal)
+    for (let partition = 0; partition < PARTITIONS; partition++)
+      await producer.append('orders', partition, batchOf('written while it is paused'))
+    await until('what nobody reads is said to be behind', 60_000, async () => {
+      const link = await linkNow()
+      return link?.desired === 'paused' && link.lagRecords === PARTITIONS
+    })
+    const again = await fleet.ajna('link', 'pause', 'up', '--reason', 'a test of pausing')
+    assert.equal(again.code, 3, again.err)
+    const idle = await rehearsed()
+    assert.deepEqual([idle.allowed, idle.forbids[0]?.code], [false, 'link-idle'])
+    const resumed = await fleet.ajna('link', 'resume', 'up', '--reason', 'the test goes on')
+    assert.equal(resumed.code, 0, resumed.err)
+    await copies('orders')
+    const { items } = dataOf(await fleet.api.GET('/api/activity', { params: { query: { search: 'link.' } } }))
+    assert.deepEqual(
+      items
+        .filter(({ action }) => /^link\.(pause|resume)$/.test(action))
+        .map(each => [each.action, each.reason]),
+      [
+        ['link.resume', 'the test goes on'],
+        ['link.pause', 'a test of pausing'],
+      ],
+    )
+  })
+
+  await t.test(
+    'a promotion is rehearsed with the rights that control has, as the command says it',
+    async () => {
+      await until('nothing stands in the way', 60_000, async () => (await rehearsed()).allowed)
+      const { lost, steps, partitionsInAll, writers } = await rehearsed()
+      const said = await fleet.ajna('link', 'rehearse', 'up', 'promote', '--json')
+      assert.equal(said.code, 0, said.err)
+      const command = JSON.parse(said.out)
+      assert.deepEqual(
+        { lost, steps: steps.map(({ name }) => name), partitions: partitionsInAll, writers },
+        {
+          lost: command.lost,
+          steps: command.steps,
+          partitions: command.partitions.length,
+          writers: command.writers,
+        },
+      )
+    },
+  )
 
   await t.test('another worker takes its share, and all of it when the first is killed', async () => {
     const second = spawn(process.execPath, [MAIN, 'role', 'mirror', '--home', fleet.home.root], {

@@ -2,6 +2,7 @@ import createClient from 'openapi-fetch'
 import type { components, paths } from './schema.d.ts'
 
 type Schemas = components['schemas']
+export type ActPreview = Schemas['ActPreview']
 export type Activity = Schemas['Activity']
 export type Broker = Schemas['Broker']
 export type Cluster = Schemas['Cluster']
@@ -21,6 +22,8 @@ export type Metric = Schemas['Metric']
 export type Partition = Schemas['Partition']
 export type Payload = Schemas['Payload']
 export type Process = Schemas['Process']
+export type Rehearsal = Schemas['Rehearsal']
+export type RehearsalRequest = Schemas['RehearsalRequestInput']
 export type SearchHit = Schemas['SearchHit']
 export type StreamVerdict = Schemas['StreamVerdict']
 export type Subject = Schemas['Subject']

@@ -1,5 +1,5 @@
 import { keepPreviousData, queryOptions } from '@tanstack/react-query'
-import { ApiError, api, data } from './client.ts'
+import { ApiError, api, data, type RehearsalRequest } from './client.ts'
 
 /**
  * What pages ask for. Keys that begin with `live` are asked again when the fleet changes (live.ts); the others when they
@@ -57,6 +57,18 @@ export const linkQuery = (link: string) =>
   queryOptions({
     queryKey: ['live', 'link', link],
     queryFn: ({ signal }) => data(api.GET('/api/links/{link}', { params: { path: { link } }, signal })),
+  })
+
+/** Costs calls to both clusters: asked once for what the address says, and again when somebody asks. */
+export const rehearsalQuery = (link: string, body: Required<RehearsalRequest>) =>
+  queryOptions({
+    queryKey: ['rehearsal', link, body],
+    queryFn: ({ signal }) =>
+      data(api.POST('/api/links/{link}/rehearsal', { params: { path: { link } }, body, signal })),
+    staleTime: Number.POSITIVE_INFINITY,
+    refetchOnWindowFocus: false,
+    retry: false,
+    placeholderData: (before, query) => (query?.queryKey[1] === link ? before : undefined),
   })
 
 export const metricsQuery = () =>

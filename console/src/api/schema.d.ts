@@ -367,7 +367,7 @@ export interface paths {
                         [name: string]: unknown;
                     };
                     content: {
-                        "application/json": components["schemas"]["RestartPreview"];
+                        "application/json": components["schemas"]["ActPreview"];
                     };
                 };
                 /** @description Default Response */
@@ -404,7 +404,7 @@ export interface paths {
             };
             requestBody: {
                 content: {
-                    "application/json": components["schemas"]["RestartRequestInput"];
+                    "application/json": components["schemas"]["ActRequestInput"];
                 };
             };
             responses: {
@@ -792,6 +792,168 @@ export interface paths {
         };
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/links/{link}/acts/{act}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What pausing, resuming or restarting a link would do, and whether it may be done now */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    link: string;
+                    act: "pause" | "resume" | "restart-failed";
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ActPreview"];
+                    };
+                };
+                /** @description Default Response */
+                "4XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+                /** @description Default Response */
+                "5XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        /** Pauses or resumes a link, or begins its halted and blocked partitions anew */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    link: string;
+                    act: "pause" | "resume" | "restart-failed";
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["ActRequestInput"];
+                };
+            };
+            responses: {
+                /** @description Default Response */
+                202: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Activity"];
+                    };
+                };
+                /** @description Default Response */
+                "4XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+                /** @description Default Response */
+                "5XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/links/{link}/rehearsal": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** What a switch of a link’s sides would do; looks at both sides and changes nothing */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    link: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["RehearsalRequestInput"];
+                };
+            };
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Rehearsal"];
+                    };
+                };
+                /** @description Default Response */
+                "4XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+                /** @description Default Response */
+                "5XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+            };
+        };
         delete?: never;
         options?: never;
         head?: never;
@@ -1447,12 +1609,25 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        RehearsalRequestInput: {
+            /**
+             * @default promote
+             * @enum {string}
+             */
+            action: "promote" | "demote" | "failback";
+            /** @default true */
+            planned: boolean;
+            /** @default false */
+            stay: boolean;
+            /** @default [] */
+            consents: ("accept-loss" | "allow-repeats" | "recreate" | "unfenced" | "writers-stopped")[];
+        };
         LogQueryInput: {
             sql: string;
             /** @default 1000 */
             limit: number;
         };
-        RestartRequestInput: {
+        ActRequestInput: {
             reason: string;
             confirm: string;
         };
@@ -1719,14 +1894,25 @@ export interface components {
             }[];
             cutShort: boolean;
         };
+        SwitchStep: {
+            /** @enum {string} */
+            name: "seal-source" | "try-seal-source" | "settle-source" | "catch-up-target" | "stop-link" | "fence-link" | "equal-ends" | "note-ends" | "drain-source-groups" | "move-groups-to-target" | "open-target" | "compare" | "salvage" | "drop-diverged" | "admit-reverse" | "adopt-source" | "start-reverse" | "approach" | "seal-target" | "settle-target" | "catch-up-source" | "stop-reverse" | "fence-reverse" | "untouched-target" | "drain-target-groups" | "move-groups-to-source" | "reserve-target" | "adopt-ends" | "admit-link" | "open-source" | "start-link" | "reopen-target";
+            text: string;
+            startedAt: number | null;
+            endedAt: number | null;
+        };
         LinkSides: {
             /** @enum {string} */
             phase: "copying" | "promoting" | "promoted" | "returning" | "demoting";
             underWay: {
                 /** @enum {string} */
                 action: "promote" | "demote" | "failback";
+                planned: boolean;
+                startedAt: number;
                 step: string | null;
                 stuck: string | null;
+                /** @description all of them, in order */
+                steps: components["schemas"]["SwitchStep"][];
             } | null;
         };
         LinkKeep: {
@@ -1754,6 +1940,8 @@ export interface components {
             name: string;
             from: string;
             to: string;
+            owner: ("fleet" | "api" | "switch") | null;
+            desired: ("running" | "paused" | "stopped") | null;
             /** @enum {string} */
             state: "running" | "lagging" | "halted" | "stopped" | "unknown";
             reason: string;
@@ -1767,27 +1955,46 @@ export interface components {
             recordsPerSecond: number | null;
             bytesPerSecond: number | null;
             history: number[];
+            lagHistory: number[];
             verdict: ("ok" | "warning" | "stalled" | "stopped" | "rewound") | null;
+            verdicts: {
+                ok: number;
+                warning: number;
+                stalled: number;
+                stopped: number;
+                rewound: number;
+            };
+            missingOffsets: number;
             sides: components["schemas"]["LinkSides"] | null;
             reverseOf: string | null;
         };
         LinkPartition: {
             topic: string;
             partition: number;
-            state: string;
+            /** @enum {string} */
+            state: "starting" | "copying" | "caught-up" | "filling" | "waiting" | "blocked" | "halted" | "paused";
             reason: string;
             halted: boolean;
+            haltReason: ("source-recreated" | "source-truncated" | "source-gone" | "source-corrupt" | "overtaken-by-retention" | "target-ahead" | "offsets-displaced" | "gap-too-large" | "copy-too-narrow") | null;
+            since: number;
             sourceEnd: number | null;
             targetEnd: number | null;
             lagRecords: number | null;
             lagMs: number | null;
             verdict: ("ok" | "warning" | "stalled" | "stopped" | "rewound") | null;
             verdictReason: string;
+            /** @description offsets [from, to) that the target will never have */
+            missing: {
+                from: number;
+                to: number;
+            }[];
         };
         Link: {
             name: string;
             from: string;
             to: string;
+            owner: ("fleet" | "api" | "switch") | null;
+            desired: ("running" | "paused" | "stopped") | null;
             /** @enum {string} */
             state: "running" | "lagging" | "halted" | "stopped" | "unknown";
             reason: string;
@@ -1801,11 +2008,88 @@ export interface components {
             recordsPerSecond: number | null;
             bytesPerSecond: number | null;
             history: number[];
+            lagHistory: number[];
             verdict: ("ok" | "warning" | "stalled" | "stopped" | "rewound") | null;
+            verdicts: {
+                ok: number;
+                warning: number;
+                stalled: number;
+                stopped: number;
+                rewound: number;
+            };
+            missingOffsets: number;
             sides: components["schemas"]["LinkSides"] | null;
             reverseOf: string | null;
+            /** @description those that need somebody first, then those that do badly, then by name */
             assigned: components["schemas"]["LinkPartition"][];
+            keeps: ("groups" | "acls" | "quotas")[];
             keep: components["schemas"]["LinkKeep"] | null;
+        };
+        Bound: {
+            atLeast: number;
+            atMost: number | null;
+        };
+        Rehearsal: {
+            /** @enum {string} */
+            action: "promote" | "demote" | "failback";
+            planned: boolean;
+            stay: boolean;
+            consents: ("accept-loss" | "allow-repeats" | "recreate" | "unfenced" | "writers-stopped")[];
+            link: string;
+            at: number;
+            allowed: boolean;
+            forbids: {
+                code: string;
+                text: string;
+                unless: ("accept-loss" | "allow-repeats" | "recreate" | "unfenced" | "writers-stopped") | null;
+            }[];
+            /** @description what is worth knowing, and stands in nobody’s way */
+            notes: string[];
+            lost: components["schemas"]["Bound"];
+            again: components["schemas"]["Bound"];
+            skipped: components["schemas"]["Bound"];
+            partitionsInAll: number;
+            /** @description those of which there is something to say, the greatest loss first, at most 500 */
+            partitions: {
+                topic: string;
+                partition: number;
+                sourceEnd: number | null;
+                targetEnd: number | null;
+                toCopy: number | null;
+                lost: components["schemas"]["Bound"];
+                lostOffsets: {
+                    from: number;
+                    to: number;
+                } | null;
+                note: string;
+            }[];
+            positionsInAll: number;
+            /** @description positions of which there is something to say, the most repeated first, at most 500 */
+            groups: {
+                group: string;
+                topic: string;
+                partition: number;
+                here: number | null;
+                there: number | null;
+                after: number | null;
+                again: components["schemas"]["Bound"];
+                skipped: components["schemas"]["Bound"];
+                note: string;
+            }[];
+            writers: {
+                /** @description who may write to the original now, and will not */
+                closed: string[];
+                /** @description who will be let write to the new one */
+                opened: string[];
+            };
+            steps: {
+                /** @enum {string} */
+                name: "seal-source" | "try-seal-source" | "settle-source" | "catch-up-target" | "stop-link" | "fence-link" | "equal-ends" | "note-ends" | "drain-source-groups" | "move-groups-to-target" | "open-target" | "compare" | "salvage" | "drop-diverged" | "admit-reverse" | "adopt-source" | "start-reverse" | "approach" | "seal-target" | "settle-target" | "catch-up-source" | "stop-reverse" | "fence-reverse" | "untouched-target" | "drain-target-groups" | "move-groups-to-source" | "reserve-target" | "adopt-ends" | "admit-link" | "open-source" | "start-link" | "reopen-target";
+                text: string;
+            }[];
+            pauseMs: number | null;
+            pauseBasis: string;
+            command: string;
         };
         LogTable: {
             columns: {
@@ -1965,7 +2249,7 @@ export interface components {
             more: boolean;
             journal: components["schemas"]["JournalStanding"];
         };
-        RestartPreview: {
+        ActPreview: {
             what: string;
             where: string;
             howLong: string;

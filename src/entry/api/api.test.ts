@@ -101,6 +101,101 @@ describe('the API over a fleet in trouble', () => {
     assert.equal(followed.body.reason, 'new heap size')
   })
 
+  it('shows of a link what needs somebody first: halted, blocked, then what does badly', async () => {
+    const { body } = await served.ask('/api/links/edge-to-hub')
+    const first = body.assigned.slice(0, 3)
+    assert.deepEqual(
+      first.map((each: { state: string; haltReason: string }) => [each.state, each.haltReason]),
+      [
+        ['halted', 'overtaken-by-retention'],
+        ['blocked', null],
+        ['copying', null],
+      ],
+    )
+    assert.equal(first[2].verdict, 'stalled')
+    const holed = body.assigned.find((each: { missing: object[] }) => each.missing.length > 0)
+    assert.deepEqual(holed.missing[0], { from: 4_096, to: 4_608 })
+    assert.equal(body.missingOffsets, 516)
+    assert.equal(body.keep.groups.length, 4)
+  })
+
+  it('lists links without their partitions, a switch under way with its steps', async () => {
+    const { body } = await served.ask('/api/links')
+    assert.ok(body.links.every((row: object) => !('assigned' in row)))
+    const { sides } = body.links.find((row: { name: string }) => row.name === 'payments-to-edge')
+    assert.equal(sides.underWay.step, 'drain-source-groups')
+    assert.equal(sides.underWay.steps.length, 9)
+    assert.equal(
+      sides.underWay.steps[0].text,
+      'close the topics to every writer at the source, at every broker',
+    )
+  })
+
+  it('says what an act on a link would do, and lets it be done with a reason and the link’s name', async () => {
+    const address = '/api/links/edge-to-hub/acts/restart-failed'
+    const { body: preview } = await served.ask(address)
+    assert.deepEqual([preview.offer, preview.confirm], [{ allowed: true, reasons: [] }, 'edge-to-hub'])
+    assert.match(preview.effects.join(' '), /logs\.edge-4, halted: the source deleted offsets/)
+    const wrong = await served.act(address, { reason: 'retention is longer now', confirm: 'edge' })
+    assert.deepEqual([wrong.status, wrong.body.code], [422, 'API_CONFIRMATION_WRONG'])
+    const unsaid = await served.act(address, { reason: '', confirm: 'edge-to-hub' })
+    assert.deepEqual([unsaid.status, unsaid.body.code], [400, 'HTTP_REQUEST_INVALID'])
+    const done = await served.act(address, { reason: 'retention is longer now', confirm: 'edge-to-hub' })
+    assert.equal(done.status, 202)
+    const followed = await served.ask(`/api/activity/${done.body.id}`)
+    assert.deepEqual(
+      [followed.body.action, followed.body.reason, followed.body.subject.name],
+      ['link.restart-failed', 'retention is longer now', 'edge-to-hub'],
+    )
+    const again = await served.act(address, { reason: 'once more', confirm: 'edge-to-hub' })
+    assert.deepEqual([again.status, again.body.code], [409, 'API_ACT_REFUSED'])
+    assert.match(again.body.details.reasons.join(), /no partition of the link is halted or blocked/)
+  })
+
+  it('tells a link nothing while a switch of its sides is under way', async () => {
+    for (const act of ['pause', 'resume', 'restart-failed']) {
+      const { body } = await served.ask(`/api/links/payments-to-edge/acts/${act}`)
+      assert.equal(body.offer.allowed, false)
+      assert.match(body.offer.reasons[0], /a promote of payments-to-edge is under way/)
+      const refused = await served.act(`/api/links/payments-to-edge/acts/${act}`, {
+        reason: 'because',
+        confirm: 'payments-to-edge',
+      })
+      assert.deepEqual([refused.status, refused.body.code], [409, 'API_ACT_REFUSED'])
+    }
+  })
+
+  it('rehearses a promotion: what forbids it, what would be lost and repeated, and the command for it', async () => {
+    const address = '/api/links/edge-to-hub/rehearsal'
+    const planned = await served.act(address, {})
+    assert.equal(planned.status, 200)
+    assert.deepEqual([planned.body.action, planned.body.planned], ['promote', true])
+    assert.equal(planned.body.command, './ajna link promote edge-to-hub')
+    assert.equal(
+      planned.body.steps[0].text,
+      'close the topics to every writer at the source, at every broker',
+    )
+    const unplanned = await served.act(address, { planned: false })
+    assert.equal(unplanned.body.allowed, false)
+    const loss = unplanned.body.forbids.find((each: { code: string }) => each.code === 'would-lose')
+    assert.equal(loss.unless, 'accept-loss')
+    assert.ok(unplanned.body.lost.atLeast > 0)
+    const [first, second] = unplanned.body.partitions
+    assert.ok(first.lost.atLeast >= second.lost.atLeast, 'the greatest loss first')
+    const answered = await served.act(address, { planned: false, consents: ['accept-loss'] })
+    assert.equal(answered.body.command, './ajna link promote edge-to-hub --unplanned --accept-loss')
+    const back = await served.act(address, { action: 'failback', stay: true })
+    assert.equal(back.body.command, './ajna link failback edge-to-hub --stay')
+    assert.equal(back.body.forbids[0].code, 'wrong-phase')
+  })
+
+  it('refuses a rehearsal of what is no switch, and of no link', async () => {
+    const wrong = await served.act('/api/links/edge-to-hub/rehearsal', { action: 'swap' })
+    assert.deepEqual([wrong.status, wrong.body.code], [400, 'HTTP_REQUEST_INVALID'])
+    const unknown = await served.act('/api/links/nothing/rehearsal', {})
+    assert.deepEqual([unknown.status, unknown.body.code], [404, 'API_LINK_UNKNOWN'])
+  })
+
   it('pages partitions, unhealthy ones by themselves', async () => {
     const all = await served.ask('/api/clusters/hub/partitions?limit=10&sort=state')
     assert.equal(all.body.items.length, 10)
@@ -151,6 +246,7 @@ describe('the API over a fleet in trouble', () => {
     ['/api/topics/logs.edge/messages?cluster=edge&partition=99', 'API_TOPIC_UNKNOWN'],
     ['/api/clusters/edge/brokers/9/restart', 'API_BROKER_UNKNOWN'],
     ['/api/links/nothing', 'API_LINK_UNKNOWN'],
+    ['/api/links/nothing/acts/pause', 'API_LINK_UNKNOWN'],
     ['/api/activity/nothing', 'API_ACTIVITY_UNKNOWN'],
     ['/api/nothing', 'HTTP_NOT_FOUND'],
   ] as const) {

@@ -13,6 +13,8 @@ import {
   CLUSTER_UNKNOWN,
   CONFIRMATION_WRONG,
   LINK_UNKNOWN,
+  LINKS_AWAY,
+  REHEARSALS_BUSY,
   TOPIC_UNKNOWN,
 } from './errors.ts'
 import type { Platform } from './platform.ts'
@@ -42,6 +44,8 @@ const STATUSES: StatusTable = {
   [BROKER_UNKNOWN.code]: 404,
   [LINK_UNKNOWN.code]: 404,
   [ACTIVITY_UNKNOWN.code]: 404,
+  [LINKS_AWAY.code]: 503,
+  [REHEARSALS_BUSY.code]: 503,
   [ACT_REFUSED.code]: 409,
   [CONFIRMATION_WRONG.code]: 422,
 }

@@ -1,4 +1,4 @@
-import type { Offer } from './models.ts'
+import type { LinkAct, LinkDetail, Offer } from './models.ts'
 import type { ClusterFacts, TopicFacts } from './platform.ts'
 
 /** What may be done to a thing in the state it is in, with every reason against it, in the operator's words. */
@@ -40,4 +40,52 @@ function starvedWithout(topics: readonly TopicFacts[], broker: number): string[]
     }
   }
   return starved
+}
+
+/* ---- links ---- */
+
+const offerOf = (reasons: readonly string[]): Offer => ({
+  allowed: reasons.length === 0,
+  reasons: [...reasons],
+})
+
+/**
+ * Whether a link runs is everybody's to say, also of one that the fleet's file declares; but while its sides are switched,
+ * the switch says it.
+ *
+ * @param links all of them: a way back is its link's
+ */
+export function canActOnLink(link: LinkDetail, act: LinkAct, links: readonly LinkDetail[]): Offer {
+  if (link.owner === null || link.desired === null)
+    return offerOf([
+      'the link is not in the links’ journal: it was not applied yet, or the journal cannot be read',
+    ])
+  return offerOf([...switchReasons(link, act, links), ...REASONS[act](link)])
+}
+
+function switchReasons(link: LinkDetail, act: LinkAct, links: readonly LinkDetail[]): string[] {
+  const switched = link.reverseOf === null ? link : links.find(({ name }) => name === link.reverseOf)
+  const sides = switched?.sides ?? null
+  if (sides === null) return []
+  if (sides.underWay !== null)
+    return [
+      `a ${sides.underWay.action} of ${switched?.name} is under way: it stops and starts the link itself`,
+    ]
+  // The journal would refuse it: of a link and its way back never both run.
+  const runs = link.reverseOf === null ? 'copying' : 'returning'
+  if (act === 'resume' && sides.phase !== runs)
+    return [`the sides of ${switched?.name} are switched (${sides.phase}): this link is not to run now`]
+  return []
+}
+
+const REASONS: Readonly<Record<LinkAct, (link: LinkDetail) => string[]>> = {
+  pause: ({ desired }) => (desired === 'running' ? [] : [`the link is ${desired} already`]),
+  resume: ({ desired }) => (desired === 'running' ? ['the link is to run already'] : []),
+  'restart-failed': ({ desired, haltedPartitions, state, reason }) => [
+    ...(desired === 'running' ? [] : [`the link is ${desired}: resume it, and its partitions begin anew`]),
+    ...(state === 'unknown' ? [`nobody would take it up: ${reason}`] : []),
+    ...(desired === 'running' && haltedPartitions === 0
+      ? ['no partition of the link is halted or blocked']
+      : []),
+  ],
 }

@@ -24,6 +24,16 @@ export const LINK_UNKNOWN = errorKind(
   'See the names with `ajna link list`.',
   2,
 )
+export const LINKS_AWAY = errorKind(
+  'API_LINKS_AWAY',
+  'The links’ journal cannot be read now, so nothing can be told to a link.',
+  'Records flow on without it. Look whether the cluster that holds ajna.mirror.links is well; it is tried again by itself.',
+)
+export const REHEARSALS_BUSY = errorKind(
+  'API_REHEARSALS_BUSY',
+  'As many rehearsals are under way as are carried out at once.',
+  'Ask again in a few seconds.',
+)
 export const ACTIVITY_UNKNOWN = errorKind(
   'API_ACTIVITY_UNKNOWN',
   'There is no entry of this id in the activity log.',

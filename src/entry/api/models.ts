@@ -7,7 +7,13 @@ import {
   unseenBytes,
 } from '../../operations/completeness/contract.ts'
 import { activity, journalStanding, subject } from '../../operations/fleet/activity/contract.ts'
-import { failoverActions, failoverPhases } from '../../operations/mirror/failover/state.ts'
+import { haltReasons, linkPartitionStates, missingSchema } from '../../operations/mirror/contract.ts'
+import {
+  consents,
+  failoverActions,
+  failoverPhases,
+  stepNames,
+} from '../../operations/mirror/failover/state.ts'
 import { lagVerdicts } from '../../operations/mirror/verdict.ts'
 
 /**
@@ -352,11 +358,32 @@ export type Messages = Readonly<z.infer<typeof messagesModel>>
 
 /* ---- links ---- */
 
+const linkDesires = ['running', 'paused', 'stopped'] as const
+
+export const switchStepModel = z
+  .object({
+    name: z.enum(stepNames),
+    /** What is done in it, for people. */
+    text: z.string(),
+    /** Null: not begun; not done. */
+    startedAt: time.nullable(),
+    endedAt: time.nullable(),
+  })
+  .meta({ id: 'SwitchStep' })
+
 export const linkSidesModel = z
   .object({
     phase: z.enum(failoverPhases),
     underWay: z
-      .object({ action: z.enum(failoverActions), step: z.string().nullable(), stuck: z.string().nullable() })
+      .object({
+        action: z.enum(failoverActions),
+        /** False: without the source, or with a loss taken into account. */
+        planned: z.boolean(),
+        startedAt: time,
+        step: z.string().nullable(),
+        stuck: z.string().nullable(),
+        steps: z.array(switchStepModel).describe('all of them, in order'),
+      })
       .nullable(),
   })
   .meta({ id: 'LinkSides' })
@@ -392,6 +419,10 @@ export const linkRowModel = z
     name: z.string(),
     from: z.string(),
     to: z.string(),
+    /** `switch`: the way back of a link whose sides are switched; null: in the fleet's file, and not taken up yet. */
+    owner: z.enum(['fleet', 'api', 'switch']).nullable(),
+    /** What it is told to do; null: nobody has told it yet. */
+    desired: z.enum(linkDesires).nullable(),
     state: z.enum(['running', 'lagging', 'halted', 'stopped', 'unknown']),
     reason: z.string(),
     since: time.nullable(),
@@ -404,8 +435,14 @@ export const linkRowModel = z
     recordsPerSecond: rate.nullable(),
     bytesPerSecond: rate.nullable(),
     history: z.array(rate),
+    /** The most it was behind in each minute of the last half hour, records, oldest first; minutes nobody knows of are left out. */
+    lagHistory: z.array(measured),
     /** The worst of its partitions, by Burrow's rules over the last ten seconds; null: none is judged. */
     verdict: z.enum(lagVerdicts).nullable(),
+    /** How many of its partitions have each verdict. */
+    verdicts: z.object({ ok: count, warning: count, stalled: count, stopped: count, rewound: count }),
+    /** Offsets that the target will never have, because the source no longer had them. */
+    missingOffsets: count,
     /** Which side is the original; null: the sides were never switched, or are back. */
     sides: linkSidesModel.nullable(),
     /** The link whose way back it is while that one's sides are switched. */
@@ -418,10 +455,14 @@ export const linkPartitionModel = z
   .object({
     topic: z.string(),
     partition: count,
-    /** As the link says it: `running`, `caught-up`, `halted`, … */
-    state: z.string(),
+    state: z.enum(linkPartitionStates),
+    /** What is the matter, for people; empty when nothing is. */
     reason: z.string(),
     halted: z.boolean(),
+    /** Why it is halted, as a word; null: it is not. */
+    haltReason: z.enum(haltReasons).nullable(),
+    /** When it came into this state. */
+    since: time,
     sourceEnd: z.int().nullable(),
     targetEnd: z.int().nullable(),
     lagRecords: measured.nullable(),
@@ -429,13 +470,118 @@ export const linkPartitionModel = z
     /** By Burrow's rules; null where its state says more. */
     verdict: z.enum(lagVerdicts).nullable(),
     verdictReason: z.string(),
+    missing: z.array(missingSchema).describe('offsets [from, to) that the target will never have'),
   })
   .meta({ id: 'LinkPartition' })
+export type LinkPartition = Readonly<z.infer<typeof linkPartitionModel>>
 
 export const linkModel = linkRowModel
-  .extend({ assigned: z.array(linkPartitionModel), keep: linkKeepModel.nullable() })
+  .extend({
+    assigned: z
+      .array(linkPartitionModel)
+      .describe('those that need somebody first, then those that do badly, then by name'),
+    /** What its definition names to be kept in step besides records. */
+    keeps: z.array(z.enum(['groups', 'acls', 'quotas'])),
+    /** Null: nothing is kept, or no worker has said how far yet. */
+    keep: linkKeepModel.nullable(),
+  })
   .meta({ id: 'Link' })
 export type LinkDetail = Readonly<z.infer<typeof linkModel>>
+
+/* ---- rehearsals ---- */
+
+export const rehearsalRequestModel = z
+  .strictObject({
+    action: z.enum(failoverActions).default('promote'),
+    /** False: a promotion without the source. */
+    planned: z.boolean().default(true),
+    /** Of a failback: it ends with the source as a copy in step. */
+    stay: z.boolean().default(false),
+    /** What is said yes to. */
+    consents: z.array(z.enum(consents)).max(consents.length).default([]),
+  })
+  .meta({ id: 'RehearsalRequest' })
+export type RehearsalRequest = Readonly<z.infer<typeof rehearsalRequestModel>>
+
+export const boundModel = z
+  .object({
+    atLeast: count,
+    /** Null: nobody can say. */
+    atMost: count.nullable(),
+  })
+  .meta({ id: 'Bound' })
+
+/** What a switch of a link's sides would do. */
+export const rehearsalModel = z
+  .object({
+    action: z.enum(failoverActions),
+    planned: z.boolean(),
+    stay: z.boolean(),
+    consents: z.array(z.enum(consents)),
+    link: z.string(),
+    at: time,
+    /** Nothing stands in the way that was not said yes to. */
+    allowed: z.boolean(),
+    forbids: z.array(
+      z.object({
+        code: z.string(),
+        text: z.string(),
+        /** What has to be said yes to for going on all the same; null: it cannot be gone on. */
+        unless: z.enum(consents).nullable(),
+      }),
+    ),
+    notes: z.array(z.string()).describe('what is worth knowing, and stands in nobody’s way'),
+    /** Records in all: given up, read twice, never read. */
+    lost: boundModel,
+    again: boundModel,
+    skipped: boundModel,
+    partitionsInAll: count,
+    partitions: z
+      .array(
+        z.object({
+          topic: z.string(),
+          partition: count,
+          sourceEnd: count.nullable(),
+          targetEnd: count.nullable(),
+          /** Records that have to be copied first. */
+          toCopy: count.nullable(),
+          lost: boundModel,
+          /** Their offsets, [from, to), as far as they are known. */
+          lostOffsets: missingSchema.nullable(),
+          note: z.string(),
+        }),
+      )
+      .describe('those of which there is something to say, the greatest loss first, at most 500'),
+    positionsInAll: count,
+    groups: z
+      .array(
+        z.object({
+          group: z.string(),
+          topic: z.string(),
+          partition: count,
+          /** Where it stands at the side that is left, at the other, and after the switch; null: nowhere, or not known. */
+          here: count.nullable(),
+          there: count.nullable(),
+          after: count.nullable(),
+          again: boundModel,
+          skipped: boundModel,
+          note: z.string(),
+        }),
+      )
+      .describe('positions of which there is something to say, the most repeated first, at most 500'),
+    writers: z.object({
+      closed: z.array(z.string()).describe('who may write to the original now, and will not'),
+      opened: z.array(z.string()).describe('who will be let write to the new one'),
+    }),
+    steps: z.array(z.object({ name: z.enum(stepNames), text: z.string() })),
+    /** How long nobody can write to either side, about, ms; null: nobody can say. */
+    pauseMs: measured.nullable(),
+    pauseBasis: z.string(),
+    /** What carries it out, to be typed as it is. */
+    command: z.string(),
+  })
+  .meta({ id: 'Rehearsal' })
+export type RehearsalAnswer = Readonly<z.infer<typeof rehearsalModel>>
 
 /* ---- logs ---- */
 
@@ -563,7 +709,7 @@ export const activitiesModel = z
 
 /* ---- acts ---- */
 
-export const restartPreviewModel = z
+export const actPreviewModel = z
   .object({
     what: z.string(),
     where: z.string(),
@@ -575,15 +721,18 @@ export const restartPreviewModel = z
     /** What must be typed to confirm. */
     confirm: z.string(),
   })
-  .meta({ id: 'RestartPreview' })
-export type RestartPreview = Readonly<z.infer<typeof restartPreviewModel>>
+  .meta({ id: 'ActPreview' })
+export type ActPreview = Readonly<z.infer<typeof actPreviewModel>>
 
-export const restartRequestModel = z
+export const actRequestModel = z
   .strictObject({
     reason: z.string().trim().min(3).max(500),
     confirm: z.string().max(300),
   })
-  .meta({ id: 'RestartRequest' })
+  .meta({ id: 'ActRequest' })
+
+export const linkActs = ['pause', 'resume', 'restart-failed'] as const
+export type LinkAct = (typeof linkActs)[number]
 
 /* ---- search, session, live ---- */
 

@@ -5,16 +5,18 @@ import type {
   UnseenBytes,
 } from '../../operations/completeness/contract.ts'
 import type { Activity, ActivityLog } from '../../operations/fleet/activity/contract.ts'
+import type { Rehearsal, RehearsalOptions } from '../../operations/mirror/failover/rehearsal.ts'
 import type {
+  ActPreview,
   ConfigEntry,
   Delay,
   Group,
+  LinkAct,
   LinkDetail,
   LogFilter,
   LogLine,
   LogTable,
   ProcessStatus,
-  RestartPreview,
   UnauditedFile,
 } from './models.ts'
 
@@ -73,15 +75,31 @@ export interface Platform {
       cluster: string,
       broker: number,
       signal: AbortSignal,
-    ): Promise<Omit<RestartPreview, 'offer' | 'confirm'>>
+    ): Promise<Omit<ActPreview, 'offer' | 'confirm'>>
     /** Begins a restart through the broker's agent; the activity's entry tells how it goes on. */
-    restart(
-      cluster: string,
-      broker: number,
-      why: { readonly actor: string; readonly reason: string },
-      signal: AbortSignal,
-    ): Promise<Activity>
+    restart(cluster: string, broker: number, why: ActReason, signal: AbortSignal): Promise<Activity>
   }
+  readonly links: {
+    /**
+     * Begins it; the activity's entry tells how it goes on, also that the journal refused it. It counts for every worker
+     * once it is in the links' journal.
+     *
+     * @throws AjnaError LINKS_AWAY, why the beginning cannot be recorded
+     */
+    act(link: string, act: LinkAct, why: ActReason): Promise<Activity>
+    /**
+     * Looks at both sides, and says what a switch of them would do. Nothing is changed, and nothing could be: it looks with
+     * rights that allow no more.
+     *
+     * @throws AjnaError REHEARSALS_BUSY, LINK_UNKNOWN, LINK_ENDS_FOREIGN, why the links' journal cannot be read
+     */
+    rehearse(link: string, options: RehearsalOptions, signal: AbortSignal): Promise<Rehearsal>
+  }
+}
+
+export interface ActReason {
+  readonly actor: string
+  readonly reason: string
 }
 
 export interface FleetFacts {

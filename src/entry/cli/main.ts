@@ -64,6 +64,7 @@ function program(): Command {
       .option('--json', 'one JSON document')
       .action(async (name, options) => (await import('./commands/show.ts')).show(noun, name, options))
     if (noun === 'link') positionCommands(group)
+    if (noun === 'link') actCommands(group)
     if (noun === 'link') linkCommands(group)
   }
 
@@ -161,6 +162,23 @@ function positionCommands(link: Command): void {
     .option('--set', 'have the stopped link go on there')
     .option('--json', 'one JSON document')
     .action(async (name, options) => (await import('./commands/positions.ts')).relieve(name, options))
+}
+
+const LINK_ACTS = [
+  ['pause', 'pause', 'copy nothing more; positions stay, `resume` goes on where the copies end'],
+  ['resume', 'resume', 'have a paused or stopped link run'],
+  ['restart', 'restart-failed', 'look anew at halted and blocked partitions; nothing is skipped'],
+] as const
+
+/** What people tell any link, one of the fleet's file too; kept in the activity log. */
+function actCommands(group: Command): void {
+  for (const [name, act, description] of LINK_ACTS)
+    group
+      .command(`${name} <name>`)
+      .description(description)
+      .requiredOption('--reason <text>', 'why, for the activity log')
+      .option('--json', 'one JSON document')
+      .action(async (link, options) => (await import('./commands/link-acts.ts')).act(link, act, options))
 }
 
 function linkCommands(group: Command): void {

@@ -23,6 +23,8 @@ const DEADLINE_MS = 6_000
 
 export interface ClusterWatch {
   facts(): ClusterFacts
+  /** Those of the facts; they keep their identity while they say the same. */
+  topics(): ClusterFacts['topics']
 }
 
 export interface ClusterWatchOptions {
@@ -117,6 +119,7 @@ export function watchCluster(options: ClusterWatchOptions): ClusterWatch {
   void watch()
 
   return {
+    topics: () => known.topics,
     facts() {
       const brokers = brokersOf(options, known, states)
       const declared = cluster.driver === 'local' ? cluster.nodes : []

@@ -52,14 +52,16 @@ test('a link is shown with its verdict, what it keeps in step, and which side is
   let now = 0
   const registry = memoryRegistry({ now: () => now })
   await registry.put(definitionOf('a'))
-  const sides: LinkEntry['sides'] = { phase: 'promoting', underWay: null }
+  const step = { name: 'stop-link', startedAt: 3, endedAt: null } as const
+  const underWay = { action: 'promote', planned: true, startedAt: 2, step: 'stop-link', stuck: null } as const
+  const sides: LinkEntry['sides'] = { phase: 'promoting', underWay: { ...underWay, steps: [step] } }
   const switched = { ...registry, list: () => registry.list().map(entry => ({ ...entry, sides })) }
-  const watch = watchLinks({ declared: [], registry: () => switched, now: () => now })
+  const watch = watchLinks({ declared: [], registry: () => switched, ends: () => null, now: () => now })
   for (; now < 12_000; now += 1_000) {
     registry.say('a', {
       state: 'running',
       observedAt: now,
-      partitions: [partition(5, 10 + now / 1_000)],
+      partitions: [{ ...partition(5, 10 + now / 1_000), missing: [{ from: 1, to: 4 }] }],
       keep,
     })
     watch.note('a')
@@ -67,7 +69,14 @@ test('a link is shown with its verdict, what it keeps in step, and which side is
   const [link] = watch.links()
   assert.deepEqual([link?.verdict, link?.assigned[0]?.verdict], ['stalled', 'stalled'])
   assert.match(link?.assigned[0]?.verdictReason ?? '', /it has stood at 5 for 9 s, \d+ records behind/)
-  assert.deepEqual(link?.sides, sides)
+  assert.deepEqual(link?.sides, {
+    phase: 'promoting',
+    underWay: { ...underWay, steps: [{ ...step, text: 'stop the link' }] },
+  })
+  assert.deepEqual(link?.verdicts, { ok: 0, warning: 0, stalled: 1, stopped: 0, rewound: 0 })
+  assert.deepEqual([link?.missingOffsets, link?.assigned[0]?.missing], [3, [{ from: 1, to: 4 }]])
+  assert.deepEqual(link?.lagHistory, [16], 'the most it was behind within the minute')
+  assert.deepEqual([link?.owner, link?.desired, link?.keeps], ['api', 'running', []])
   assert.deepEqual(
     [link?.keep?.roundAt, link?.keep?.left.length, link?.keep?.groups],
     [5, 1, [{ group: 'readers', state: 'held', reason: '', heldRecords: 3, freshnessMs: 2 }]],
@@ -78,4 +87,37 @@ test('a link is shown with its verdict, what it keeps in step, and which side is
     watch.links().map(({ state, reason, verdict }) => [state, reason, verdict]),
     [['stopped', 'its sides are switched: promoting', null]],
   )
+})
+
+test('a partition that nobody reads is as far behind as its source has grown since', async () => {
+  const registry = memoryRegistry()
+  await registry.put(definitionOf('a'))
+  const asked: string[] = []
+  const ends = (cluster: string, topic: string, number: number): number => {
+    asked.push(`${cluster} ${topic}-${number}`)
+    return 30
+  }
+  const watch = watchLinks({ declared: [], registry: () => registry, ends, now: () => 1_000 })
+  const paused = { ...partition(10, 10), state: 'paused', lagMs: 0 } as const
+  const halted = {
+    ...partition(10, 12),
+    partition: 1,
+    state: 'halted',
+    halted: 'target-ahead',
+    lagMs: 700,
+  } as const
+  const copying = { ...partition(10, 12), partition: 2, lagMs: 5 }
+  registry.say('a', { state: 'paused', observedAt: 1_000, partitions: [paused, halted, copying] })
+  watch.note('a')
+  const [link] = watch.links()
+  assert.deepEqual(
+    link?.assigned.map(({ sourceEnd, lagRecords, lagMs }) => [sourceEnd, lagRecords, lagMs]),
+    [
+      [30, 20, null],
+      [30, 20, 700],
+      [12, 2, 5],
+    ],
+  )
+  assert.deepEqual([link?.lagRecords, link?.lagMs, link?.lagHistory], [42, null, [42]])
+  assert.deepEqual(new Set(asked), new Set(['edge orders-0', 'edge orders-1']))
 })

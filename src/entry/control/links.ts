@@ -1,12 +1,19 @@
 import { z } from 'zod'
 import type { ResolvedLink } from '../../operations/fleet/contract.ts'
-import { type LinkStatus, linkStatusSchema } from '../../operations/mirror/contract.ts'
+import {
+  type LinkPartitionStatus,
+  type LinkStatus,
+  linkStatusSchema,
+} from '../../operations/mirror/contract.ts'
 import type { LinkDefinition, LinkEnd } from '../../operations/mirror/definition.ts'
+import { stepTexts } from '../../operations/mirror/failover/plan.ts'
+import { isNamed } from '../../operations/mirror/keep/names.ts'
 import type { KeepStatus } from '../../operations/mirror/keep/status.ts'
 import type { LinkRegistry, LinkSides } from '../../operations/mirror/registry.ts'
 import { copyName, topicSelector } from '../../operations/mirror/select.ts'
-import { type LinkVerdicts, linkVerdicts, worst } from '../../operations/mirror/verdict.ts'
+import { type Judgement, type LinkVerdicts, linkVerdicts, worst } from '../../operations/mirror/verdict.ts'
 import type { LinkDetail } from '../api/models.ts'
+import type { LogEnds } from './ends.ts'
 
 /** A status older than this says nothing about now. */
 const STALE_MS = 10_000
@@ -43,6 +50,7 @@ export interface LinkWatchOptions {
   readonly declared: readonly ResolvedLink[]
   /** Undefined until it could be opened. */
   readonly registry: () => LinkRegistry | undefined
+  readonly ends: LogEnds
   readonly now: () => number
 }
 
@@ -53,11 +61,12 @@ interface Watched {
   readonly to: string
   readonly definition: LinkDefinition | undefined
   readonly status: LinkStatus | undefined
+  readonly owner: LinkDetail['owner']
   readonly reverseOf: string | null
   readonly sides: LinkSides | null
 }
 
-export function watchLinks({ declared, registry, now }: LinkWatchOptions): LinkWatch {
+export function watchLinks({ declared, registry, ends, now }: LinkWatchOptions): LinkWatch {
   const rates = new Map<string, LinkRates>()
   const verdicts = new Map<string, LinkVerdicts>()
   const ratesOf = (name: string): LinkRates => {
@@ -71,25 +80,38 @@ export function watchLinks({ declared, registry, now }: LinkWatchOptions): LinkW
     return known
   }
 
+  function statusOf(definition: LinkDefinition): LinkStatus | undefined {
+    const status = registry()?.status(definition.name)
+    return status === undefined ? undefined : withEnds(status, definition, ends)
+  }
+
   function watched(): Watched[] {
-    const entries = (registry()?.list() ?? []).map(({ definition, reverseOf, sides }): Watched => {
+    const entries = (registry()?.list() ?? []).map(({ definition, owner, reverseOf, sides }): Watched => {
       const { name, source, target } = definition
-      const status = registry()?.status(name)
-      return { name, from: placeOf(source), to: placeOf(target), definition, status, reverseOf, sides }
+      const [from, to] = [placeOf(source), placeOf(target)]
+      return { name, from, to, definition, status: statusOf(definition), owner, reverseOf, sides }
     })
     const known = new Set(entries.map(({ name }) => name))
     const awaited = declared.filter(({ name }) => !known.has(name))
     return [
       ...entries,
-      ...awaited.map(({ name, from, to }) => {
-        return { name, from, to, definition: undefined, status: undefined, reverseOf: null, sides: null }
+      ...awaited.map(({ name, from, to }): Watched => {
+        const nothing = {
+          definition: undefined,
+          status: undefined,
+          owner: null,
+          reverseOf: null,
+          sides: null,
+        }
+        return { name, from, to, ...nothing }
       }),
     ].sort((a, b) => (a.name < b.name ? -1 : 1))
   }
 
   return {
     note(name) {
-      const status = registry()?.status(name)
+      const definition = registry()?.get(name)?.definition
+      const status = definition === undefined ? undefined : statusOf(definition)
       if (status === undefined) return
       ratesOf(name).note(status)
       verdictsOf(name).note(status)
@@ -98,6 +120,25 @@ export function watchLinks({ declared, registry, now }: LinkWatchOptions): LinkW
     linkOf: (cluster, topic) =>
       watched().find(link => link.to === cluster && writes(link, topic, declared))?.name ?? null,
   }
+}
+
+/** In these a worker reads the source, and knows where it ends. */
+const READING: ReadonlySet<LinkPartitionStatus['state']> = new Set(['copying', 'caught-up', 'filling'])
+
+/** Of a partition that nobody reads a worker knows only where the source ended then: what its cluster says since counts. */
+function withEnds(status: LinkStatus, { source, offsets }: LinkDefinition, ends: LogEnds): LinkStatus {
+  if (!('cluster' in source) || offsets !== 'identity') return status
+  const { cluster } = source
+  const partitions = status.partitions.map((each): LinkPartitionStatus => {
+    if (READING.has(each.state) || each.targetEnd === null) return each
+    const end = ends(cluster, each.topic, each.partition)
+    if (end === null || end <= (each.sourceEnd ?? -1)) return each
+    const lagRecords = Math.max(0, end - each.targetEnd)
+    // It was not behind when it was last read: how old the oldest of what came since is, nobody has looked.
+    const lagMs = lagRecords > 0 && each.lagMs === 0 ? null : each.lagMs
+    return { ...each, sourceEnd: end, lagRecords, lagMs }
+  })
+  return { ...status, partitions }
 }
 
 const placeOf = (end: LinkEnd): string => ('cluster' in end ? end.cluster : end.bootstrap.join())
@@ -116,11 +157,10 @@ function writes(
 }
 
 function detailOf(link: Watched, rates: LinkRates, verdicts: LinkVerdicts, now: number): LinkDetail {
-  const { name, from, to, definition, status, reverseOf, sides } = link
+  const { name, from, to, definition, status, owner, reverseOf, sides } = link
   const partitions = status?.partitions ?? []
   const halted = partitions.filter(({ state }) => state === 'halted' || state === 'blocked')
-  const times = partitions.flatMap(({ lagMs }) => (lagMs === null ? [] : [lagMs]))
-  const lagMs = times.length === 0 ? null : Math.max(...times)
+  const lagMs = lagMsOf(partitions)
   const { state, reason, since } = stateOf(link, halted.length, lagMs, now)
   const topics = new Set(partitions.map(({ topic }) => topic))
   const judged = partitions.map(each => verdicts.judge(each, now))
@@ -128,6 +168,8 @@ function detailOf(link: Watched, rates: LinkRates, verdicts: LinkVerdicts, now: 
     name,
     from,
     to,
+    owner,
+    desired: definition?.desired ?? null,
     state,
     reason:
       reason === '' && halted[0] !== undefined
@@ -138,16 +180,18 @@ function detailOf(link: Watched, rates: LinkRates, verdicts: LinkVerdicts, now: 
     topics: topics.size === 0 ? (definition?.topics.include.length ?? 0) : topics.size,
     partitions: partitions.length,
     haltedPartitions: halted.length,
-    lagRecords: partitions.every(({ lagRecords }) => lagRecords === null)
-      ? null
-      : partitions.reduce((sum, each) => sum + (each.lagRecords ?? 0), 0),
+    lagRecords: lagOf(partitions),
     lagMs,
     recordsPerSecond: rates.records(),
     bytesPerSecond: rates.bytes(),
     history: rates.history(),
+    lagHistory: rates.lags(),
     verdict: worst(judged.filter(each => each !== undefined))?.verdict ?? null,
-    sides,
+    verdicts: tally(judged),
+    missingOffsets: partitions.reduce((sum, { missing }) => sum + offsetsIn(missing), 0),
+    sides: sides === null ? null : sidesOf(sides),
     reverseOf,
+    keeps: keptKinds.filter(kind => definition !== undefined && isNamed(definition.keep[kind])),
     keep: status?.keep === undefined ? null : keepOf(status.keep),
     assigned: partitions.map((each, index) => ({
       topic: each.topic,
@@ -155,14 +199,34 @@ function detailOf(link: Watched, rates: LinkRates, verdicts: LinkVerdicts, now: 
       state: each.state,
       reason: each.reason,
       halted: each.state === 'halted',
+      haltReason: each.halted,
+      since: each.since,
       sourceEnd: each.sourceEnd,
       targetEnd: each.targetEnd,
       lagRecords: each.lagRecords,
       lagMs: each.lagMs,
       verdict: judged[index]?.verdict ?? null,
       verdictReason: judged[index]?.reason ?? '',
+      missing: [...each.missing],
     })),
   }
+}
+
+const keptKinds = ['groups', 'acls', 'quotas'] as const
+
+function tally(judged: readonly (Judgement | undefined)[]): LinkDetail['verdicts'] {
+  const verdicts = { ok: 0, warning: 0, stalled: 0, stopped: 0, rewound: 0 }
+  for (const each of judged) if (each !== undefined) verdicts[each.verdict]++
+  return verdicts
+}
+
+const offsetsIn = (missing: LinkStatus['partitions'][number]['missing']): number =>
+  missing.reduce((sum, { from, to }) => sum + to - from, 0)
+
+function sidesOf({ phase, underWay }: LinkSides): NonNullable<LinkDetail['sides']> {
+  if (underWay === null) return { phase, underWay }
+  const steps = underWay.steps.map(step => ({ ...step, text: stepTexts[step.name] }))
+  return { phase, underWay: { ...underWay, steps } }
 }
 
 function keepOf({
@@ -214,6 +278,8 @@ interface LinkRates {
   records(): number | null
   bytes(): number | null
   history(): number[]
+  /** The most it was behind in each minute, records. */
+  lags(): number[]
 }
 
 interface Counts {
@@ -227,9 +293,18 @@ function createLinkRates(): LinkRates {
   let before: ReadonlyMap<string, Counts> | undefined
   let rate: Counts | undefined
   const minutes: { readonly minute: number; records: number; ms: number }[] = []
+  const lags: { readonly minute: number; records: number }[] = []
+  const noteLag = (minute: number, records: number): void => {
+    const last = lags.at(-1)
+    if (last?.minute === minute) last.records = Math.max(last.records, records)
+    else lags.push({ minute, records })
+    if (lags.length > MINUTES) lags.shift()
+  }
   return {
     note({ observedAt, partitions }) {
       if (observedAt <= at) return
+      const lag = lagOf(partitions)
+      if (lag !== null) noteLag(Math.floor(observedAt / MINUTE_MS), lag)
       const ms = observedAt - at
       const now = new Map(partitions.map(each => [`${each.topic}/${each.partition}`, each as Counts]))
       if (before !== undefined) {
@@ -249,8 +324,22 @@ function createLinkRates(): LinkRates {
     records: () => rate?.records ?? null,
     bytes: () => rate?.bytes ?? null,
     history: () => minutes.map(({ records, ms }) => (records / ms) * 1_000),
+    lags: () => lags.map(({ records }) => records),
   }
 }
+
+/** Of the partition furthest behind; null: that is not known of one which is behind, or of any. */
+function lagMsOf(partitions: LinkStatus['partitions']): number | null {
+  if (partitions.some(({ lagRecords, lagMs }) => lagMs === null && (lagRecords ?? 0) > 0)) return null
+  const times = partitions.flatMap(({ lagMs }) => lagMs ?? [])
+  return times.length === 0 ? null : times.reduce((most, each) => Math.max(most, each))
+}
+
+/** Records behind, over the partitions of which that is known; null: of none. */
+const lagOf = (partitions: LinkStatus['partitions']): number | null =>
+  partitions.every(({ lagRecords }) => lagRecords === null)
+    ? null
+    : partitions.reduce((sum, each) => sum + (each.lagRecords ?? 0), 0)
 
 function growth(before: ReadonlyMap<string, Counts>, now: ReadonlyMap<string, Counts>): Counts {
   let [records, bytes] = [0, 0]

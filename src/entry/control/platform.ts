@@ -23,7 +23,10 @@ import type { RoleContext } from '../roles/context.ts'
 import { readVersion } from '../version.ts'
 import { type AgentWatch, watchAgent } from './agents.ts'
 import { type BrokerRates, type ClusterWatch, watchCluster } from './clusters.ts'
+import { logEnds } from './ends.ts'
 import { every } from './every.ts'
+import { linkActs } from './link-acts.ts'
+import { linkRehearsals } from './link-rehearsals.ts'
 import { askWorker, watchLinks } from './links.ts'
 import { archiveClient } from './logs.ts'
 import { createProcessLooker, type ProcessFacts } from './processes.ts'
@@ -74,15 +77,13 @@ export async function createPlatform(context: RoleContext): Promise<Platform> {
   })
   observer.done.catch(error => log.error({ err: error }, 'metrics cannot be followed'))
   const completeness = await completenessOf(context, wireOf, archive.completeness)
-  const links = watchLinks({
-    declared: fleet.links,
-    registry: openRegistry(context, link => {
-      links.note(link)
-      changes.note()
-    }),
-    now,
+  const registry = openRegistry(context, link => {
+    links.note(link)
+    changes.note()
   })
   const clusters = new Map<string, ClusterWatch>()
+  const ends = logEnds(cluster => clusters.get(cluster)?.topics())
+  const links = watchLinks({ declared: fleet.links, registry, ends, now })
   for (const cluster of fleet.clusters) {
     clusters.set(
       cluster.name,
@@ -172,6 +173,10 @@ export async function createPlatform(context: RoleContext): Promise<Platform> {
       now,
       log,
     }),
+    links: {
+      act: linkActs({ registry, record: activity.record, now, log }),
+      rehearse: linkRehearsals({ home, log }),
+    },
   }
 }
 

@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import { archiveStatuses } from '../../products/archive/routes.ts'
 import { createApi } from '../api/api.ts'
+import { rehearsalStatuses } from '../control/link-rehearsals.ts'
 import { createPlatform } from '../control/platform.ts'
 import type { RoleContext } from './context.ts'
 
@@ -16,7 +17,7 @@ export async function controlRole(context: RoleContext): Promise<void> {
     session,
     log,
     console: CONSOLE,
-    statuses: archiveStatuses,
+    statuses: { ...archiveStatuses, ...rehearsalStatuses },
   })
   const address = await api.listen(file.ports.console)
   log.info({ address }, 'listening')

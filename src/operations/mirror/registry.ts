@@ -1,6 +1,6 @@
 import type { LinkStatus } from './contract.ts'
 import type { LinkDefinition } from './definition.ts'
-import type { FailoverAction, FailoverPhase } from './failover/state.ts'
+import type { FailoverAction, FailoverPhase, StepName } from './failover/state.ts'
 
 /**
  * Every link there is, whoever made it: the one place where links are changed. A journal lies behind it, so a change has
@@ -82,8 +82,16 @@ export interface LinkSides {
   /** The switch under way, at which step, and why it stands still. */
   readonly underWay: {
     readonly action: FailoverAction
+    readonly planned: boolean
+    readonly startedAt: number
     readonly step: string | null
     readonly stuck: string | null
+    /** All of them, in order; null: not begun, not done. */
+    readonly steps: readonly {
+      readonly name: StepName
+      readonly startedAt: number | null
+      readonly endedAt: number | null
+    }[]
   } | null
 }
 

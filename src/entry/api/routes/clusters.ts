@@ -1,23 +1,23 @@
 import { z } from 'zod'
 import { AjnaError } from '../../../foundation/errors/errors.ts'
 import { canRestartBroker } from '../can.ts'
-import { ACT_REFUSED, BROKER_UNKNOWN, CONFIRMATION_WRONG } from '../errors.ts'
+import { BROKER_UNKNOWN } from '../errors.ts'
 import {
   activityModel,
+  actPreviewModel,
+  actRequestModel,
   clusterModel,
   order,
   pageQuery,
   partitionPageModel,
   partitionState,
-  restartPreviewModel,
-  restartRequestModel,
   search,
 } from '../models.ts'
 import type { ClusterFacts } from '../platform.ts'
 import { clusterDetail } from '../views/clusters.ts'
 import { clusterFindingsOf } from '../views/findings.ts'
 import { partitionPage, partitionSorts } from '../views/partitions.ts'
-import { callSignal, clusterNamed, errorAnswers, type RouteContext } from './context.ts'
+import { callSignal, clusterNamed, errorAnswers, guardAct, type RouteContext } from './context.ts'
 
 const clusterPath = z.object({ cluster: z.string().min(1).max(249) })
 const brokerPath = clusterPath.extend({ broker: z.coerce.number().int().min(0) })
@@ -63,7 +63,7 @@ function restartRoutes({ app, platform }: RouteContext): void {
       tags: ['acts'],
       summary: 'What restarting the broker would do, and whether it may be done now',
       params: brokerPath,
-      response: { 200: restartPreviewModel, ...errorAnswers },
+      response: { 200: actPreviewModel, ...errorAnswers },
     },
     handler: async (request, reply) => {
       const cluster = clusterWithBroker(clusterNamed(platform, request.params.cluster), request.params.broker)
@@ -84,28 +84,19 @@ function restartRoutes({ app, platform }: RouteContext): void {
       tags: ['acts'],
       summary: 'Restarts the broker through its host’s agent',
       params: brokerPath,
-      body: restartRequestModel,
+      body: actRequestModel,
       response: { 202: activityModel, ...errorAnswers },
     },
     handler: async (request, reply) => {
       const { broker } = request.params
       const cluster = clusterWithBroker(clusterNamed(platform, request.params.cluster), broker)
       const expected = confirmationOf(cluster.name, broker)
-      if (request.body.confirm !== expected) {
-        throw new AjnaError(
-          CONFIRMATION_WRONG,
-          `found ${JSON.stringify(request.body.confirm)}, allowed: ${expected}`,
-          { details: { expected } },
-        )
-      }
-      const offer = canRestartBroker(cluster, broker)
-      if (!offer.allowed) {
-        throw new AjnaError(
-          ACT_REFUSED,
-          `broker ${broker} of ${cluster.name} is not restarted: ${offer.reasons.join('; ')}`,
-          { details: { reasons: offer.reasons } },
-        )
-      }
+      guardAct(
+        request.body.confirm,
+        expected,
+        canRestartBroker(cluster, broker),
+        `broker ${broker} of ${cluster.name} is not restarted`,
+      )
       const why = { actor: 'operator', reason: request.body.reason }
       return reply
         .code(202)

@@ -1,8 +1,8 @@
 import type { FastifyReply } from 'fastify'
 import { AjnaError } from '../../../foundation/errors/errors.ts'
 import type { App, HttpServer } from '../../../foundation/http/server.ts'
-import { CLUSTER_UNKNOWN } from '../errors.ts'
-import { errorModel } from '../models.ts'
+import { ACT_REFUSED, CLUSTER_UNKNOWN, CONFIRMATION_WRONG } from '../errors.ts'
+import { errorModel, type Offer } from '../models.ts'
 import type { ClusterFacts, Platform } from '../platform.ts'
 
 /** What every route file is given. */
@@ -20,6 +20,22 @@ export function clusterNamed(platform: Platform, name: string): ClusterFacts {
   if (cluster === undefined)
     throw new AjnaError(CLUSTER_UNKNOWN, `there is no cluster ${JSON.stringify(name)}`)
   return cluster
+}
+
+/**
+ * What stands before every act: it was meant for this thing, and may be done now.
+ *
+ * @throws AjnaError CONFIRMATION_WRONG, ACT_REFUSED with every reason
+ */
+export function guardAct(typed: string, expected: string, offer: Offer, notDone: string): void {
+  if (typed !== expected)
+    throw new AjnaError(CONFIRMATION_WRONG, `found ${JSON.stringify(typed)}, allowed: ${expected}`, {
+      details: { expected },
+    })
+  if (!offer.allowed)
+    throw new AjnaError(ACT_REFUSED, `${notDone}: ${offer.reasons.join('; ')}`, {
+      details: { reasons: offer.reasons },
+    })
 }
 
 const CALL_DEADLINE_MS = 15_000

@@ -93,6 +93,8 @@ const link = (more: Partial<LinkDetail>): LinkDetail => ({
   name: 'edge-to-hub',
   from: 'edge',
   to: 'hub',
+  owner: 'fleet',
+  desired: 'running',
   state: 'running',
   reason: '',
   since: NOW,
@@ -105,13 +107,33 @@ const link = (more: Partial<LinkDetail>): LinkDetail => ({
   recordsPerSecond: 0,
   bytesPerSecond: 0,
   history: [],
+  lagHistory: [],
   verdict: 'ok',
+  verdicts: { ok: 1, warning: 0, stalled: 0, stopped: 0, rewound: 0 },
+  missingOffsets: 0,
   sides: null,
   reverseOf: null,
+  keeps: [],
   keep: null,
   assigned: [],
   ...more,
 })
+
+const switching = (stuck: string | null): LinkDetail =>
+  link({
+    state: 'stopped',
+    sides: {
+      phase: 'promoting',
+      underWay: {
+        action: 'promote',
+        planned: true,
+        startedAt: 1,
+        step: 'seal-source',
+        stuck,
+        steps: [{ name: 'seal-source', text: 'close', startedAt: 2, endedAt: null }],
+      },
+    },
+  })
 
 const disk = (more: object) => ({ ...broker(1).disks[0]!, ...more })
 
@@ -200,6 +222,12 @@ const CASES: readonly [what: string, facts: FleetFacts, found: readonly string[]
     ['critical link:edge-to-hub'],
   ],
   ['a link stopped on purpose', fleet({ links: [link({ state: 'stopped' })] }), []],
+  ['a switch of sides that goes on', fleet({ links: [switching(null)] }), []],
+  [
+    'a switch of sides that stands still',
+    fleet({ links: [switching('no leader')] }),
+    ['critical link-switch:edge-to-hub'],
+  ],
   [
     'metrics later than the aim',
     fleet({ eventToInsight: { p50Ms: 1, p95Ms: 10_001, samples: 1, observedAt: NOW } }),

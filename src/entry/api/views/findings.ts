@@ -219,6 +219,29 @@ function processFindings(process: ProcessStatus): Finding[] {
 }
 
 function linkFindings(link: LinkDetail): Finding[] {
+  return [...haltFindings(link), ...switchFindings(link)]
+}
+
+/** Somebody is switching sides, and it does not go on by itself: meanwhile it may be that nobody can write. */
+function switchFindings({ name, sides }: LinkDetail): Finding[] {
+  const underWay = sides?.underWay ?? null
+  if (underWay === null || underWay.stuck === null) return []
+  const { action, step, stuck, startedAt } = underWay
+  return [
+    {
+      id: `link-switch:${name}`,
+      severity: 'critical',
+      title: `The ${action} of link ${name} stands still`,
+      subject: { kind: 'link', name, cluster: null },
+      since: underWay.steps.find(each => each.name === step)?.startedAt ?? startedAt,
+      evidence: [stuck],
+      doing: null,
+      remedy: `\`ajna link ${action} ${name}\` goes on where it stands; the link’s page shows its steps.`,
+    },
+  ]
+}
+
+function haltFindings(link: LinkDetail): Finding[] {
   if (link.state !== 'halted' && link.state !== 'lagging') return []
   const halted = link.state === 'halted'
   return [

@@ -28,7 +28,7 @@ import {
   type Round,
 } from '../../../operations/mirror/keep/run.ts'
 import { homeOf } from '../../home.ts'
-import { type OpenSides, openSides } from '../../link-sides.ts'
+import { groupsMoved, type OpenSides, openSides } from '../../link-sides.ts'
 import { outboxOf } from '../../outbox.ts'
 import { print, printJson, say } from '../output.ts'
 
@@ -214,17 +214,8 @@ function optionsOf(action: FailoverAction, flags: SidesFlags): RehearsalOptions 
 const camelCase = (flag: string): string =>
   flag.replaceAll(/-(.)/g, (_, letter: string) => letter.toUpperCase())
 
-/** Groups that are named here, or else those that the link keeps in step, or all. */
 const openFor = (name: string, { groups, writers }: SidesFlags, signal: AbortSignal): Promise<OpenSides> =>
-  open(
-    name,
-    writers,
-    defined => {
-      const all = isNamed(defined.groups) ? defined.groups : { include: ['*'], exclude: [] }
-      return { ...defined, groups: groups === undefined ? all : { include: [...groups], exclude: [] } }
-    },
-    signal,
-  )
+  open(name, writers, defined => groupsMoved(defined, groups), signal)
 
 async function open(
   link: string,

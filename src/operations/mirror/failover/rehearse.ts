@@ -107,7 +107,9 @@ function pauseOf(
   if (action === 'promote' && !planned)
     return {
       pauseMs: null,
-      pauseBasis: 'nobody can write until the target is open: the source does not answer',
+      pauseBasis: facts.source.reachable
+        ? 'nobody can write until the target is open; the source is not waited for'
+        : 'nobody can write until the target is open: the source does not answer',
     }
   if (action === 'failback' && stay)
     return { pauseMs: 0, pauseBasis: 'the target stays the original: its producers are not disturbed' }

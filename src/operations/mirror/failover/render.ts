@@ -49,10 +49,18 @@ function refusalsText({ forbids, consents, allowed }: Rehearsal): string {
   return [allowed ? 'In the way, and answered:' : 'Refused:', ...lines].join('\n')
 }
 
-function partitionsText(partitions: readonly PartitionOutcome[]): string {
-  const telling = partitions.filter(
-    ({ toCopy, lost, note }) => (toCopy ?? 0) > 0 || !isNone(lost) || note !== '',
+/** Partitions of which there is something to say. */
+export const tellingPartitions = (partitions: readonly PartitionOutcome[]): PartitionOutcome[] =>
+  partitions.filter(({ toCopy, lost, note }) => (toCopy ?? 0) > 0 || !isNone(lost) || note !== '')
+
+/** Positions of groups of which there is something to say. */
+export const tellingGroups = (groups: readonly GroupOutcome[]): GroupOutcome[] =>
+  groups.filter(
+    ({ again, skipped, note, after }) => !isNone(again) || !isNone(skipped) || note !== '' || after === null,
   )
+
+function partitionsText(partitions: readonly PartitionOutcome[]): string {
+  const telling = tellingPartitions(partitions)
   const rest = partitions.length - telling.length
   const quiet = rest === 0 ? '' : `${count(rest, 'partition')} with nothing to copy and nothing to lose.`
   if (telling.length === 0) return quiet
@@ -76,9 +84,7 @@ function partitionsText(partitions: readonly PartitionOutcome[]): string {
 }
 
 function groupsText(groups: readonly GroupOutcome[]): string {
-  const telling = groups.filter(
-    ({ again, skipped, note, after }) => !isNone(again) || !isNone(skipped) || note !== '' || after === null,
-  )
+  const telling = tellingGroups(groups)
   const rest = groups.length - telling.length
   const quiet =
     rest === 0 ? '' : `${count(rest, 'position')} of groups move with nothing read twice or skipped.`

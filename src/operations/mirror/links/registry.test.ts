@@ -7,6 +7,7 @@ import { silentLogger } from '../../../foundation/log/log.ts'
 import type { LinkPartitionStatus, LinkStatus } from '../contract.ts'
 import { linkDefinitionSchema } from '../definition.ts'
 import { LINK_CHANGED, LINK_INVALID, LINK_NOT_STOPPED, LINK_OWNED, LINK_UNKNOWN } from '../errors.ts'
+import { COPYING, type FailoverState, type Operation } from '../failover/state.ts'
 import { linksMachine } from './machine.ts'
 import { mergeStatuses } from './merge.ts'
 import { positionFault } from './positions.ts'
@@ -161,4 +162,43 @@ test('a copy is taken over only where it ends: every record keeps its offset', (
   assert.equal(positionFault(change(0), undefined), undefined)
   assert.match(positionFault(change(6), 5) ?? '', /t-2 cannot go on at 6: its copy ends at 5/)
   assert.match(positionFault(change(6), undefined) ?? '', /there is no copy yet/)
+})
+
+test('a switch under way is listed with all of its steps, and how far it has come', async () => {
+  const { journal, registry } = await open(createMemoryTopic())
+  await registry.put(definition('a'))
+  assert.equal(registry.get('a')?.sides, null)
+  const operation: Operation = {
+    id: 'op',
+    action: 'promote',
+    from: 'copying',
+    planned: true,
+    consents: [],
+    stay: false,
+    plan: ['seal-source', 'settle-source', 'open-target'],
+    startedAt: 1,
+    steps: [
+      { name: 'seal-source', startedAt: 2, endedAt: 3, evidence: {} },
+      { name: 'settle-source', startedAt: 3, endedAt: null, evidence: {} },
+    ],
+    stuck: 'no leader',
+    retries: 0,
+  }
+  const state: FailoverState = { ...COPYING, phase: 'promoting', operation }
+  await journal.submit({ kind: 'switch', name: 'a', expected: 0, state })
+  assert.deepEqual(registry.get('a')?.sides, {
+    phase: 'promoting',
+    underWay: {
+      action: 'promote',
+      planned: true,
+      startedAt: 1,
+      step: 'settle-source',
+      stuck: 'no leader',
+      steps: [
+        { name: 'seal-source', startedAt: 2, endedAt: 3 },
+        { name: 'settle-source', startedAt: 3, endedAt: null },
+        { name: 'open-target', startedAt: null, endedAt: null },
+      ],
+    },
+  })
 })

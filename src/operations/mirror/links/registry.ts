@@ -150,8 +150,22 @@ function sidesOf(entry: KeptEntry): LinkSides | null {
   if (sides === null || !isSwitched(entry)) return null
   const { phase, operation } = sides.state
   if (operation === null) return { phase, underWay: null }
-  const { action, steps, stuck } = operation
-  return { phase, underWay: { action, step: steps.at(-1)?.name ?? null, stuck } }
+  const { action, planned, startedAt, plan, steps, stuck } = operation
+  const begun = new Map(steps.map(step => [step.name, step]))
+  return {
+    phase,
+    underWay: {
+      action,
+      planned,
+      startedAt,
+      step: steps.at(-1)?.name ?? null,
+      stuck,
+      steps: plan.map(name => {
+        const step = begun.get(name)
+        return { name, startedAt: step?.startedAt ?? null, endedAt: step?.endedAt ?? null }
+      }),
+    },
+  }
 }
 
 function changedNames(before: LinksState['links'], after: LinksState['links']): string[] {
