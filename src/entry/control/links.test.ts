@@ -121,3 +121,18 @@ test('a partition that nobody reads is as far behind as its source has grown sin
   assert.deepEqual([link?.lagRecords, link?.lagMs, link?.lagHistory], [42, null, [42]])
   assert.deepEqual(new Set(asked), new Set(['edge orders-0', 'edge orders-1']))
 })
+
+test('a link says why what it copies stands still: what somebody has to mend before what waits by itself', async () => {
+  const registry = memoryRegistry()
+  await registry.put(definitionOf('a'))
+  const watch = watchLinks({ declared: [], registry: () => registry, ends: () => null, now: () => 1_000 })
+  const waiting = { ...partition(10, 10), lagMs: 0, state: 'waiting', reason: 'no answer' } as const
+  const blocked = { ...waiting, partition: 1, state: 'blocked', reason: 'not allowed' } as const
+  const reasonWith = (partitions: readonly LinkStatus['partitions'][number][]): string | undefined => {
+    registry.say('a', { state: 'running', observedAt: 1_000, partitions: [...partitions] })
+    return watch.links()[0]?.reason
+  }
+  assert.equal(reasonWith([{ ...partition(10, 10), lagMs: 0 }]), '')
+  assert.equal(reasonWith([waiting]), 'orders-0: no answer')
+  assert.equal(reasonWith([waiting, blocked]), 'orders-1: not allowed')
+})

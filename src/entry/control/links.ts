@@ -160,6 +160,7 @@ function detailOf(link: Watched, rates: LinkRates, verdicts: LinkVerdicts, now: 
   const { name, from, to, definition, status, owner, reverseOf, sides } = link
   const partitions = status?.partitions ?? []
   const halted = partitions.filter(({ state }) => state === 'halted' || state === 'blocked')
+  const told = halted[0] ?? partitions.find(each => each.state === 'waiting' && each.reason !== '')
   const lagMs = lagMsOf(partitions)
   const { state, reason, since } = stateOf(link, halted.length, lagMs, now)
   const topics = new Set(partitions.map(({ topic }) => topic))
@@ -171,10 +172,7 @@ function detailOf(link: Watched, rates: LinkRates, verdicts: LinkVerdicts, now: 
     owner,
     desired: definition?.desired ?? null,
     state,
-    reason:
-      reason === '' && halted[0] !== undefined
-        ? `${halted[0].topic}-${halted[0].partition}: ${halted[0].reason}`
-        : reason,
+    reason: reason === '' && told !== undefined ? `${told.topic}-${told.partition}: ${told.reason}` : reason,
     since,
     observedAt: status?.observedAt ?? null,
     topics: topics.size === 0 ? (definition?.topics.include.length ?? 0) : topics.size,
