@@ -308,7 +308,8 @@ describe('an operator', () => {
       await page.getByLabel('Without the source').check()
       await page.waitForURL(/unplanned=true/)
       await reasons.getByText('records would be lost').waitFor()
-      await reasons.getByLabel('--accept-loss').check()
+      // What was said yes to stands in the way no more: the box goes with it.
+      await reasons.getByLabel('--accept-loss').click()
       await page.waitForURL(/yes=accept-loss/)
       await page.getByText('./ajna link promote edge-to-hub --unplanned --accept-loss').waitFor()
       const partitions = page.getByRole('region', { name: 'What becomes of partitions' })
