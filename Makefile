@@ -9,7 +9,7 @@ test: setup          ## every test: static checks, unit, real brokers, real brow
 	@scripts/test
 chaos: setup         ## everything killed at random for minutes, the whole fleet included
 	@scripts/test chaos
-check: setup         ## format, lint, types, boundaries, unit tests (seconds)
+check: setup         ## format, lint, types, boundaries, unit tests (a minute)
 	@scripts/check
 bench: setup         ## every room's bench, one JSON line each
 	@for f in $$(ls test/bench/*.ts | sort); do echo "== $$f"; $(NODE) $$f || exit 1; done

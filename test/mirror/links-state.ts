@@ -1,4 +1,5 @@
 import { type LinkDefinitionInput, linkDefinitionSchema } from '../../src/operations/mirror/definition.ts'
+import type { Operation } from '../../src/operations/mirror/failover/state.ts'
 import type { LinksCommand, LinksState } from '../../src/operations/mirror/links/contract.ts'
 import { linksMachine } from '../../src/operations/mirror/links/machine.ts'
 
@@ -28,6 +29,21 @@ export const put = (
   reverseOf: null,
   ...how,
 })
+
+/** A promotion that has just begun. */
+export const promotion: Operation = {
+  id: 'op',
+  action: 'promote',
+  from: 'copying',
+  planned: true,
+  consents: [],
+  stay: false,
+  plan: [],
+  startedAt: 1,
+  steps: [],
+  stuck: null,
+  retries: 0,
+}
 
 export interface Said {
   readonly state: LinksState

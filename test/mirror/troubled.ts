@@ -11,8 +11,8 @@ import {
   type LinkEnd,
   linkDefinitionSchema,
 } from '../../src/operations/mirror/definition.ts'
-import { type SmallDisk, smallDisk } from '../fleet/disk.ts'
 import { startCluster, type TestCluster } from '../fleets/cluster.ts'
+import { type SmallDisk, smallDisk } from '../fleets/disk.ts'
 import { sweptFolder } from '../fleets/sweeper.ts'
 import { type ConnectLinks, connectLinks } from './connect-links.ts'
 import { grant, openSide, rule, type Side } from './sides.ts'
@@ -22,8 +22,8 @@ export interface Troubled extends AsyncDisposable {
   /** One broker each, certificates and rules; `edge` takes batches of 4 MB, `hub` has a second, small disk. */
   readonly edge: Side
   readonly hub: Side
-  /** Of the hub's second data directory; undefined where none can be mounted. */
-  readonly disk: SmallDisk | undefined
+  /** Of the hub's second data directory. */
+  readonly disk: SmallDisk
   /** Three brokers without certificates, and the one that has the journal. */
   readonly three: TestCluster
   readonly quiet: TestCluster
@@ -84,7 +84,7 @@ export async function startTroubled(signal: AbortSignal): Promise<Troubled> {
     return {
       edge: edgeSide,
       hub: hubSide,
-      disk,
+      disk: disk!,
       three,
       quiet,
       folder,

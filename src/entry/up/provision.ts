@@ -64,8 +64,14 @@ export async function provision(task: ProvisionTask): Promise<FleetFile> {
 }
 
 function rolePorts({ connect }: ResolvedFleet, ports: ReadonlyMap<string, number>): RolePorts {
-  const own = Object.fromEntries(ROLE_PORTS.map(name => [name, ports.get(name)!])) as unknown as RolePorts
-  return connect.port === null ? own : { ...own, connect: connect.port }
+  const portOf = (role: keyof RolePorts): number => ports.get(role)!
+  return {
+    console: portOf('console'),
+    agent: portOf('agent'),
+    archive: portOf('archive'),
+    mirror: portOf('mirror'),
+    connect: connect.port ?? portOf('connect'),
+  }
 }
 
 const portName = (cluster: string, node: number, port: string): string => `${cluster}/${node}/${port}`

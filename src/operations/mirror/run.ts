@@ -479,8 +479,12 @@ class LinkWorker {
   /** What the target allows, for people; empty when it does not say. */
   async #limitOf({ copy }: Lane): Promise<string> {
     const signal = AbortSignal.any([this.#signal, AbortSignal.timeout(LIMIT_MS)])
-    const limit = await this.#options.targetAdmin.maxMessageBytes(copy, signal).catch(() => null)
-    return limit === null ? '' : `; its max.message.bytes is ${limit}`
+    try {
+      const limit = await this.#options.targetAdmin.maxMessageBytes(copy, signal)
+      return limit === null ? '' : `; its max.message.bytes is ${limit}`
+    } catch (error) {
+      return `; its max.message.bytes is not known (${describeError(error)})`
+    }
   }
 
   #copyUntilEnd(lane: Lane, begin: LaneBegin, turn: Turn): Promise<End> {

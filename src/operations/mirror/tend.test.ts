@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { setTimeout as sleep } from 'node:timers/promises'
+import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises'
 import { silentLogger } from '../../foundation/log/log.ts'
 import type { Begun, Turn } from './begin.ts'
 import { Lane } from './lane.ts'
@@ -48,8 +48,8 @@ function scene(paused = false): Scene {
       pending = undefined
       if (value instanceof Error) reject(value)
       else resolve(value as never)
-      // What follows from it is asked for by now.
-      await sleep(5)
+      // What follows from it takes no time: it is asked for by then.
+      await turn()
     },
     get paused() {
       return state.paused
@@ -82,7 +82,7 @@ test('a halted partition stays so until it is restarted, whatever interrupts it'
   await at.answer({ kind: 'halt', halted: 'target-ahead', reason: 'the source lost something' })
   assert.deepEqual([at.lane.state, at.lane.halted], ['halted', 'target-ahead'])
   at.tended.interrupt()
-  await sleep(10)
+  await turn()
   assert.deepEqual([at.lane.state, at.asked.length], ['halted', 1])
   at.tended.restart()
   await until('it is looked at again', () => at.asked.length === 2)
@@ -91,7 +91,7 @@ test('a halted partition stays so until it is restarted, whatever interrupts it'
 
 test('nothing is begun of a partition that is paused, and it goes on with a look', async () => {
   const at = scene(true)
-  await sleep(10)
+  await turn()
   assert.deepEqual([at.lane.state, at.asked], ['paused', []])
   at.paused = false
   at.tended.interrupt()
@@ -107,7 +107,7 @@ test('a partition is let go only when nothing of it is under way, be it a look o
     const leaving = at.tended.leave().then(() => {
       gone = true
     })
-    await sleep(20)
+    await turn()
     assert.equal(gone, false)
     await at.answer(first === undefined ? COPY : { kind: 'interrupted' })
     await leaving

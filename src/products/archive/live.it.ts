@@ -1,7 +1,6 @@
 /** What the archive role answers while records come in: live lines, streamed answers, refusals; and how it waits. */
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { mkdir } from 'node:fs/promises'
 import { request } from 'node:http'
 import { after, before, test } from 'node:test'
 import { eventsOf, type SeenEvent } from '../../../test/archive/events.ts'
@@ -16,6 +15,7 @@ import {
 } from '../../../test/archive/harness.ts'
 import { append, describe, lineRecord, type TestStream, testStream } from '../../../test/archive/shipping.ts'
 import { type SharedCluster, sharedCluster } from '../../../test/fleets/cluster.ts'
+import { smallDisk } from '../../../test/fleets/disk.ts'
 import { createTopic, deleteTopic } from '../../../test/wire/topics.ts'
 import type { RecordInput } from '../../foundation/wire/build.ts'
 import type { Wire } from '../../foundation/wire/contract.ts'
@@ -316,11 +316,9 @@ test('gaps, markers, deleted records and a topic made anew: archived as they are
   assert.deepEqual(found.rows, [[8, 1]])
 })
 
-test('a full object store pauses it, memory stays bounded, and it goes on by itself when there is room', async t => {
+test('a full object store pauses it, memory stays bounded, and it goes on by itself when there is room', async () => {
   await using place = await archivePlace()
-  await mkdir(place.objects, { recursive: true })
-  if (spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=512k', 'tmpfs', place.objects]).status !== 0)
-    return t.skip('mounting a small file system needs root')
+  const disk = await smallDisk(place.objects, 512 * 1024)
   using _mounted = { [Symbol.dispose]: () => void spawnSync('umount', ['-l', place.objects]) }
   const topic = `${place.prefix}.logs.edge`
   await createTopic(cluster.bootstrap, topic)
@@ -351,7 +349,7 @@ test('a full object store pauses it, memory stays bounded, and it goes on by its
   )
   assert.ok(archive.status().partitions[0]!.tailBytes < tailBytes + 9 * 1024 * 1024)
   assert.ok(((await archive.query({ sql: 'SELECT count(*) FROM logs' })).rows[0]![0] as number) > 0)
-  spawnSync('mount', ['-o', 'remount,size=64m', place.objects])
+  disk.resize(64 * 1024 * 1024)
   await eventually(
     () => archive.status().partitions[0]!.committed,
     committed => committed === total,

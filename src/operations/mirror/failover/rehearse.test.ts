@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { partitionStatus } from '../../../../test/mirror/memory-registry.ts'
 import type { AclBinding } from '../../../foundation/kafka/security.ts'
 import type { LinkPartitionStatus, LinkStatus } from '../contract.ts'
 import { EMPTY_KEEP } from '../keep/state.ts'
@@ -58,26 +59,6 @@ function side(
     ...fields,
   }
 }
-
-const partitionStatus = (partition: number, fields: Partial<LinkPartitionStatus>): LinkPartitionStatus => ({
-  topic: 'orders',
-  partition,
-  state: 'caught-up',
-  halted: null,
-  reason: '',
-  since: 0,
-  targetEnd: 0,
-  sourceStart: 0,
-  sourceEnd: 0,
-  lagRecords: 0,
-  lagMs: 0,
-  records: 0,
-  bytes: 0,
-  rebuiltBatches: 0,
-  filledOffsets: 0,
-  missing: [],
-  ...fields,
-})
 
 const status = (
   partitions: readonly LinkPartitionStatus[],
@@ -158,13 +139,13 @@ test('a planned promotion: each thing that stands in its way is named, and what 
       'a partition is halted before the end',
       facts({
         target: side([90]),
-        status: status([partitionStatus(0, { state: 'halted', reason: 'displaced' })]),
+        status: status([partitionStatus('orders', 0, { state: 'halted', reason: 'displaced' })]),
       }),
       ['partition-halted'],
     ],
     [
       'a partition is halted at the end',
-      facts({ status: status([partitionStatus(0, { state: 'halted', reason: 'displaced' })]) }),
+      facts({ status: status([partitionStatus('orders', 0, { state: 'halted', reason: 'displaced' })]) }),
       [],
     ],
     ['a partition has no copy', facts({ source: side([100, 5]) }), ['copy-missing']],
@@ -211,7 +192,9 @@ test('reasons are said as they are, with what is known', () => {
   const [halted] = rehearse(
     facts({
       target: side([90]),
-      status: status([partitionStatus(0, { state: 'halted', reason: 'something else writes to the copy' })]),
+      status: status([
+        partitionStatus('orders', 0, { state: 'halted', reason: 'something else writes to the copy' }),
+      ]),
     }),
     promote,
   ).forbids
@@ -246,7 +229,10 @@ test('planned, nothing is lost: what is behind has to be copied first', () => {
 })
 
 test('without the source, the loss is what was seen and not copied, and nobody can say what came after', () => {
-  const seen = status([partitionStatus(0, { sourceEnd: 137 }), partitionStatus(1, { sourceEnd: 50 })])
+  const seen = status([
+    partitionStatus('orders', 0, { sourceEnd: 137 }),
+    partitionStatus('orders', 1, { sourceEnd: 50 }),
+  ])
   const found = facts({ source: unreachable, target: side([100, 50]), status: seen })
   const rehearsal = rehearse(found, unplanned)
   assert.deepEqual(rehearsal.lost, { atLeast: 37, atMost: null })

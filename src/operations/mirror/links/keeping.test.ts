@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createMemoryTopic } from '../../../../test/journal/memory-log.ts'
-import { definitionOf, put, said } from '../../../../test/mirror/links-state.ts'
+import { definitionOf, promotion, put, said } from '../../../../test/mirror/links-state.ts'
 import { openJournal } from '../../../foundation/journal/journal.ts'
 import type { AclBinding } from '../../../foundation/kafka/security.ts'
 import { COPYING } from '../failover/state.ts'
@@ -75,24 +75,11 @@ test('what a worker notes counts only while it holds the lead, and only on what 
 })
 
 test('while the sides are switched only the switch notes anything', () => {
-  const operation = {
-    id: 'op',
-    action: 'promote',
-    from: 'copying',
-    planned: true,
-    consents: [],
-    stay: false,
-    plan: [],
-    startedAt: 1,
-    steps: [],
-    stuck: null,
-    retries: 0,
-  } as const
   const under: LinksCommand = {
     kind: 'switch',
     name: 'a',
     expected: 0,
-    state: { ...COPYING, phase: 'promoting', operation: { ...operation, consents: [], plan: [], steps: [] } },
+    state: { ...COPYING, phase: 'promoting', operation: promotion },
   }
   const begun = [join('w1'), put('a'), under]
   assert.match(said(...begun, rights(0)).reason!, /are being switched/)

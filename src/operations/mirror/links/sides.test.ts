@@ -1,28 +1,15 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { definitionOf, put, said } from '../../../../test/mirror/links-state.ts'
+import { definitionOf, promotion, put, said } from '../../../../test/mirror/links-state.ts'
 import type { AclBinding } from '../../../foundation/kafka/security.ts'
-import { COPYING, type FailoverState, type Operation } from '../failover/state.ts'
+import { COPYING, type FailoverState } from '../failover/state.ts'
 import { type LinksCommand, type LinksState, linksState } from './contract.ts'
 import { rulesHeldByLinks } from './held.ts'
 import { linksMachine } from './machine.ts'
 
 const SEED = Number(process.env['AJNA_TEST_SEED'] ?? Date.now() % 2 ** 31)
 
-const operation: Operation = {
-  id: 'op',
-  action: 'promote',
-  from: 'copying',
-  planned: true,
-  consents: [],
-  stay: false,
-  plan: [],
-  startedAt: 1,
-  steps: [],
-  stuck: null,
-  retries: 0,
-}
 const at = (expected: number, more: Partial<FailoverState>): LinksCommand => ({
   kind: 'switch',
   name: 'a',
@@ -31,7 +18,7 @@ const at = (expected: number, more: Partial<FailoverState>): LinksCommand => ({
 })
 const promoting: Partial<FailoverState> = {
   phase: 'promoting',
-  operation,
+  operation: promotion,
   runs: { link: false, reverse: false },
 }
 const ends = { source: { cluster: 'hub' }, target: { cluster: 'edge' } }
@@ -182,7 +169,7 @@ test(`whatever is asked in whatever order, a link and its way back never both ru
       .map(each =>
         at(each.expected, {
           runs: each.runs,
-          operation: each.under ? operation : null,
+          operation: each.under ? promotion : null,
           phase: each.phase as 'copying',
         }),
       ),

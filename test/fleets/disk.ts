@@ -9,10 +9,11 @@ export interface SmallDisk {
   fillTo(freeBytes: number): Promise<void>
 }
 
-/** Mounts a disk (in memory) on `directory`; undefined where that is not allowed. The sweeper of the folder unmounts it. */
-export async function smallDisk(directory: string, bytes: number): Promise<SmallDisk | undefined> {
+/** Mounts a disk (in memory) on `directory`, which needs root. The sweeper of the folder unmounts it. */
+export async function smallDisk(directory: string, bytes: number): Promise<SmallDisk> {
   await mkdir(directory, { recursive: true })
-  if (!mount('-t', 'tmpfs', '-o', `size=${bytes}`, 'ajna-test', directory)) return undefined
+  if (!mount('-t', 'tmpfs', '-o', `size=${bytes}`, 'ajna-test', directory))
+    throw new Error(`no disk can be mounted on ${directory}: run tests of full disks as root`)
   const resize = (to: number): void => {
     if (!mount('-o', `remount,size=${to}`, directory))
       throw new Error(`${directory} cannot be made ${to} bytes`)
