@@ -40,6 +40,9 @@ const CASES: readonly (Case & { readonly key: string })[] = [
 const ROUNDS = Number(process.env['AJNA_BENCH_ROUNDS'] ?? 5)
 const BYTES = Number(process.env['AJNA_BENCH_MB'] ?? 1024) * KB * KB
 const DEADLINE_MS = 1_200_000
+/** Turns that are not measured: so many until a fresh broker's rate does not rise any more, then one for each case. */
+const FIRST_WARMING = 4
+const WARMING = 1
 
 const signal = AbortSignal.timeout(DEADLINE_MS)
 await using sides = await startSides()
@@ -51,12 +54,13 @@ const wanted = process.env['AJNA_BENCH_CASES']?.split(',')
 let wholeLives: { readonly ours: number; readonly theirs: number | null } | undefined
 for (const { key, ...kind } of CASES.filter(each => wanted?.includes(each.key) ?? true)) {
   const load = await loadTopic(sides.source, kind, `bench-${key}`, BYTES, signal)
-  // Before anything is measured, compilers on both sides have seen the work.
+  // Before anything is measured, compilers on both sides and in the brokers have seen the work.
   const firsts: number[] = []
   for (const each of [ours, theirs]) {
     if (each === undefined) continue
     if (key === '1k') firsts.push(await firstTurn(sides, each, load, signal))
-    else await turn(sides, each, load, signal)
+    for (let warming = 0; warming < (key === '1k' ? FIRST_WARMING : WARMING); warming++)
+      await turn(sides, each, load, signal)
   }
   if (key === '1k') wholeLives = { ours: firsts[0]!, theirs: firsts[1] ?? null }
   const result = await compare(sides, ours, theirs, load, ROUNDS, signal)

@@ -11,6 +11,8 @@ type Entry = Parameters<PositionedAppender['append']>[0][number]
 
 const MAX_REQUEST_BYTES = 1024 * 1024
 const PRODUCER_EPOCH = 0
+/** To one broker, which handles a connection's requests one after the other. More of them only make requests smaller. */
+const CONNECTIONS = 2
 const SEQUENCE_MASK = 0x7fff_ffff
 const NO_TOPICS: ReadonlySet<string> = new Set()
 
@@ -18,6 +20,8 @@ export function openPositionedAppender(cluster: Cluster, lane: Lane, producerId:
   /** Topics whose leaders have to be looked up before anything more is sent to them. */
   const moved = new Set<string>()
   const isDistinct = distinctness()
+  const pinOf = pinning()
+  const lanes = Array.from({ length: CONNECTIONS }, (_, index): Lane => `${lane}.${index}`)
 
   async function append(entries: readonly Entry[], signal: AbortSignal): Promise<PositionedResult[]> {
     // The broker would answer 0 for both and lose one of them.
@@ -67,10 +71,12 @@ export function openPositionedAppender(cluster: Cluster, lane: Lane, producerId:
         results[index] = { kind: 'unavailable', reason: 'the partition has no leader' }
         continue
       }
-      let request = open.get(node)
+      const pin = pinOf(entry)
+      const route = node * CONNECTIONS + pin
+      let request = open.get(route)
       if (request === undefined || request.bytes + entry.batch.length > MAX_REQUEST_BYTES) {
-        request = { node, topics: [], bytes: 0 }
-        open.set(node, request)
+        request = { node, lane: lanes[pin]!, topics: [], bytes: 0 }
+        open.set(route, request)
         requests.push(request)
       }
       addTo(request, entry, index)
@@ -79,7 +85,7 @@ export function openPositionedAppender(cluster: Cluster, lane: Lane, producerId:
   }
 
   async function send(
-    { node, topics }: OpenRequest,
+    { node, lane, topics }: OpenRequest,
     results: PositionedResult[],
     signal: AbortSignal,
   ): Promise<void> {
@@ -110,6 +116,7 @@ export function openPositionedAppender(cluster: Cluster, lane: Lane, producerId:
 
 interface OpenRequest {
   readonly node: number
+  readonly lane: Lane
   readonly topics: {
     readonly topic: string
     readonly partitions: Entry[]
@@ -136,6 +143,16 @@ function topicsOf(entries: readonly Entry[], wanted: (entry: Entry) => boolean):
   let topics: Set<string> | undefined
   for (const entry of entries) if (wanted(entry)) (topics ??= new Set()).add(entry.topic)
   return topics ?? NO_TOPICS
+}
+
+/** Which connection a partition's batches take, always the same one: so they arrive in order. */
+function pinning(): (part: PartitionKey) => number {
+  const firsts = new Map<string, number>()
+  return ({ topic, partition }) => {
+    let first = firsts.get(topic)
+    if (first === undefined) firsts.set(topic, (first = firsts.size))
+    return (first + partition) % CONNECTIONS
+  }
 }
 
 /** Tells whether a call names each partition once. One for all calls: it remembers in which one it saw a partition last. */
