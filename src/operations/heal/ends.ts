@@ -1,6 +1,10 @@
 /** What the healer needs of the world; wired in entry/. */
+import type { ClusterAdmin } from '../../foundation/kafka/admin.ts'
+import type { Logger } from '../../foundation/log/log.ts'
+import type { TlsSource } from '../../foundation/wire/contract.ts'
+import type { Interlock } from '../fleet/interlock/contract.ts'
 import type { ProcessList } from '../hosts/contract.ts'
-import type { Incident } from './contract.ts'
+import type { HealPolicy, Incident } from './contract.ts'
 
 /** A host's agent. Each throws when it does not answer. */
 export interface HostAgent {
@@ -22,4 +26,30 @@ export interface IncidentBook {
   paused(): string | null
   /** @returns why it is not taken; undefined: it is. @throws what the journal throws */
   tell(incident: Incident, signal: AbortSignal): Promise<string | undefined>
+}
+
+export interface HealedBroker {
+  readonly id: number
+  readonly rack: string | null
+  /** Of its client listener. */
+  readonly host: string
+  readonly port: number
+  /** What its process is called in its host's plan. */
+  readonly process: string
+}
+
+export interface HealerOptions {
+  readonly cluster: string
+  readonly brokers: readonly HealedBroker[]
+  /** As one who may alter the cluster, with short deadlines: a frozen broker must not hold it up. */
+  readonly admin: ClusterAdmin
+  readonly tls: TlsSource | undefined
+  readonly agent: HostAgent
+  /** Undefined: no other cluster keeps this one's leases (just now). */
+  readonly interlock: () => Interlock | undefined
+  readonly book: IncidentBook
+  readonly policy: HealPolicy
+  readonly now: () => number
+  readonly log: Logger
+  readonly signal: AbortSignal
 }

@@ -3,17 +3,8 @@ import type { ClusterAdmin } from '../../foundation/kafka/admin.ts'
 import type { RegisteredBroker } from '../../foundation/kafka/facts.ts'
 import type { ProcessStatus } from '../hosts/contract.ts'
 import type { BrokerFacts, HealFacts, PartitionFacts, ProcessEnd, Testimony } from './contract.ts'
+import type { HealedBroker } from './ends.ts'
 import type { Probes } from './probe.ts'
-
-export interface HealedBroker {
-  readonly id: number
-  readonly rack: string | null
-  /** Of its client listener. */
-  readonly host: string
-  readonly port: number
-  /** What its process is called in its host's plan. */
-  readonly process: string
-}
 
 const ASK_MS = 1_500
 

@@ -4,9 +4,9 @@ import { AjnaError, describeError } from '../../foundation/errors/errors.ts'
 import type { Domain, Lease } from '../fleet/interlock/contract.ts'
 import type { Affected, Decision, Diagnosis, HealFacts, Incident, Remedy } from './contract.ts'
 import { affectedBy, flowsWithout, isRedundantWith } from './diagnose.ts'
+import type { HealerOptions } from './ends.ts'
 import { HEAL_ACT_FAILED } from './errors.ts'
 import { type ControllerView, controllerView } from './facts.ts'
-import type { HealerOptions } from './run.ts'
 
 /** The healer, and whether a broker answers it just now. */
 export interface Work extends HealerOptions {

@@ -4,34 +4,14 @@
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { describeError } from '../../foundation/errors/errors.ts'
-import type { ClusterAdmin } from '../../foundation/kafka/admin.ts'
-import type { Logger } from '../../foundation/log/log.ts'
-import type { TlsSource } from '../../foundation/wire/contract.ts'
-import type { Interlock } from '../fleet/interlock/contract.ts'
 import type { ProcessStatus } from '../hosts/contract.ts'
-import { type Diagnosis, type HealFacts, type HealPolicy, type Incident, isOver } from './contract.ts'
+import { type Diagnosis, type HealFacts, type Incident, isOver } from './contract.ts'
 import { decide } from './decide.ts'
 import { diagnose } from './diagnose.ts'
-import type { HostAgent, IncidentBook } from './ends.ts'
-import { type ControllerView, controllerView, factsOf, type HealedBroker } from './facts.ts'
+import type { HealedBroker, HealerOptions } from './ends.ts'
+import { type ControllerView, controllerView, factsOf } from './facts.ts'
 import { handle, incidentId, resume, type Work } from './incident.ts'
 import { startProbes } from './probe.ts'
-
-export interface HealerOptions {
-  readonly cluster: string
-  readonly brokers: readonly HealedBroker[]
-  /** As one who may alter the cluster, with short deadlines: a frozen broker must not hold it up. */
-  readonly admin: ClusterAdmin
-  readonly tls: TlsSource | undefined
-  readonly agent: HostAgent
-  /** Undefined: no other cluster keeps this one's leases (just now). */
-  readonly interlock: () => Interlock | undefined
-  readonly book: IncidentBook
-  readonly policy: HealPolicy
-  readonly now: () => number
-  readonly log: Logger
-  readonly signal: AbortSignal
-}
 
 const LOOK_MS = 1_000
 const AGENT_AGAIN_MS = 500
