@@ -8,17 +8,21 @@ import type { HealerOptions } from './ends.ts'
 import { HEAL_ACT_FAILED } from './errors.ts'
 import { type ControllerView, controllerView } from './facts.ts'
 
-/** The healer, and whether a broker answers it just now. */
+/** The healer, and what it sees just now. */
 export interface Work extends HealerOptions {
   readonly answers: (broker: number) => boolean
+  /** Whether a diagnosis is what would be made now too. */
+  readonly stillSo: (diagnosis: Diagnosis) => Promise<boolean>
 }
 
 type Firm = Exclude<Decision, { kind: 'wait' }>
 
 const ACT_LEASE_MS = 15_000
 /** Unregistering may not be on its way any more when a successor of the dead process registers. */
-const UNREGISTER_MS = 1_500
+const UNREGISTER_MS = 2_000
 const KILLED_WITHIN_MS = 2_000
+const LEASE_WITHIN_MS = 10_000
+const LEASE_AGAIN_MS = 200
 const PROVE_EVERY_MS = 100
 const AVAILABLE_WITHIN_MS = 30_000
 const REDUNDANT_EVERY_MS = 500
@@ -40,42 +44,67 @@ export function incidentId({ cluster, broker, cause, pid }: Diagnosis, facts: He
     .slice(-64)
 }
 
-/** @throws what the journal throws: then the incident stays as it was told last, and is resumed */
+/**
+ * Whoever tells of it first has it. Several healers may follow it: the first that sees it change tells so, and the others
+ * stand back.
+ *
+ * @throws what the journal throws: then the incident stays as it was told last, and is resumed
+ */
 export async function handle(
-  options: Work,
+  work: Work,
   diagnosis: Diagnosis,
   facts: HealFacts,
   decision: Firm,
 ): Promise<void> {
-  const chronicle = createChronicle(options, opened(options, diagnosis, facts, decision))
-  if (decision.kind !== 'act') {
-    await chronicle.begin()
-    return watchUntilOver(options, chronicle)
-  }
-  const { interlock, signal } = options
-  const [mine, answer] = await Promise.all([
-    chronicle.begin(),
-    interlock()!.acquire(
-      { domain: domainOf(diagnosis), purpose: purposeOf(diagnosis, decision.remedy), leaseMs: ACT_LEASE_MS },
-      signal,
-    ),
-  ])
-  if (!answer.granted) {
-    await chronicle.tell({}, `no lease: ${answer.reason}`)
-    return watchUntilOver(options, chronicle)
-  }
-  const { lease } = answer
+  const chronicle = createChronicle(work, opened(work, diagnosis, facts, decision))
+  if (!(await chronicle.begin())) return
+  if (decision.kind !== 'act' || (await carryOut(work, chronicle, diagnosis, decision.remedy)))
+    await watchUntilOver(work, chronicle)
+}
+
+/** False: another healer has told of it meanwhile. */
+async function carryOut(
+  work: Work,
+  chronicle: Chronicle,
+  diagnosis: Diagnosis,
+  remedy: Remedy,
+): Promise<boolean> {
+  const lease = await leaseFor(work, chronicle, diagnosis, remedy)
+  if (typeof lease === 'string') return chronicle.tell({}, lease)
+  const evidence = [{ label: 'incident', value: chronicle.now().id }]
   try {
-    // Another healer has it: what it does is its own.
-    if (!mine) return
-    await act(options, diagnosis, decision.remedy, lease)
-    await chronicle.tell({ state: 'acting', actedAt: options.now() }, doneText(diagnosis, decision.remedy))
+    await act(work, diagnosis, remedy, lease)
   } catch (error) {
-    await chronicle.tell({}, `${decision.remedy} failed: ${describeError(error)}`)
-  } finally {
-    await lease.release({ outcome: 'done', evidence: [{ label: 'incident', value: chronicle.now().id }] })
+    await lease.release({ outcome: 'failed', evidence })
+    return chronicle.tell({}, `${remedy} failed: ${describeError(error)}`)
   }
-  await watchUntilOver(options, chronicle)
+  const told = await chronicle.tell({ state: 'acting', actedAt: work.now() }, doneText(diagnosis, remedy))
+  await lease.release({ outcome: 'done', evidence })
+  return told
+}
+
+/** The lease, or why there is none: somebody else acts on the cluster, or what was to be healed is no longer so. */
+async function leaseFor(
+  { interlock, signal, stillSo }: Work,
+  chronicle: Chronicle,
+  diagnosis: Diagnosis,
+  remedy: Remedy,
+): Promise<Lease | string> {
+  const { cause, cluster, rack, broker } = diagnosis
+  const domain: Domain = { kind: 'broker', cluster, rack, broker }
+  const until = performance.now() + LEASE_WITHIN_MS
+  for (let said = false; ; said = true) {
+    const keys = interlock()
+    if (keys === undefined) return 'no lease: where leases are kept cannot be reached'
+    const purpose = `healing ${cause}: ${remedy}`
+    const answer = await keys.acquire({ domain, purpose, leaseMs: ACT_LEASE_MS }, signal)
+    if (answer.granted) return answer.lease
+    if (performance.now() > until) return `no lease: ${answer.reason}`
+    if (!said && !(await chronicle.tell({}, `waiting for a lease: ${answer.reason}`)))
+      return 'another healer has it'
+    await delay(LEASE_AGAIN_MS, undefined, { signal })
+    if (!(await stillSo(diagnosis))) return 'no lease in time: it is not so any more'
+  }
 }
 
 /** An incident that another process had in hand, or this one before it was killed: nothing is done twice, only followed. */
@@ -85,14 +114,8 @@ export function resume(options: Work, open: Incident): Promise<void> {
 
 /* ---- acts ---- */
 
-const purposeOf = ({ cause }: Diagnosis, remedy: Remedy): string => `healing ${cause}: ${remedy}`
-
-function domainOf({ cluster, rack, broker }: Diagnosis): Domain {
-  return { kind: 'broker', cluster, rack, broker }
-}
-
 async function act(
-  options: HealerOptions,
+  options: Work,
   { broker, pid, cause }: Diagnosis,
   remedy: Remedy,
   lease: Lease,
@@ -143,8 +166,8 @@ async function watchUntilOver(options: Work, chronicle: Chronicle): Promise<void
       PROVE_EVERY_MS,
       seen => flowsWithout(seen, broker) || isBack(seen),
     )
-    if (view !== undefined)
-      await chronicle.tell(
+    if (view !== undefined) {
+      const told = await chronicle.tell(
         {
           state: 'available',
           availableAt: options.now(),
@@ -152,6 +175,8 @@ async function watchUntilOver(options: Work, chronicle: Chronicle): Promise<void
         },
         'every partition it has a replica of is led by another in-sync replica',
       )
+      if (!told) return
+    }
   }
   const whole = await until(options, REDUNDANT_WITHIN_MS, REDUNDANT_EVERY_MS, isBack)
   if (options.signal.aborted) return
@@ -163,11 +188,11 @@ async function watchUntilOver(options: Work, chronicle: Chronicle): Promise<void
     )
     return
   }
-  await chronicle.tell(
+  const told = await chronicle.tell(
     { state: 'healed', healedAt: options.now(), evidence: evidenceOf('end', affectedBy(whole, broker)) },
     'it is back, and all its replicas are in sync',
   )
-  await returnLeaders(options, broker, whole)
+  if (told) await returnLeaders(options, broker, whole)
 }
 
 /** The view in which it holds; undefined when the time is over. */
@@ -205,7 +230,8 @@ interface Chronicle {
   now(): Incident
   /** False: another healer has it. */
   begin(): Promise<boolean>
-  tell(change: Partial<Incident>, text: string): Promise<void>
+  /** False: another healer has told of it meanwhile, and this one stands back. */
+  tell(change: Partial<Incident>, text: string): Promise<boolean>
 }
 
 function createChronicle({ book, now, signal, log }: HealerOptions, first: Incident): Chronicle {
@@ -214,7 +240,6 @@ function createChronicle({ book, now, signal, log }: HealerOptions, first: Incid
     now: () => incident,
     async begin() {
       const why = await book.tell(incident, signal)
-      if (why !== undefined) log.info({ incident: incident.id, why }, 'another healer has the incident')
       return why === undefined
     },
     async tell(change, text) {
@@ -226,8 +251,9 @@ function createChronicle({ book, now, signal, log }: HealerOptions, first: Incid
         timeline: [...incident.timeline, { at: now(), text }],
       }
       const why = await book.tell(told, signal)
-      if (why !== undefined) throw new AjnaError(HEAL_ACT_FAILED, `incident ${incident.id}: ${why}`)
-      incident = told
+      if (why === undefined) incident = told
+      else log.info({ incident: told.id, why }, 'another healer follows the incident')
+      return why === undefined
     },
   }
 }

@@ -28,7 +28,14 @@ export async function heal(options: HealerOptions): Promise<void> {
     changed: alarm.ring,
     signal,
   })
-  const work: Work = { ...options, answers: broker => probes.of(broker).kind === 'answers' }
+  const work: Work = {
+    ...options,
+    answers: broker => probes.of(broker).kind === 'answers',
+    async stillSo({ broker, cause, pid }) {
+      const now = diagnose(await gather(brokers.filter(({ id }) => id === broker)))
+      return now.some(each => each.broker === broker && each.cause === cause && each.pid === pid)
+    },
+  }
   let processes: readonly ProcessStatus[] | null = null
   const listening = listen(options, found => {
     processes = found
