@@ -30,6 +30,7 @@ const RehearsalPage = page(() => import('./pages/rehearsal.tsx'), 'RehearsalPage
 const LogsPage = page(() => import('./pages/logs.tsx'), 'LogsPage')
 const MetricsPage = page(() => import('./pages/metrics.tsx'), 'MetricsPage')
 const CompletenessPage = page(() => import('./pages/completeness.tsx'), 'CompletenessPage')
+const IncidentsPage = page(() => import('./pages/incidents.tsx'), 'IncidentsPage')
 const ActivityPage = page(() => import('./pages/activity.tsx'), 'ActivityPage')
 
 const ROUTES: readonly (readonly [pattern: string, component: PageComponent])[] = [
@@ -51,6 +52,8 @@ const ROUTES: readonly (readonly [pattern: string, component: PageComponent])[] 
   ['/metrics/:group/:metric', MetricsPage],
   ['/completeness', CompletenessPage],
   ['/completeness/:bucket', CompletenessPage],
+  ['/incidents', IncidentsPage],
+  ['/incidents/:id', IncidentsPage],
   ['/activity', ActivityPage],
   ['/activity/:id', ActivityPage],
 ]

@@ -6,6 +6,7 @@ import { activitiesOf, standingOf } from './fixture/activity.ts'
 import { clustersOf } from './fixture/clusters.ts'
 import { bucketsOf, streamsOf } from './fixture/completeness.ts'
 import { fleetOf } from './fixture/fleet.ts'
+import { healedOf, incidentsOf } from './fixture/incidents.ts'
 import { actedOn } from './fixture/links.ts'
 import { queryLogs } from './fixture/logs.ts'
 import { METRICS, pointsOf, sampleEverySecond, valueAt } from './fixture/metrics.ts'
@@ -180,6 +181,12 @@ export function createFixture(mood: Mood = 'calm', seed = 7): Fixture {
           ],
         )
       },
+    },
+    healing: {
+      incidents: () => incidentsOf(mood, born),
+      clusters: () => healedOf(mood),
+      pause: async () => {},
+      resume: async () => {},
     },
     links: {
       async act(link, act, why) {

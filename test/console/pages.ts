@@ -93,6 +93,7 @@ export async function pagesOf(baseUrl: string, token: string): Promise<PageToVis
     ...(bucket === undefined
       ? []
       : [{ name: 'completeness-bucket', path: `/completeness/${bucket.bucket}`, ready: `.section ${row}` }]),
+    { name: 'incidents', path: '/incidents', ready: `${row}, .empty` },
     { name: 'activity', path: '/activity', ready: `${row}, .empty` },
   ]
 }

@@ -147,6 +147,14 @@ export const activityQuery = (search: string, limit: number) =>
     placeholderData: keepPreviousData,
   })
 
+export const incidentsQuery = () =>
+  queryOptions({
+    queryKey: ['incidents'],
+    queryFn: ({ signal }) => data(api.GET('/api/incidents', { signal })),
+    refetchInterval: 2_000,
+    placeholderData: keepPreviousData,
+  })
+
 export const searchQuery = (q: string) =>
   queryOptions({
     queryKey: ['search', q],

@@ -1605,6 +1605,180 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/incidents": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Failures: signs, diagnosis, what was done and why, with evidence, newest first */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description id of the last incident of the page before */
+                    before?: string;
+                    limit?: number;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Incidents"];
+                    };
+                };
+                /** @description Default Response */
+                "4XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+                /** @description Default Response */
+                "5XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/incidents/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One failure, whole */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Incident"];
+                    };
+                };
+                /** @description Default Response */
+                "4XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+                /** @description Default Response */
+                "5XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/healing": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Pauses or resumes all that the platform does about failures by itself */
+        put: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["HealingRequestInput"];
+                };
+            };
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            clusters: components["schemas"]["HealedCluster"][];
+                        };
+                    };
+                };
+                /** @description Default Response */
+                "4XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+                /** @description Default Response */
+                "5XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+            };
+        };
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -1630,6 +1804,10 @@ export interface components {
         ActRequestInput: {
             reason: string;
             confirm: string;
+        };
+        HealingRequestInput: {
+            paused: boolean;
+            reason: string;
         };
         Error: {
             code: string;
@@ -2257,6 +2435,64 @@ export interface components {
             undo: string;
             offer: components["schemas"]["Offer"];
             confirm: string;
+        };
+        Incident: {
+            id: string;
+            revision: number;
+            cluster: string;
+            broker: number;
+            /** @enum {string} */
+            cause: "broker-dead" | "broker-frozen" | "broker-unregistered";
+            /** @enum {string} */
+            state: "open" | "acting" | "available" | "healed" | "failed";
+            beganAt: number;
+            detectedAt: number;
+            actedAt: number | null;
+            availableAt: number | null;
+            healedAt: number | null;
+            signals: {
+                /** @enum {string} */
+                source: "agent" | "probe" | "controller";
+                says: string;
+            }[];
+            decision: {
+                /** @enum {string} */
+                kind: "act" | "propose" | "wait" | "refuse";
+                remedy: ("unregister" | "kill" | "kill-and-unregister") | null;
+                reasons: string[];
+                refused: {
+                    what: string;
+                    whyNot: string;
+                }[];
+            };
+            evidence: {
+                /** @enum {string} */
+                when: "before" | "after" | "end";
+                label: string;
+                value: string;
+            }[];
+            timeline: {
+                at: number;
+                text: string;
+            }[];
+        };
+        HealedCluster: {
+            cluster: string;
+            /** @description the cluster that keeps its leases and incidents */
+            keptAt: string;
+            /**
+             * @description away: where its leases are kept cannot be reached, so nothing is acted on
+             * @enum {string}
+             */
+            state: "watching" | "paused" | "away";
+            /** @description why it is paused */
+            reason: string | null;
+        };
+        Incidents: {
+            /** @description newest first */
+            items: components["schemas"]["Incident"][];
+            more: boolean;
+            clusters: components["schemas"]["HealedCluster"][];
         };
         SearchHit: {
             subject: components["schemas"]["Subject"];

@@ -13,6 +13,7 @@ export const PAGES: readonly PageEntry[] = [
   { name: 'Logs', href: '/logs', key: 'o', what: 'live tail and SQL' },
   { name: 'Metrics', href: '/metrics', key: 'm', what: 'hosts, brokers, the platform' },
   { name: 'Completeness', href: '/completeness', key: 'c', what: 'what arrived, tier by tier' },
+  { name: 'Incidents', href: '/incidents', key: 'i', what: 'failures, and what was done about them' },
   { name: 'Activity', href: '/activity', key: 'a', what: 'every change: who, what, evidence' },
 ]
 

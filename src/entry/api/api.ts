@@ -12,6 +12,7 @@ import {
   BROKER_UNKNOWN,
   CLUSTER_UNKNOWN,
   CONFIRMATION_WRONG,
+  INCIDENT_UNKNOWN,
   LINK_UNKNOWN,
   LINKS_AWAY,
   REHEARSALS_BUSY,
@@ -22,6 +23,7 @@ import { activityRoutes } from './routes/activity.ts'
 import { clusterRoutes } from './routes/clusters.ts'
 import { completenessRoutes } from './routes/completeness.ts'
 import { fleetRoutes } from './routes/fleet.ts'
+import { healingRoutes } from './routes/healing.ts'
 import { linkRoutes } from './routes/links.ts'
 import { logRoutes } from './routes/logs.ts'
 import { metricRoutes } from './routes/metrics.ts'
@@ -44,6 +46,7 @@ const STATUSES: StatusTable = {
   [BROKER_UNKNOWN.code]: 404,
   [LINK_UNKNOWN.code]: 404,
   [ACTIVITY_UNKNOWN.code]: 404,
+  [INCIDENT_UNKNOWN.code]: 404,
   [LINKS_AWAY.code]: 503,
   [REHEARSALS_BUSY.code]: 503,
   [ACT_REFUSED.code]: 409,
@@ -71,6 +74,7 @@ export function createApi(options: ApiOptions): HttpServer {
     metricRoutes(context)
     completenessRoutes(context)
     activityRoutes(context)
+    healingRoutes(context)
     server.app.get('/healthz', { schema: { hide: true }, handler: () => ({ status: 'ok' }) })
     if (options.console !== undefined) consoleRoutes(server, resolve(options.console))
   })

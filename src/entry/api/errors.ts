@@ -52,3 +52,9 @@ export const CONFIRMATION_WRONG = errorKind(
   'Type the name the preview shows, exactly.',
   2,
 )
+
+export const INCIDENT_UNKNOWN = errorKind(
+  'INCIDENT_UNKNOWN',
+  'There is no such incident, or it is older than those that are kept.',
+  'List them: `ajna incident list`.',
+)

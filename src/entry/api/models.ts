@@ -7,6 +7,7 @@ import {
   unseenBytes,
 } from '../../operations/completeness/contract.ts'
 import { activity, journalStanding, subject } from '../../operations/fleet/activity/contract.ts'
+import { incident } from '../../operations/heal/contract.ts'
 import { haltReasons, linkPartitionStates, missingSchema } from '../../operations/mirror/contract.ts'
 import {
   consents,
@@ -733,6 +734,34 @@ export const actRequestModel = z
 
 export const linkActs = ['pause', 'resume', 'restart-failed'] as const
 export type LinkAct = (typeof linkActs)[number]
+
+/* ---- healing ---- */
+
+export const incidentModel = incident.meta({ id: 'Incident' })
+
+export const healedClusterModel = z
+  .object({
+    cluster: z.string(),
+    keptAt: z.string().describe('the cluster that keeps its leases and incidents'),
+    state: z
+      .enum(['watching', 'paused', 'away'])
+      .describe('away: where its leases are kept cannot be reached, so nothing is acted on'),
+    reason: z.string().nullable().describe('why it is paused'),
+  })
+  .meta({ id: 'HealedCluster' })
+export type HealedCluster = Readonly<z.infer<typeof healedClusterModel>>
+
+export const incidentsModel = z
+  .object({
+    items: z.array(incidentModel).describe('newest first'),
+    more: z.boolean(),
+    clusters: z.array(healedClusterModel),
+  })
+  .meta({ id: 'Incidents' })
+
+export const healingRequestModel = z
+  .strictObject({ paused: z.boolean(), reason: z.string().trim().min(3).max(500) })
+  .meta({ id: 'HealingRequest' })
 
 /* ---- search, session, live ---- */
 

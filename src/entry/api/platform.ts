@@ -5,12 +5,14 @@ import type {
   UnseenBytes,
 } from '../../operations/completeness/contract.ts'
 import type { Activity, ActivityLog } from '../../operations/fleet/activity/contract.ts'
+import type { Incident } from '../../operations/heal/contract.ts'
 import type { Rehearsal, RehearsalOptions } from '../../operations/mirror/failover/rehearsal.ts'
 import type {
   ActPreview,
   ConfigEntry,
   Delay,
   Group,
+  HealedCluster,
   LinkAct,
   LinkDetail,
   LogFilter,
@@ -78,6 +80,15 @@ export interface Platform {
     ): Promise<Omit<ActPreview, 'offer' | 'confirm'>>
     /** Begins a restart through the broker's agent; the activity's entry tells how it goes on. */
     restart(cluster: string, broker: number, why: ActReason, signal: AbortSignal): Promise<Activity>
+  }
+  readonly healing: {
+    /** Newest first. */
+    incidents(): readonly Incident[]
+    clusters(): readonly HealedCluster[]
+    /** @throws AjnaError HEALING_AWAY */
+    pause(why: ActReason): Promise<void>
+    /** @throws AjnaError HEALING_AWAY */
+    resume(why: ActReason): Promise<void>
   }
   readonly links: {
     /**

@@ -100,6 +100,28 @@ function program(): Command {
     .option('--json', 'one JSON document')
     .action(async options => (await import('./commands/activity.ts')).activity(options))
 
+  const incidents = ajna.command('incident').description('failures, and what was done about them')
+  incidents
+    .command('list')
+    .option('--limit <incidents>', 'at most so many', wholeNumber, 30)
+    .option('--json', 'one JSON document')
+    .action(async options => (await import('./commands/incident.ts')).list(options))
+  incidents
+    .command('show <id>')
+    .option('--json', 'one JSON document')
+    .action(async (id, options) => (await import('./commands/incident.ts')).show(id, options))
+  for (const [what, paused] of [
+    ['pause', true],
+    ['resume', false],
+  ] as const)
+    incidents
+      .command(`${what}-healing`)
+      .description(
+        paused ? 'nothing is acted on by itself, in any cluster, until resumed' : 'act on failures again',
+      )
+      .requiredOption('--reason <text>', 'why, for the activity log')
+      .action(async options => (await import('./commands/incident.ts')).setHealing(paused, options))
+
   const certs = ajna.command('certs').description('certificates of the fleet’s principals')
   certs
     .command('list')

@@ -26,8 +26,8 @@ export interface AgentAddress {
   readonly token: string
 }
 
-const baseOf = ({ port }: AgentAddress): string => `http://127.0.0.1:${port}`
-const headersOf = ({ token }: AgentAddress): Record<string, string> => ({
+export const baseOf = ({ port }: AgentAddress): string => `http://127.0.0.1:${port}`
+export const headersOf = ({ token }: AgentAddress): Record<string, string> => ({
   authorization: `Bearer ${token}`,
   'content-type': 'application/json',
 })

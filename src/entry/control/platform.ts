@@ -25,6 +25,7 @@ import { type AgentWatch, watchAgent } from './agents.ts'
 import { type BrokerRates, type ClusterWatch, watchCluster } from './clusters.ts'
 import { logEnds } from './ends.ts'
 import { every } from './every.ts'
+import { startHealing } from './heal.ts'
 import { linkActs } from './link-acts.ts'
 import { linkRehearsals } from './link-rehearsals.ts'
 import { askWorker, watchLinks } from './links.ts'
@@ -101,6 +102,7 @@ export async function createPlatform(context: RoleContext): Promise<Platform> {
   }
   const agent = watchAgent({ port: ports.agent, token: session.token, signal })
   const activity = await activityOf(context, wireOf)
+  const healing = await startHealing({ context, record: activity.record, changed: changes.note })
   const streams = followStreams(await wireOf(aggregate), signal, log)
   const processes = watchProcesses(context, agent)
 
@@ -173,6 +175,11 @@ export async function createPlatform(context: RoleContext): Promise<Platform> {
       now,
       log,
     }),
+    healing: {
+      ...healing,
+      pause: ({ actor, reason }) => healing.pause(actor, reason),
+      resume: ({ actor }) => healing.resume(actor),
+    },
     links: {
       act: linkActs({ registry, record: activity.record, now, log }),
       rehearse: linkRehearsals({ home, log }),

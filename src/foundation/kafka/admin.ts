@@ -1,6 +1,7 @@
 import { type Logger, silentLogger } from '../log/log.ts'
 import type { TlsSource } from '../wire/contract.ts'
 import { type AccessAdmin, accessAdmin } from './access.ts'
+import { type BrokerAdmin, brokerAdmin } from './brokers.ts'
 import { type Broker, type CallOptions, createCalls } from './calls.ts'
 import { type ConfigAdmin, configAdmin } from './configs.ts'
 import { createConnections, parseAddress } from './connections.ts'
@@ -31,6 +32,7 @@ export interface ClusterAdmin
   extends TopicAdmin,
     ConfigAdmin,
     AccessAdmin,
+    BrokerAdmin,
     PartitionAdmin,
     GroupAdmin,
     FactAdmin,
@@ -57,6 +59,7 @@ export function openCluster(options: OpenOptions): ClusterAdmin {
     ...topicAdmin(calls),
     ...configAdmin(calls),
     ...accessAdmin(calls),
+    ...brokerAdmin(calls),
     ...partitionAdmin(calls),
     ...groupAdmin(calls),
     ...factAdmin(calls),

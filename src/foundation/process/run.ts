@@ -52,6 +52,8 @@ export interface RunningProcess {
   readonly exited: Promise<ProcessExit>
   /** False when it had ended already. */
   kill(signal: NodeJS.Signals): Promise<boolean>
+  /** Kills it and what it has started, without asking. False when it had ended already. */
+  killGroup(): Promise<boolean>
   /**
    * Asks it to end, waits, kills it (its process group with it) when the deadline has passed, waits for its real end.
    * @throws AjnaError PROCESS_STUCK
@@ -234,6 +236,7 @@ function running(
       throw error
     }
   }
+  const killGroup = (): Promise<boolean> => kill('SIGKILL', -record.pid)
   const stop = async ({
     signal = 'SIGTERM',
     deadlineMs = 10_000,
@@ -245,12 +248,12 @@ function running(
     return ended
   }
   async function killed(): Promise<ProcessExit> {
-    await kill('SIGKILL', -record.pid)
+    await killGroup()
     const ended = await within(exited, stuckAfterKillMs)
     if (ended !== undefined) return ended
     throw new AjnaError(PROCESS_STUCK, `${record.name} (pid ${record.pid}) does not end, not even killed`)
   }
-  return { record, adopted, exited, kill, stop }
+  return { record, adopted, exited, kill, killGroup, stop }
 }
 
 async function within<T>(promise: Promise<T>, ms: number): Promise<T | undefined> {

@@ -74,6 +74,18 @@ type EventBody =
   /** The supervision itself met with an error, and goes on. */
   | { readonly kind: 'trouble'; readonly error: string }
 
+/** How a process ended; what its supervisor knows at once. */
+export interface ObservedEnd {
+  /** ms since the epoch. */
+  readonly at: number
+  readonly pid: number
+  /** Both null: another process had started it, so nobody was told. */
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
+  /** It had been asked to. */
+  readonly expected: boolean
+}
+
 export interface SupervisionOptions {
   /**
    * An end counts as told once what this answers has resolved: if that never happens, or it rejects, the end is told
@@ -81,6 +93,8 @@ export interface SupervisionOptions {
    */
   readonly onEvent: (event: SupervisionEvent) => void | Promise<void>
   readonly policy?: RestartPolicy
+  /** Called the moment its end is seen, before it is explained and told. */
+  readonly onEnd?: (end: ObservedEnd) => void
   /**
    * Whether the process does its work; throwing means no, and why. Also asked once it is ready, to notice a frozen one.
    * Absent: running is ready.
@@ -115,6 +129,15 @@ export interface Supervisor {
   state(): SupervisionState
   /** Undefined when it does not run. */
   pid(): number | undefined
+  /** Since when it runs, ms since the epoch; undefined when it does not run. */
+  since(): number | undefined
+  /** The last end that this supervisor saw. */
+  lastEnd(): ObservedEnd | undefined
+  /**
+   * Kills it and its process group at once; its end is one that nobody asked for, and it is started again. False when
+   * another process than that runs, or none.
+   */
+  kill(pid: number): Promise<boolean>
   /** Starts it at once: after it was given up, or while it waits for its restart. No effect while it runs. */
   retry(): void
   /**
@@ -144,6 +167,7 @@ interface Supervision {
   /** As it was last to be started. */
   wanted: ProcessSpec | undefined
   current: RunningProcess | undefined
+  lastEnd: ObservedEnd | undefined
   /** Aborted to end a wait. */
   wake: AbortController
 }
@@ -179,6 +203,7 @@ export function supervise(
     state: 'starting',
     wanted: undefined,
     current: undefined,
+    lastEnd: undefined,
     wake: new AbortController(),
   }
   const ended = keepRunning(supervision)
@@ -190,6 +215,12 @@ export function supervise(
     name,
     state: () => supervision.state,
     pid: () => supervision.current?.record.pid,
+    since: () => supervision.current && Date.parse(supervision.current.record.since),
+    lastEnd: () => supervision.lastEnd,
+    async kill(pid) {
+      const { current } = supervision
+      return current?.record.pid === pid && (await current.killGroup())
+    },
     retry: () => supervision.wake.abort(),
     stop: (stop = options.stop ?? {}) => end({ letRun: false, stop }),
     release: () => end({ letRun: true, stop: {} }),
@@ -233,7 +264,9 @@ async function oneLife(supervision: Supervision, attempt: number): Promise<numbe
   const exit = await watch(supervision, spec, running)
   supervision.current = undefined
   const ranMs = Date.now() - Date.parse(since)
-  if (exit !== undefined) await tellEnd(supervision, spec, running, exit, ranMs)
+  if (exit === undefined) return ranMs
+  noteEnd(supervision, { at: Date.now(), pid, ...exit, expected: supervision.ending.aborted })
+  await tellEnd(supervision, spec, running, exit, ranMs)
   return ranMs
 }
 
@@ -330,6 +363,11 @@ async function keepConsoleSmall(
     )
     await sleep(consoleCheckMs, signal)
   }
+}
+
+function noteEnd(supervision: Supervision, end: ObservedEnd): void {
+  supervision.lastEnd = end
+  supervision.options.onEnd?.(end)
 }
 
 async function tellEnd(

@@ -18,7 +18,13 @@ export interface ResolvedFleet {
   /** Null when nothing is archived. */
   readonly archive: ResolvedArchive | null
   readonly connect: ResolvedConnect
+  readonly heal: ResolvedHeal
 }
+
+/** What the platform does by itself about each kind of failure: nothing, propose, act. */
+export type ResolvedHeal = Readonly<
+  Record<'broker-dead' | 'broker-frozen' | 'broker-unregistered', 'off' | 'propose' | 'automatic'>
+>
 
 /** Kafka Connect's REST API over the links. */
 export interface ResolvedConnect {
@@ -140,10 +146,19 @@ export interface ResolvedTopic {
 
 /**
  * `agent` ships a site's files and metrics; `auditor` reads the same files; `link` copies topics; `mirror` keeps the links'
- * journal; `archive` reads what is archived; `control` sees everything and changes nothing but its journals; `admin` may do everything (a super user);
- * `tenant` is everybody else.
+ * journal; `archive` reads what is archived; `control` sees everything and changes nothing but its journals; `heal` takes
+ * dead brokers off their clusters and returns leaders; `admin` may do everything (a super user); `tenant` is everybody else.
  */
-export type Role = 'agent' | 'auditor' | 'link' | 'mirror' | 'archive' | 'control' | 'admin' | 'tenant'
+export type Role =
+  | 'agent'
+  | 'auditor'
+  | 'link'
+  | 'mirror'
+  | 'archive'
+  | 'control'
+  | 'heal'
+  | 'admin'
+  | 'tenant'
 
 /** Who may do what at one cluster. */
 export interface ResolvedGrant {
@@ -224,6 +239,8 @@ export const linkPrincipal = (link: string): string => `link-${link}`
 export const MIRROR_PRINCIPAL = 'mirror'
 export const ARCHIVE_PRINCIPAL = 'archive'
 export const CONTROL_PRINCIPAL = 'control'
+/** Whom the control process acts as when it heals. */
+export const HEALER_PRINCIPAL = 'healer'
 export const ADMIN_PRINCIPAL = 'admin'
 
 /** Every transactional id and group id of a principal starts with this: what its ACLs allow. */

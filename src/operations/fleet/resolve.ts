@@ -55,6 +55,7 @@ export function resolveFleet(spec: FleetSpec, places: Places): ResolvedFleet {
       port: spec.connect.port ?? null,
       target: spec.connect.target ?? null,
     },
+    heal: spec.heal,
   }
 }
 

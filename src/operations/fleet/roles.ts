@@ -10,6 +10,7 @@ import {
   agentPrincipal,
   auditorPrincipal,
   CONTROL_PRINCIPAL,
+  HEALER_PRINCIPAL,
   linkPrincipal,
   MIRROR_PRINCIPAL,
   ownedPrefix,
@@ -74,6 +75,7 @@ export function rolePrincipals(facts: RoleFacts): RolePrincipal[] {
     ...mirrorPrincipals(facts),
     ...archiver,
     controlPrincipal(facts),
+    healerPrincipal(facts),
     { name: ADMIN_PRINCIPAL, role: 'admin' as const, acls: new Map() },
   ].sort((a, b) => (a.name < b.name ? -1 : 1))
 }
@@ -223,6 +225,16 @@ function controlPrincipal(facts: RoleFacts): RolePrincipal {
     role: 'control',
     acls: new Map([...facts.clusters.keys()].map(cluster => [cluster, at(cluster)])),
   }
+}
+
+/** Unregistering a dead broker and electing leaders need `alter` on the cluster; what they do is seen in the topics. */
+function healerPrincipal(facts: RoleFacts): RolePrincipal {
+  const name = HEALER_PRINCIPAL
+  const acls = [
+    ...allow(name, 'cluster', CLUSTER_RESOURCE, ['alter']),
+    ...allow(name, 'topic', '*', ['describe']),
+  ]
+  return { name, role: 'heal', acls: new Map([...facts.clusters.keys()].map(cluster => [cluster, acls])) }
 }
 
 /** Appends commands, reads them back, and deletes what lies before a snapshot (DESIGN, journal). */

@@ -286,6 +286,14 @@ const connect = z.strictObject({
   target: label().optional(),
 })
 
+/** What the platform does about a failure by itself: nothing, ask, or act. */
+const healing = z.enum(['off', 'propose', 'automatic']).default('automatic')
+const heal = z.strictObject({
+  'broker-dead': healing,
+  'broker-frozen': healing,
+  'broker-unregistered': healing,
+})
+
 export const fleetSchema = z.strictObject({
   apiVersion: z.literal('ajna/v1'),
   fleet: label(),
@@ -305,6 +313,7 @@ export const fleetSchema = z.strictObject({
   ship: z.array(ship).default([]),
   archive: archive.optional(),
   connect: connect.prefault({}),
+  heal: heal.prefault({}),
 })
 
 export type FleetSpec = DeepReadonly<z.output<typeof fleetSchema>>

@@ -65,7 +65,7 @@ const wrong: readonly (readonly [string, string, ...string[]])[] = [
     'fleet: test',
     'flet: test',
     'ajna.yaml:1:1 fleet: found nothing; allowed: a name of lower-case letters, digits and hyphens, at most 63, as in a host name',
-    'ajna.yaml:2:1 flet: found the unknown key "flet"; allowed: apiVersion, fleet, sites, clusters, tenants, topics, principals, links, ship, archive or connect; did you mean fleet?',
+    'ajna.yaml:2:1 flet: found the unknown key "flet"; allowed: apiVersion, fleet, sites, clusters, tenants, topics, principals, links, ship, archive, connect or heal; did you mean fleet?',
   ],
   [
     '  hub:\nclusters',

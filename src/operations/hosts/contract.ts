@@ -175,10 +175,25 @@ export const agentEvent = z.object({
 })
 export type AgentEvent = Readonly<z.infer<typeof agentEvent>>
 
+const processEnd = z.object({
+  /** ms since the epoch. */
+  at: z.number(),
+  pid: z.number(),
+  /** Both null: nobody was told. */
+  code: z.number().nullable(),
+  signal: z.string().nullable(),
+  /** It had been asked to end. */
+  expected: z.boolean(),
+})
+
 export const processStatus = z.object({
   name: z.string(),
   state: z.enum(['starting', 'running', 'ready', 'unhealthy', 'waiting', 'gave-up', 'ended', 'stopped']),
   pid: z.number().nullable(),
+  /** Since when it runs, ms since the epoch; null: it does not. */
+  since: z.number().nullable(),
+  /** The last end that this agent saw; null: none. */
+  lastEnd: processEnd.nullable(),
   /** Starts by this agent, adoptions not counted. */
   starts: z.number(),
 })
@@ -246,13 +261,33 @@ export const agentStatus = z.object({
 })
 export type AgentStatus = Readonly<z.infer<typeof agentStatus>>
 
-/** POST /api/processes/<name>/<start|stop|restart>, with the bearer token. */
+/** GET /api/processes?after=<version>&waitMs=: answered once the version is another, or the time is over. */
+export const processList = z.object({
+  /** Raised by every change of a process's state, pid or end; begins anew with each agent. */
+  version: z.number(),
+  processes: z.array(processStatus),
+})
+export type ProcessList = Readonly<z.infer<typeof processList>>
+
+/** GET /api/processes/<name>/life: whether a process runs in fact, and not only by name. */
+export const processLife = z.object({
+  pid: z.number(),
+  /** Whether any of its threads was given a processor while it was watched (schedstat), for how long that was. */
+  ran: z.boolean(),
+  overMs: z.number(),
+})
+export type ProcessLife = Readonly<z.infer<typeof processLife>>
+
+/** POST /api/processes/<name>/<start|stop|restart|kill>, with the bearer token. */
 export const processOrder = z.object({
   /** Of the lease under which the order is given; one below the highest ever seen is refused. */
   token: z.int().nonnegative(),
   reason: z.string().max(500),
+  /** Of `kill`: the one process that is meant. */
+  pid: z.int().positive().optional(),
 })
-export const processActs = ['start', 'stop', 'restart'] as const
+/** `kill`: at once, without asking; it is started again like one that crashed. */
+export const processActs = ['start', 'stop', 'restart', 'kill'] as const
 export type ProcessAct = (typeof processActs)[number]
 
 /* ---- records without a position ---- */

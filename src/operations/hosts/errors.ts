@@ -20,6 +20,13 @@ export const PROCESS_UNKNOWN = errorKind(
   2,
 )
 
+export const PROCESS_ANOTHER = errorKind(
+  'PROCESS_ANOTHER',
+  'The process that an order to kill names is not the one that runs under that name.',
+  'It ended by itself, or was started anew meanwhile: look again, and decide again.',
+  3,
+)
+
 export const FENCING_TOKEN_STALE = errorKind(
   'FENCING_TOKEN_STALE',
   'An order carries a lower fencing token than one that was obeyed before: whoever sent it has been replaced.',

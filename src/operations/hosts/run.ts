@@ -220,9 +220,10 @@ async function serve(
     log,
     status,
     tokens: await openTokens(join(config.directory, 'fencing.json')),
-    act: async (name, act, reason) => {
+    processes,
+    act: async (name, act, reason, pid) => {
       void tell('order', name, `${act} ${name}: ${reason}`, { act, reason })
-      await processes?.act(name, act)
+      await processes?.act(name, act, pid)
     },
   })
   try {

@@ -3,14 +3,28 @@ import { AjnaError } from '../../foundation/errors/errors.ts'
 import { createHttpServer, type HttpServer } from '../../foundation/http/server.ts'
 import { sessionOf } from '../../foundation/http/session.ts'
 import type { Logger } from '../../foundation/log/log.ts'
-import { type AgentStatus, agentStatus, type ProcessAct, processActs, processOrder } from './contract.ts'
-import { FENCING_TOKEN_STALE, PROCESS_UNKNOWN } from './errors.ts'
+import {
+  type AgentStatus,
+  agentStatus,
+  type ProcessAct,
+  processActs,
+  processLife,
+  processList,
+  processOrder,
+} from './contract.ts'
+import { FENCING_TOKEN_STALE, PROCESS_ANOTHER, PROCESS_UNKNOWN } from './errors.ts'
+import type { Processes } from './processes/processes.ts'
+
+const MAX_WAIT_MS = 30_000
+const MAX_WATCH_MS = 5_000
 
 export interface StatusServerOptions {
   readonly secret: string
   readonly log: Logger
   readonly status: () => AgentStatus
-  readonly act: (name: string, act: ProcessAct, reason: string) => Promise<void>
+  readonly act: (name: string, act: ProcessAct, reason: string, pid: number | undefined) => Promise<void>
+  /** Undefined: this host has no plan. */
+  readonly processes: Pick<Processes, 'list' | 'life'> | undefined
   /** The highest fencing token ever obeyed, kept across restarts. */
   readonly tokens: FencingTokens
 }
@@ -28,7 +42,11 @@ export function createStatusServer(options: StatusServerOptions): HttpServer {
     version: '1',
     session: sessionOf(options.secret),
     log: options.log,
-    statuses: { [PROCESS_UNKNOWN.code]: 404, [FENCING_TOKEN_STALE.code]: 409 },
+    statuses: {
+      [PROCESS_UNKNOWN.code]: 404,
+      [PROCESS_ANOTHER.code]: 409,
+      [FENCING_TOKEN_STALE.code]: 409,
+    },
   })
   server.app.after(() => {
     server.app.get('/api/status', {
@@ -44,9 +62,30 @@ export function createStatusServer(options: StatusServerOptions): HttpServer {
       handler: async request => {
         const { name, act } = request.params
         await obey(options.tokens, request.body.token)
-        await options.act(name, act, request.body.reason)
+        await options.act(name, act, request.body.reason, request.body.pid)
         return { done: true as const }
       },
+    })
+    const { processes } = options
+    if (processes === undefined) return
+    server.app.get('/api/processes', {
+      schema: {
+        querystring: z.object({
+          after: z.coerce.number().int().default(-1),
+          waitMs: z.coerce.number().int().min(0).max(MAX_WAIT_MS).default(0),
+        }),
+        response: { 200: processList },
+      },
+      handler: async ({ query: { after, waitMs } }) => processes.list(after, AbortSignal.timeout(waitMs)),
+    })
+    server.app.get('/api/processes/:name/life', {
+      schema: {
+        params: z.object({ name: z.string().max(100) }),
+        querystring: z.object({ overMs: z.coerce.number().int().min(50).max(MAX_WATCH_MS).default(300) }),
+        response: { 200: processLife },
+      },
+      handler: async ({ params: { name }, query: { overMs } }) =>
+        processes.life(name, overMs, AbortSignal.timeout(2 * MAX_WATCH_MS)),
     })
   })
   return server

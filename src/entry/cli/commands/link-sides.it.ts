@@ -92,6 +92,7 @@ describe('a declared link, kept in step and switched by the ajna program, its wo
         ships: [],
         archive: null,
         connect: { access: 'token', port: null, target: null },
+        heal: { 'broker-dead': 'off', 'broker-frozen': 'off', 'broker-unregistered': 'off' },
       },
       placed: [edge.cluster.placed, hub.cluster.placed],
       host: 'here',

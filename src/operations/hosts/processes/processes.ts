@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { AjnaError, describeError } from '../../../foundation/errors/errors.ts'
+import { watchLife } from '../../../foundation/process/life.ts'
 import type { ProcessSpec } from '../../../foundation/process/run.ts'
 import { type SupervisionEvent, type Supervisor, supervise } from '../../../foundation/process/supervise.ts'
 import {
@@ -9,9 +10,11 @@ import {
   hostPlan,
   type PlannedProcess,
   type ProcessAct,
+  type ProcessLife,
+  type ProcessList,
   type ProcessStatus,
 } from '../contract.ts'
-import { PLAN_INVALID, PROCESS_UNKNOWN } from '../errors.ts'
+import { PLAN_INVALID, PROCESS_ANOTHER, PROCESS_UNKNOWN } from '../errors.ts'
 import { planChanges } from './decide.ts'
 
 const PLAN_CHECK_MS = 500
@@ -33,9 +36,16 @@ export interface ProcessesOptions {
 export interface Processes {
   /** Keeps the planned processes alive until aborted; they outlive that, and the next agent adopts them. */
   run(signal: AbortSignal): Promise<void>
-  /** @throws AjnaError PROCESS_UNKNOWN, PROCESS_STUCK */
-  act(name: string, act: ProcessAct): Promise<void>
+  /**
+   * @param pid of `kill`: the process that is meant
+   * @throws AjnaError PROCESS_UNKNOWN, PROCESS_ANOTHER, PROCESS_STUCK
+   */
+  act(name: string, act: ProcessAct, pid?: number): Promise<void>
   status(): ProcessStatus[]
+  /** Answered once its version is another than `after`, or the signal aborts. */
+  list(after: number, signal: AbortSignal): Promise<ProcessList>
+  /** @throws AjnaError PROCESS_UNKNOWN: also when it does not run just now */
+  life(name: string, overMs: number, signal: AbortSignal): Promise<ProcessLife>
   readonly plan: HostPlan | undefined
 }
 
@@ -48,6 +58,13 @@ interface Kept {
 
 export function createProcesses(options: ProcessesOptions): Processes {
   const kept = new Map<string, Kept>()
+  let version = 0
+  let changed = Promise.withResolvers<void>()
+  const noteChange = (): void => {
+    version++
+    changed.resolve()
+    changed = Promise.withResolvers()
+  }
   let plan: HostPlan | undefined
   let lastText: string | undefined
   // Orders and plan changes one after another: each may stop what another starts.
@@ -65,8 +82,10 @@ export function createProcesses(options: ProcessesOptions): Processes {
     process.supervisor = supervise(planned.name, async () => specOf(planned, options.runDirectory), {
       onEvent: event => {
         if (event.kind === 'started' && !event.adopted) process.starts++
+        noteChange()
         return options.onProcessEvent(event)
       },
+      onEnd: noteChange,
       stop: { deadlineMs: planned.stopMs },
       ...(explain === undefined ? {} : { explain: ({ since }) => explain(planned.name, since) }),
       ...(readiness.kind === 'port'
@@ -123,6 +142,29 @@ export function createProcesses(options: ProcessesOptions): Processes {
     if (text !== undefined) await adoptPlan(parsePlan(text, options))
   }
 
+  function known(name: string): Kept {
+    const process = kept.get(name)
+    if (process === undefined)
+      throw new AjnaError(PROCESS_UNKNOWN, `no process ${name} in the plan of ${options.host}`)
+    return process
+  }
+
+  async function killProcess(name: string, pid: number | undefined): Promise<void> {
+    const { supervisor } = known(name)
+    if (pid === undefined || !(await supervisor?.kill(pid)))
+      throw new AjnaError(PROCESS_ANOTHER, `${name} is process ${supervisor?.pid() ?? 'none'}, not ${pid}`)
+  }
+
+  const status = (): ProcessStatus[] =>
+    [...kept.values()].map(({ planned, supervisor, starts }) => ({
+      name: planned.name,
+      state: supervisor?.state() ?? 'stopped',
+      pid: supervisor?.pid() ?? null,
+      since: supervisor?.since() ?? null,
+      lastEnd: supervisor?.lastEnd() ?? null,
+      starts,
+    }))
+
   return {
     async run(signal) {
       while (!signal.aborted) {
@@ -133,11 +175,11 @@ export function createProcesses(options: ProcessesOptions): Processes {
         await Promise.all([...kept.values()].map(({ supervisor }) => supervisor?.release()))
       })
     },
-    act: (name, act) =>
-      inTurn(async () => {
-        const process = kept.get(name)
-        if (process === undefined)
-          throw new AjnaError(PROCESS_UNKNOWN, `no process ${name} in the plan of ${options.host}`)
+    act(name, act, pid) {
+      // One that has to die at once waits for nobody's orderly end.
+      if (act === 'kill') return killProcess(name, pid)
+      return inTurn(async () => {
+        const process = known(name)
         if (act !== 'start') {
           await process.supervisor?.stop()
           process.supervisor = undefined
@@ -145,18 +187,31 @@ export function createProcesses(options: ProcessesOptions): Processes {
         if (act === 'stop') return
         if (process.supervisor === undefined) watch(process)
         else process.supervisor.retry()
-      }),
-    status: () =>
-      [...kept.values()].map(({ planned, supervisor, starts }) => ({
-        name: planned.name,
-        state: supervisor?.state() ?? 'stopped',
-        pid: supervisor?.pid() ?? null,
-        starts,
-      })),
+      })
+    },
+    status,
+    async list(after, signal) {
+      if (after === version) await Promise.race([changed.promise, abortOf(signal)])
+      return { version, processes: status() }
+    },
+    async life(name, overMs, signal) {
+      const pid = known(name).supervisor?.pid()
+      const life = pid === undefined ? undefined : await watchLife(pid, overMs, signal)
+      if (pid === undefined || life === undefined)
+        throw new AjnaError(PROCESS_UNKNOWN, `process ${name} does not run just now`)
+      return { pid, ...life }
+    },
     get plan() {
       return plan
     },
   }
+}
+
+function abortOf(signal: AbortSignal): Promise<void> {
+  return new Promise(resolve => {
+    if (signal.aborted) resolve()
+    signal.addEventListener('abort', () => resolve(), { once: true })
+  })
 }
 
 /** @throws AjnaError PLAN_INVALID */

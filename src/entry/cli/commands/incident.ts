@@ -1,0 +1,88 @@
+import { renderTable } from '../../../foundation/text/table.ts'
+import type { Incident } from '../../../operations/heal/contract.ts'
+import { dataOf } from '../../api/client.ts'
+import type { HealedCluster } from '../../api/models.ts'
+import { connectApi } from '../api.ts'
+import { print, printJson, say } from '../output.ts'
+
+export async function list(options: { readonly limit: number; readonly json?: boolean }): Promise<void> {
+  const { api } = await connectApi()
+  const { items, clusters } = dataOf(
+    await api.GET('/api/incidents', { params: { query: { limit: options.limit } } }),
+  )
+  for (const each of clusters) if (each.state !== 'watching') say(standing(each))
+  if (options.json === true) return printJson(items)
+  if (items.length === 0) return say('No incident is known.')
+  print(
+    renderTable<Incident>(
+      [
+        { title: 'BEGAN (UTC)', value: row => instant(row.beganAt) },
+        { title: 'WHAT', value: row => `${row.cause}: broker ${row.broker} of ${row.cluster}` },
+        { title: 'STATE', value: row => row.state },
+        { title: 'REMEDY', value: row => row.decision.remedy ?? row.decision.kind },
+        { title: 'FOUND', align: 'right', value: row => after(row, row.detectedAt) },
+        { title: 'WRITABLE', align: 'right', value: row => after(row, row.availableAt) },
+        { title: 'REDUNDANT', align: 'right', value: row => after(row, row.healedAt) },
+        { title: 'ID', value: row => row.id },
+      ],
+      items,
+    ),
+  )
+}
+
+export async function show(id: string, options: { readonly json?: boolean }): Promise<void> {
+  const { api } = await connectApi()
+  const found = dataOf(await api.GET('/api/incidents/{id}', { params: { path: { id } } }))
+  if (options.json === true) return printJson(found)
+  print(render(found))
+}
+
+export async function setHealing(paused: boolean, { reason }: { readonly reason: string }): Promise<void> {
+  const { api } = await connectApi()
+  const { clusters } = dataOf(await api.PUT('/api/healing', { body: { paused, reason } }))
+  for (const each of clusters) say(standing(each))
+}
+
+function standing({ cluster, keptAt, state, reason }: HealedCluster): string {
+  switch (state) {
+    case 'watching':
+      return `${cluster}: failures are acted on (leases and incidents are kept on ${keptAt}).`
+    case 'paused':
+      return `${cluster}: healing is paused: ${reason}.`
+    case 'away':
+      return `${cluster}: nothing is acted on, since ${keptAt}, which keeps its leases, cannot be reached.`
+    default:
+      return state satisfies never
+  }
+}
+
+const instant = (at: number): string => new Date(at).toISOString().slice(0, 19).replace('T', ' ')
+const after = ({ beganAt }: Incident, at: number | null): string =>
+  at === null ? '–' : `${((at - beganAt) / 1_000).toFixed(1)} s`
+
+function render(found: Incident): string {
+  const { decision } = found
+  const section = (title: string, lines: readonly string[]): string[] =>
+    lines.length === 0 ? [] : ['', title, ...lines.map(line => `  ${line}`)]
+  return [
+    `${found.cause}: broker ${found.broker} of ${found.cluster} — ${found.state}`,
+    `began ${instant(found.beganAt)} UTC; found after ${after(found, found.detectedAt)}, acted on after ${after(found, found.actedAt)}, writable after ${after(found, found.availableAt)}, redundant after ${after(found, found.healedAt)}`,
+    ...section(
+      'Signs',
+      found.signals.map(({ source, says }) => `${source}: ${says}`),
+    ),
+    ...section(`Decision: ${decision.remedy ?? decision.kind}`, decision.reasons),
+    ...section(
+      'Not done',
+      decision.refused.map(({ what, whyNot }) => `${what}: ${whyNot}`),
+    ),
+    ...section(
+      'Evidence',
+      found.evidence.map(({ when, label, value }) => `${when}: ${label}: ${value}`),
+    ),
+    ...section(
+      'Timeline',
+      found.timeline.map(({ at, text }) => `+${after(found, at).padStart(7)}  ${text}`),
+    ),
+  ].join('\n')
+}

@@ -1,0 +1,253 @@
+import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { sharedCluster, startCluster, type TestCluster } from '../../../test/fleets/cluster.ts'
+import { batchOf, readTopic } from '../../../test/wire/records.ts'
+import { createTopic } from '../../../test/wire/topics.ts'
+import { openJournal } from '../../foundation/journal/journal.ts'
+import { openKafkaLog } from '../../foundation/journal/kafka-log.ts'
+import { openCluster } from '../../foundation/kafka/admin.ts'
+import { ensureKafka } from '../../foundation/kafka-dist/kafka-dist.ts'
+import { silentLogger } from '../../foundation/log/log.ts'
+import { pidFile, readPidFile } from '../../foundation/process/run.ts'
+import type { Wire } from '../../foundation/wire/contract.ts'
+import { openWire } from '../../foundation/wire/wire.ts'
+import { prepareNode } from '../../operations/fleet/brokers/driver.ts'
+import { brokerPrincipal, type PlacedCluster } from '../../operations/fleet/contract.ts'
+import type { EndedLease } from '../../operations/fleet/interlock/contract.ts'
+import { openInterlock } from '../../operations/fleet/interlock/interlock.ts'
+import { interlockMachine } from '../../operations/fleet/interlock/machine.ts'
+import type { HealPolicy, Incident } from '../../operations/heal/contract.ts'
+import { incidentsMachine } from '../../operations/heal/machine.ts'
+import { heal } from '../../operations/heal/run.ts'
+import { createProcesses } from '../../operations/hosts/processes/processes.ts'
+import { createStatusServer } from '../../operations/hosts/status.ts'
+import { hostAgent } from './host-agent.ts'
+import { bookOf } from './incidents.ts'
+
+const DEADLINE_MS = 240_000
+const AUTOMATIC: HealPolicy = {
+  'broker-dead': 'automatic',
+  'broker-frozen': 'automatic',
+  'broker-unregistered': 'automatic',
+}
+
+const PARTITIONS = 6
+
+describe('two healers of one cluster, its leases and incidents kept on another', () => {
+  const signal = AbortSignal.timeout(DEADLINE_MS)
+  const stack = new AsyncDisposableStack()
+  let cluster: TestCluster
+  let incidents: () => readonly Incident[]
+  let leases: () => readonly EndedLease[]
+
+  before(async () => {
+    const stop = new AbortController()
+    cluster = stack.use(await startCluster({ nodes: 3, name: 'heal' }))
+    const keys = stack.use(await sharedCluster())
+    const agent = await startAgent(cluster, stack, stop.signal)
+    const names = {
+      interlock: `heal.interlock.${randomUUID()}`,
+      incidents: `heal.incidents.${randomUUID()}`,
+    }
+    for (const name of Object.values(names))
+      await createTopic(keys.bootstrap, name, { partitions: 1, replicas: 3 })
+    const healing: Promise<void>[] = []
+    for (const holder of ['first', 'second']) {
+      const wire = stack.use(openWire({ bootstrap: keys.bootstrap, clientId: holder }))
+      const log = (topic: string) => openKafkaLog({ wire, topic })
+      const interlocks = stack.use(
+        await openJournal({ log: log(names.interlock), machine: interlockMachine }),
+      )
+      const journal = stack.use(await openJournal({ log: log(names.incidents), machine: incidentsMachine }))
+      const interlock = stack.use(openInterlock({ journal: interlocks, holder }))
+      const reach = { clientId: holder, connectTimeoutMs: 500, requestTimeoutMs: 800 }
+      const admin = stack.use(openCluster({ bootstrap: cluster.bootstrap, ...reach }))
+      const book = bookOf(journal)
+      incidents = book.list
+      leases = interlock.history
+      healing.push(
+        heal({
+          cluster: cluster.name,
+          brokers: brokersOf(cluster.placed),
+          admin,
+          tls: undefined,
+          agent: hostAgent(agent),
+          interlock: () => interlock,
+          book,
+          policy: AUTOMATIC,
+          now: Date.now,
+          log: silentLogger,
+          signal: stop.signal,
+        }),
+      )
+    }
+    stack.defer(async () => {
+      stop.abort()
+      await Promise.all(healing)
+    })
+  })
+  after(() => stack.disposeAsync())
+
+  for (const [what, hurt, cause, remedy, victimOf] of [
+    ['a leader is killed', 'SIGKILL', 'broker-dead', 'unregister', leaderOf],
+    ['a leader is frozen', 'SIGSTOP', 'broker-frozen', 'kill-and-unregister', leaderOf],
+    ['the active controller is killed', 'SIGKILL', 'broker-dead', 'unregister', activeController],
+  ] as const) {
+    test(`${what}: acted on once, nothing acknowledged is lost, writes flow, every replica returns`, async () => {
+      const topic = `heal-${randomUUID()}`
+      await createTopic(cluster.bootstrap, topic, { partitions: PARTITIONS, replicas: 3 })
+      await using wire = openWire({
+        bootstrap: cluster.bootstrap,
+        clientId: 'heal-load',
+        requestTimeoutMs: 1_500,
+      })
+      const victim = await victimOf(wire, topic)
+      const before = { incidents: incidents().length, leases: leases().length }
+      const load = await startLoad(wire, topic, signal)
+      const at = Date.now()
+      process.kill(await pidOf(victim), hurt)
+      const incident = await incidentAfter(before.incidents)
+      await load.acknowledgedAgain()
+      const acknowledged = await load.stop()
+
+      assert.deepEqual([incident.cause, incident.broker], [cause, victim])
+      assert.deepEqual([incident.decision.kind, incident.decision.remedy], ['act', remedy])
+      assert.equal(incidents().length, before.incidents + 1, 'one failure is one incident')
+      assert.equal(leases().length, before.leases + 1, 'one healer acted, once')
+      const waiting = evidenceOn(incident, 'partitions whose acks=all writes wait for it')
+      assert.ok(waiting['before']! >= PARTITIONS, JSON.stringify(waiting))
+      assert.equal(waiting['after'], 0)
+      assert.ok(waiting['end']! >= PARTITIONS)
+      const order = [
+        incident.beganAt,
+        incident.detectedAt,
+        incident.actedAt,
+        incident.availableAt,
+        incident.healedAt,
+      ]
+      assert.deepEqual(
+        order,
+        order.toSorted((a, b) => a! - b!),
+      )
+      const read = await readTopic(wire, topic, PARTITIONS, signal)
+      assert.deepEqual(
+        read.map(records => records.map(({ value }) => value)),
+        acknowledged,
+      )
+      const after = order.slice(1).map(each => each! - at)
+      console.log(`# ${what}: found, acted, writable, redundant after ${after.join(', ')} ms`)
+    })
+  }
+
+  async function incidentAfter(known: number): Promise<Incident> {
+    for (;;) {
+      const found = incidents()[known]
+      if (found?.state === 'healed') return found
+      assert.notEqual(found?.state, 'failed')
+      await sleep(50, undefined, { signal })
+    }
+  }
+
+  const pidOf = async (broker: number): Promise<number> =>
+    (await readPidFile(pidFile(runDirOf(cluster.placed), brokerPrincipal(cluster.name, broker))))!.pid
+
+  async function leaderOf(wire: Wire, topic: string): Promise<number> {
+    const [seen] = await wire.metadata([topic], signal)
+    return seen!.partitions[0]!.leader
+  }
+
+  async function activeController(): Promise<number> {
+    await using admin = openCluster({ bootstrap: cluster.bootstrap, clientId: 'heal-it' })
+    return (await admin.describeQuorum({ signal })).leader!
+  }
+})
+
+const brokersOf = ({ name, nodes }: PlacedCluster) =>
+  nodes.map(({ id, rack, ports }) => ({
+    id,
+    rack,
+    host: '127.0.0.1',
+    port: ports.client,
+    process: brokerPrincipal(name, id),
+  }))
+
+function evidenceOn({ evidence }: Incident, label: string): Record<string, number> {
+  return Object.fromEntries(
+    evidence.filter(each => each.label === label).map(({ when, value }) => [when, Number(value)]),
+  )
+}
+
+/** A writer for each partition, one record after the other. */
+async function startLoad(wire: Wire, topic: string, signal: AbortSignal) {
+  const producer = await wire.producer({}, signal)
+  const acknowledged = Array.from({ length: PARTITIONS }, (): string[] => [])
+  let stopped = false
+  const writers = acknowledged.map(async (values, partition) => {
+    for (let next = 0; !stopped; next++) {
+      await producer.append(topic, partition, batchOf(`${partition}-${next}`), signal)
+      values.push(`${partition}-${next}`)
+    }
+  })
+  return {
+    /** Each partition has acknowledged something new. */
+    async acknowledgedAgain(): Promise<void> {
+      const before = acknowledged.map(({ length }) => length)
+      while (!acknowledged.every(({ length }, i) => length > before[i]!))
+        await sleep(20, undefined, { signal })
+    },
+    async stop(): Promise<readonly (readonly string[])[]> {
+      stopped = true
+      await Promise.all(writers)
+      await producer[Symbol.asyncDispose]()
+      return acknowledged
+    },
+  }
+}
+
+const runDirOf = ({ nodes }: PlacedCluster): string => join(nodes[0]!.home, '..', 'run')
+
+/** The part of a host's agent that keeps processes, with its own door, over brokers that run already. */
+async function startAgent({ placed }: TestCluster, stack: AsyncDisposableStack, signal: AbortSignal) {
+  const folder = await mkdtemp(join(tmpdir(), 'ajna-heal-'))
+  stack.defer(() => rm(folder, { recursive: true, force: true }))
+  const dist = await ensureKafka(placed.version)
+  const runDirectory = runDirOf(placed)
+  const specs = await Promise.all(placed.nodes.map(node => prepareNode(placed, node, dist, runDirectory)))
+  const path = join(folder, 'plan.json')
+  const processes = specs.map(({ name, command, args, env, cwd, consoleFile }, index) => ({
+    name,
+    argv: [command, ...args],
+    env,
+    cwd,
+    log: consoleFile,
+    readiness: { kind: 'port', port: placed.nodes[index]!.ports.client },
+  }))
+  await writeFile(path, JSON.stringify({ host: 'heal', version: 1, processes }))
+  const kept = createProcesses({
+    path,
+    host: 'heal',
+    runDirectory,
+    onProcessEvent: () => {},
+    onPlan: () => {},
+  })
+  void kept.run(signal)
+  const token = randomUUID()
+  const server = createStatusServer({
+    secret: token,
+    log: silentLogger,
+    status: () => {
+      throw new Error('nobody asks')
+    },
+    act: (name, act, _reason, pid) => kept.act(name, act, pid),
+    processes: kept,
+    tokens: { highest: 0, raise: async () => {} },
+  })
+  const address = await server.listen(0)
+  signal.addEventListener('abort', () => void server.close(), { once: true })
+  return { port: Number(new URL(address).port), token }
+}

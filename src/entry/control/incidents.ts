@@ -1,0 +1,48 @@
+/** Incidents in their journal, and as entries of the activity. */
+import type { Journal } from '../../foundation/journal/journal.ts'
+import type { Activity } from '../../operations/fleet/activity/contract.ts'
+import {
+  type Incident,
+  type IncidentsCommand,
+  type IncidentsState,
+  isOver,
+} from '../../operations/heal/contract.ts'
+import type { IncidentBook } from '../../operations/heal/ends.ts'
+
+export function bookOf(journal: Journal<IncidentsState, IncidentsCommand>): IncidentBook {
+  return {
+    list: () => journal.state().incidents,
+    paused: () => journal.state().paused?.reason ?? null,
+    async tell(incident, signal) {
+      const outcome = await journal.submit({ kind: 'tell', incident }, { signal })
+      return outcome.accepted ? undefined : outcome.reason
+    },
+  }
+}
+
+const OUTCOMES = { healed: 'done', failed: 'failed' } as const
+
+/** One entry an incident, told anew with it. */
+export function entryOf(incident: Incident): Activity {
+  const { id, revision, cluster, broker, cause, state, decision, signals, evidence, timeline, detectedAt } =
+    incident
+  const { remedy, reasons, kind } = decision
+  const last = timeline.at(-1)!
+  return {
+    id,
+    revision,
+    at: detectedAt,
+    actor: 'healer',
+    action: `heal.${remedy ?? kind}`,
+    subject: { kind: 'broker', name: String(broker), cluster },
+    summary: `${cause}: broker ${broker} of ${cluster}; ${last.text}`.slice(0, 500),
+    reason: reasons.join('; ').slice(0, 500) || null,
+    outcome: state === 'healed' || state === 'failed' ? OUTCOMES[state] : 'running',
+    evidence: [
+      ...signals.map(({ source, says }) => ({ label: `sign: ${source}`, value: says })),
+      ...evidence.map(({ when, label, value }) => ({ label: `${when}: ${label}`, value })),
+      ...timeline.map(({ at, text }) => ({ label: new Date(at).toISOString(), value: text })),
+    ].slice(0, 40),
+    endedAt: isOver(incident) ? last.at : null,
+  }
+}

@@ -1,0 +1,191 @@
+import { z } from 'zod'
+
+/**
+ * What the healer sees, finds, decides and records. Facts come from three sides that do not know of each other: the
+ * cluster's controller, the host's agent, and the healer's own probe.
+ */
+
+/* ---- facts: one cluster at one moment ---- */
+
+export interface HealFacts {
+  /** ms since the epoch. */
+  readonly at: number
+  readonly cluster: string
+  readonly brokers: readonly BrokerFacts[]
+  /** Null: the cluster did not say. */
+  readonly partitions: readonly PartitionFacts[] | null
+}
+
+export interface BrokerFacts {
+  readonly id: number
+  /** Null when the cluster has no racks. */
+  readonly rack: string | null
+  /** What the controller counts it as; `unknown`: nobody could be asked. */
+  readonly registration: 'up' | 'fenced' | 'absent' | 'unknown'
+  readonly testimony: Testimony
+  readonly probe: Probe
+}
+
+/** What the agent of the broker's host says of its process. */
+export type Testimony =
+  /** No agent answers for this broker: nothing can be done to its process. */
+  | { readonly kind: 'none' }
+  | {
+      readonly kind: 'running'
+      readonly pid: number
+      /** Since when this process runs, ms since the epoch. */
+      readonly since: number
+      /** Whether any of its threads ran lately; null: not measured. */
+      readonly ran: boolean | null
+      /** The end of the process before it, if the agent saw it. */
+      readonly lastEnd: ProcessEnd | null
+    }
+  | { readonly kind: 'dead'; readonly lastEnd: ProcessEnd | null }
+
+export interface ProcessEnd {
+  /** ms since the epoch. */
+  readonly at: number
+  readonly pid: number
+  /** How it ended, for people: `SIGKILL`, `code 1`. */
+  readonly how: string
+  /** Somebody had asked for it. */
+  readonly expected: boolean
+}
+
+/** Asking the broker itself, over its client listener, for the versions it speaks (the first thing any client asks). */
+export type Probe =
+  | { readonly kind: 'answers' }
+  /** Nobody listens. */
+  | { readonly kind: 'refused' }
+  /** Connections are taken and not answered. `since`: of the first such in a row, ms since the epoch. */
+  | { readonly kind: 'silent'; readonly since: number; readonly times: number }
+  | { readonly kind: 'unknown' }
+
+export interface PartitionFacts {
+  readonly topic: string
+  readonly partition: number
+  /** Null: none. */
+  readonly leader: number | null
+  readonly replicas: readonly number[]
+  readonly isr: readonly number[]
+}
+
+/* ---- what follows from them ---- */
+
+export interface Signal {
+  readonly source: 'agent' | 'probe' | 'controller'
+  readonly says: string
+}
+
+/**
+ * `broker-dead`: its process has ended. `broker-frozen`: it runs by name only (SIGSTOP, a hung kernel call). `broker-unregistered`:
+ * it runs, and the controller does not know it: such a one never comes back by itself.
+ */
+export const causes = ['broker-dead', 'broker-frozen', 'broker-unregistered'] as const
+export type Cause = (typeof causes)[number]
+
+/** One cause, with everything that is explained by it and so is not healed by itself. */
+export interface Diagnosis {
+  readonly cause: Cause
+  readonly cluster: string
+  readonly broker: number
+  readonly rack: string | null
+  /** From sides that do not know of each other; an act needs two. */
+  readonly signals: readonly Signal[]
+  /** The process that is dead or frozen; null: no agent names one. */
+  readonly pid: number | null
+  readonly affected: Affected
+}
+
+/** Partitions that the broker's state touches. */
+export interface Affected {
+  /** Without a leader, or with this broker as the leader they still name. */
+  readonly leaderless: number
+  /** That count it among their in-sync replicas: acks=all waits for it. */
+  readonly waitingForIt: number
+  /** Of which it is the only in-sync replica. */
+  readonly lastInSync: readonly string[]
+}
+
+export const remedies = ['unregister', 'kill', 'kill-and-unregister'] as const
+export type Remedy = (typeof remedies)[number]
+
+export const policies = ['off', 'propose', 'automatic'] as const
+export type Policy = (typeof policies)[number]
+
+/** What may be done without asking, per cause. */
+export type HealPolicy = Readonly<Record<Cause, Policy>>
+
+export interface Alternative {
+  readonly what: string
+  readonly whyNot: string
+}
+
+export type Decision =
+  | {
+      readonly kind: 'act' | 'propose'
+      readonly remedy: Remedy
+      readonly reasons: readonly string[]
+      readonly refused: readonly Alternative[]
+    }
+  /** Nothing yet, or nothing more. */
+  | { readonly kind: 'wait'; readonly why: string }
+  | { readonly kind: 'refuse'; readonly reasons: readonly string[]; readonly refused: readonly Alternative[] }
+
+/* ---- incidents ---- */
+
+const time = z.int().nonnegative()
+const line = z.string().min(1).max(1_000)
+
+export const incidentStates = ['open', 'acting', 'available', 'healed', 'failed'] as const
+
+/** A failure, from its first sign to full redundancy. Each telling holds all of it. */
+export const incident = z.object({
+  id: z.string().regex(/^[0-9a-z-]{1,64}$/),
+  /** One more each time it is told anew. */
+  revision: z.int().nonnegative(),
+  cluster: line,
+  broker: z.int().nonnegative(),
+  cause: z.enum(causes),
+  /**
+   * `open`: seen, not acted on (the last decision says why). `available`: acknowledged writes flow to every partition it
+   * touched. `healed`: every replica is in sync again. `failed`: it ended otherwise.
+   */
+  state: z.enum(incidentStates),
+  /** When the failure began as far as anybody saw it, was found, was acted on, and its two ends; ms since the epoch. */
+  beganAt: time,
+  detectedAt: time,
+  actedAt: time.nullable(),
+  availableAt: time.nullable(),
+  healedAt: time.nullable(),
+  signals: z.array(z.object({ source: z.enum(['agent', 'probe', 'controller']), says: line })).max(20),
+  decision: z.object({
+    kind: z.enum(['act', 'propose', 'wait', 'refuse']),
+    remedy: z.enum(remedies).nullable(),
+    reasons: z.array(line).max(20),
+    refused: z.array(z.object({ what: line, whyNot: line })).max(20),
+  }),
+  evidence: z.array(z.object({ when: z.enum(['before', 'after', 'end']), label: line, value: line })).max(60),
+  timeline: z.array(z.object({ at: time, text: line })).max(100),
+})
+export type Incident = Readonly<z.infer<typeof incident>>
+
+/** Kept, like the leases of the interlock, on another cluster than those it is about. */
+export const INCIDENTS_TOPIC = 'ajna.heal.incidents'
+
+export const incidentsState = z.object({
+  /** Newest last. */
+  incidents: z.array(incident),
+  /** Nothing is done by itself while this is set: who said so, when, why. */
+  paused: z.object({ actor: line, reason: line, at: time }).nullable(),
+})
+export type IncidentsState = Readonly<z.infer<typeof incidentsState>>
+
+export const incidentsCommand = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('tell'), incident }),
+  z.object({ kind: z.literal('pause'), actor: line, reason: line }),
+  z.object({ kind: z.literal('resume'), actor: line }),
+])
+export type IncidentsCommand = z.infer<typeof incidentsCommand>
+
+export const isOver = ({ state }: Incident): boolean => state === 'healed' || state === 'failed'

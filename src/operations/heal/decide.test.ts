@@ -1,0 +1,170 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { BrokerFacts, HealFacts, HealPolicy, PartitionFacts, Probe, Testimony } from './contract.ts'
+import { decide, type HealMemory, LIMITS } from './decide.ts'
+import { diagnose, flowsWithout, isRedundantWith } from './diagnose.ts'
+
+const NOW = 1_000_000
+const END = { at: NOW - 100, pid: 7, how: 'SIGKILL', expected: false }
+const LIVES: Testimony = { kind: 'running', pid: 7, since: NOW - 500_000, ran: true, lastEnd: null }
+const DEAD: Testimony = { kind: 'dead', lastEnd: END }
+const FROZEN: Testimony = { ...LIVES, ran: false }
+const SILENT: Probe = { kind: 'silent', since: NOW - 1_000, times: 3 }
+
+const broker = (id: number, facts: Partial<BrokerFacts> = {}): BrokerFacts => ({
+  id,
+  rack: `r${id}`,
+  registration: 'up',
+  testimony: LIVES,
+  probe: { kind: 'answers' },
+  ...facts,
+})
+const partition = (index: number, facts: Partial<PartitionFacts> = {}): PartitionFacts => ({
+  topic: 'orders',
+  partition: index,
+  leader: 1,
+  replicas: [1, 2, 3],
+  isr: [1, 2, 3],
+  ...facts,
+})
+const facts = (first: Partial<BrokerFacts>, partitions: readonly PartitionFacts[] | null = [partition(0)]) =>
+  ({
+    at: NOW,
+    cluster: 'edge',
+    brokers: [broker(1, first), broker(2), broker(3)],
+    partitions,
+  }) satisfies HealFacts
+
+const AUTOMATIC: HealPolicy = {
+  'broker-dead': 'automatic',
+  'broker-frozen': 'automatic',
+  'broker-unregistered': 'automatic',
+}
+const CLEAR: HealMemory = { acts: [], paused: null, hasInterlock: true }
+
+function decided(seen: HealFacts, memory: Partial<HealMemory> = {}, policy: Partial<HealPolicy> = {}) {
+  const [diagnosis] = diagnose(seen)
+  assert.ok(diagnosis, 'nothing was diagnosed')
+  return decide(diagnosis, seen, { ...AUTOMATIC, ...policy }, { ...CLEAR, ...memory })
+}
+
+const DIED = { testimony: DEAD, probe: { kind: 'refused' } } as const
+const FROZE = { testimony: FROZEN, probe: SILENT } as const
+
+for (const [what, state, cause] of [
+  ['lives', {}, undefined],
+  ['is dead by its agent and nobody listens', DIED, 'broker-dead'],
+  ['is dead by its agent and fenced', { testimony: DEAD, registration: 'fenced' }, 'broker-dead'],
+  ['is dead by its agent alone', { testimony: DEAD }, undefined],
+  ['does not listen, by the probe alone', { probe: { kind: 'refused' } }, undefined],
+  [
+    'is dead by an agent that is gone',
+    { testimony: { kind: 'none' }, probe: { kind: 'refused' }, registration: 'fenced' },
+    undefined,
+  ],
+  [
+    'died long ago',
+    { ...DIED, testimony: { kind: 'dead', lastEnd: { ...END, at: NOW - 60_000 } } },
+    undefined,
+  ],
+  [
+    'died, and its successor has just begun',
+    { ...DIED, testimony: { ...LIVES, since: NOW - 200, lastEnd: END } },
+    'broker-dead',
+  ],
+  [
+    'died, and its successor may have registered',
+    { ...DIED, testimony: { ...LIVES, since: NOW - 1_500, lastEnd: END } },
+    undefined,
+  ],
+  ['is frozen by its agent and the probe', FROZE, 'broker-frozen'],
+  ['is silent, and its threads run', { ...FROZE, testimony: LIVES }, undefined],
+  [
+    'is silent, and nobody has watched its threads',
+    { ...FROZE, testimony: { ...LIVES, ran: null } },
+    undefined,
+  ],
+  ['is idle to its agent, and answers', { testimony: FROZEN }, undefined],
+  ['was silent once', { ...FROZE, probe: { ...SILENT, times: 1 } }, undefined],
+  ['was silent for a moment', { ...FROZE, probe: { ...SILENT, since: NOW - 100 } }, undefined],
+  ['runs and is long unregistered', { registration: 'absent' }, 'broker-unregistered'],
+  [
+    'runs and is not registered yet',
+    { registration: 'absent', testimony: { ...LIVES, since: NOW - 10_000 } },
+    undefined,
+  ],
+  ['runs, and the controller cannot be asked', { registration: 'unknown' }, undefined],
+] as const)
+  test(`a broker that ${what}: ${cause ?? 'nothing is diagnosed'}`, () => {
+    const found = diagnose(facts(state as Partial<BrokerFacts>))
+    assert.deepEqual(
+      found.map(each => [each.broker, each.cause]),
+      cause === undefined ? [] : [[1, cause]],
+    )
+    for (const { signals } of found)
+      assert.ok(new Set(signals.map(({ source }) => source)).size >= 2, 'two sides agree')
+  })
+
+test('a dead broker is unregistered, a frozen one killed first, an estranged one restarted', () => {
+  const remedies = [DIED, FROZE, { registration: 'absent' } as const].map(state => {
+    const decision = decided(facts(state))
+    return decision.kind === 'act' ? decision.remedy : decision.kind
+  })
+  assert.deepEqual(remedies, ['unregister', 'kill-and-unregister', 'kill'])
+})
+
+test('the only in-sync replica is never unregistered', () => {
+  const last = partition(4, { isr: [1] })
+  const dead = decided(facts(DIED, [partition(0), last]))
+  assert.equal(dead.kind, 'refuse')
+  assert.match(dead.kind === 'refuse' ? dead.reasons.join() : '', /only in-sync replica of orders-4/)
+  const frozen = decided(facts(FROZE, [partition(0), last]))
+  assert.equal(frozen.kind === 'act' && frozen.remedy, 'kill')
+})
+
+for (const [why, memory, says] of [
+  ['it is paused', { paused: 'a drill' }, /a drill/],
+  ['no other cluster keeps its leases', { hasInterlock: false }, /no other cluster/],
+  [
+    'a broker does not stay up',
+    { acts: Array.from({ length: LIMITS.actsPerBroker }, (_, i) => ({ broker: 1, at: NOW - i * 1_000 })) },
+    /does not stay up/,
+  ],
+  [
+    'the cluster was acted on too often',
+    { acts: Array.from({ length: LIMITS.actsPerCluster }, (_, i) => ({ broker: 2 + (i % 2), at: NOW - i })) },
+    /something else is wrong/,
+  ],
+] as const)
+  test(`nothing is done while ${why}`, () => {
+    const decision = decided(facts(DIED), memory)
+    assert.equal(decision.kind, 'refuse')
+    assert.match(decision.kind === 'refuse' ? decision.reasons.join() : '', says)
+  })
+
+test('acts of long ago do not count', () => {
+  const acts = Array.from({ length: 10 }, () => ({ broker: 1, at: NOW - LIMITS.windowMs }))
+  assert.equal(decided(facts(DIED), { acts }).kind, 'act')
+})
+
+test('what is not known, or gains nothing, is not done', () => {
+  assert.equal(decided(facts(DIED, null)).kind, 'refuse')
+  const moved = partition(0, { leader: 2, isr: [2, 3] })
+  assert.equal(decided(facts(DIED, [moved])).kind, 'wait')
+})
+
+test('policy: off does nothing, propose asks', () => {
+  assert.equal(decided(facts(DIED), {}, { 'broker-dead': 'off' }).kind, 'wait')
+  assert.equal(decided(facts(DIED), {}, { 'broker-dead': 'propose' }).kind, 'propose')
+})
+
+test('writes flow without a broker once nothing is led by it or waits for it; it is back once all its replicas are in sync', () => {
+  const gone = { partitions: [partition(0, { leader: 2, isr: [2, 3] })] }
+  const half = { partitions: [...gone.partitions, partition(1, { leader: 2 })] }
+  assert.equal(flowsWithout(gone, 1), true)
+  assert.equal(flowsWithout(half, 1), false)
+  assert.equal(flowsWithout({ partitions: [partition(0, { leader: null, isr: [2] })] }, 1), false)
+  assert.equal(flowsWithout({ partitions: null }, 1), false)
+  assert.equal(isRedundantWith(half, 1), false)
+  assert.equal(isRedundantWith({ partitions: [partition(0)] }, 1), true)
+})

@@ -1,0 +1,81 @@
+/** Facts of one cluster, gathered from its controller, its hosts' agent and the probes. */
+import type { ClusterAdmin } from '../../foundation/kafka/admin.ts'
+import type { RegisteredBroker } from '../../foundation/kafka/facts.ts'
+import type { ProcessStatus } from '../hosts/contract.ts'
+import type { BrokerFacts, HealFacts, PartitionFacts, ProcessEnd, Testimony } from './contract.ts'
+import type { HealedBroker } from './ends.ts'
+import type { Probes } from './probe.ts'
+
+const ASK_MS = 1_500
+
+/** What the controller says; null: it did not. */
+export interface ControllerView {
+  readonly brokers: readonly RegisteredBroker[]
+  readonly partitions: readonly PartitionFacts[]
+}
+
+/** @throws what the cluster answers */
+export async function controllerView(admin: ClusterAdmin, signal: AbortSignal): Promise<ControllerView> {
+  const call = { signal, deadlineMs: ASK_MS }
+  const [{ brokers }, topics] = await Promise.all([
+    admin.describeCluster(call),
+    admin.describeTopics('all', call),
+  ])
+  const partitions = topics.flatMap(({ name: topic, partitions: each }) =>
+    each.map(({ partition, leader, replicas, isr }) => ({ topic, partition, leader, replicas, isr })),
+  )
+  return { brokers, partitions }
+}
+
+export interface Sides {
+  readonly cluster: string
+  readonly brokers: readonly HealedBroker[]
+  readonly view: ControllerView | null
+  /** Null: the agent does not answer. */
+  readonly processes: readonly ProcessStatus[] | null
+  /** Whether a broker's process was seen running when it was watched; absent: not watched. */
+  readonly ran: ReadonlyMap<number, boolean>
+  readonly probes: Probes
+  readonly at: number
+}
+
+export function factsOf({ cluster, brokers, view, processes, ran, probes, at }: Sides): HealFacts {
+  return {
+    at,
+    cluster,
+    partitions: view?.partitions ?? null,
+    brokers: brokers.map(
+      ({ id, rack, process }): BrokerFacts => ({
+        id,
+        rack,
+        registration: registrationOf(id, view),
+        testimony: testimonyOf(
+          processes?.find(({ name }) => name === process),
+          ran.get(id) ?? null,
+        ),
+        probe: probes.of(id),
+      }),
+    ),
+  }
+}
+
+function registrationOf(id: number, view: ControllerView | null): BrokerFacts['registration'] {
+  if (view === null) return 'unknown'
+  const found = view.brokers.find(broker => broker.id === id)
+  if (found === undefined) return 'absent'
+  return found.fenced === true ? 'fenced' : 'up'
+}
+
+function testimonyOf(status: ProcessStatus | undefined, ran: boolean | null): Testimony {
+  if (status === undefined) return { kind: 'none' }
+  const lastEnd = endOf(status)
+  if (status.pid === null || status.since === null) return { kind: 'dead', lastEnd }
+  return { kind: 'running', pid: status.pid, since: status.since, ran, lastEnd }
+}
+
+function endOf({ lastEnd }: ProcessStatus): ProcessEnd | null {
+  if (lastEnd === null) return null
+  const { at, pid, code, signal, expected } = lastEnd
+  const how = signal ?? (code === null ? 'nobody was told how' : `code ${code}`)
+  return { at, pid, how, expected }
+}

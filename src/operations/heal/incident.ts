@@ -1,0 +1,314 @@
+/** One failure, from the decision to full redundancy: the lease, the act, the proof, each told as it happens. */
+import { setTimeout as delay } from 'node:timers/promises'
+import { AjnaError, describeError } from '../../foundation/errors/errors.ts'
+import type { Domain, Lease } from '../fleet/interlock/contract.ts'
+import type { Affected, Decision, Diagnosis, HealFacts, Incident, Remedy } from './contract.ts'
+import { affectedBy, flowsWithout, isRedundantWith } from './diagnose.ts'
+import type { HealerOptions } from './ends.ts'
+import { HEAL_ACT_FAILED } from './errors.ts'
+import { type ControllerView, controllerView } from './facts.ts'
+
+/** The healer, and what it sees just now. */
+export interface Work extends HealerOptions {
+  readonly answers: (broker: number) => boolean
+  /** Whether a diagnosis is what would be made now too. */
+  readonly stillSo: (diagnosis: Diagnosis) => Promise<boolean>
+}
+
+type Firm = Exclude<Decision, { kind: 'wait' }>
+
+const ACT_LEASE_MS = 15_000
+/** Unregistering may not be on its way any more when a successor of the dead process registers. */
+const UNREGISTER_MS = 2_000
+const KILLED_WITHIN_MS = 2_000
+const LEASE_WITHIN_MS = 10_000
+const LEASE_AGAIN_MS = 200
+const PROVE_EVERY_MS = 100
+const AVAILABLE_WITHIN_MS = 30_000
+const REDUNDANT_EVERY_MS = 500
+const REDUNDANT_WITHIN_MS = 900_000
+
+/** The same for every healer that sees the same failure. */
+export function incidentId({ cluster, broker, cause, pid }: Diagnosis, facts: HealFacts): string {
+  const testimony = facts.brokers.find(({ id }) => id === broker)?.testimony
+  const began =
+    testimony === undefined || testimony.kind === 'none'
+      ? 0
+      : cause === 'broker-dead'
+        ? (testimony.lastEnd?.at ?? 0)
+        : testimony.kind === 'running'
+          ? testimony.since
+          : 0
+  return [cluster.toLowerCase().replace(/[^0-9a-z]+/g, '-'), broker, pid ?? 0, began.toString(36)]
+    .join('-')
+    .slice(-64)
+}
+
+/**
+ * Whoever tells of it first has it. Several healers may follow it: the first that sees it change tells so, and the others
+ * stand back.
+ *
+ * @throws what the journal throws: then the incident stays as it was told last, and is resumed
+ */
+export async function handle(
+  work: Work,
+  diagnosis: Diagnosis,
+  facts: HealFacts,
+  decision: Firm,
+): Promise<void> {
+  const chronicle = createChronicle(work, opened(work, diagnosis, facts, decision))
+  if (!(await chronicle.begin())) return
+  if (decision.kind !== 'act' || (await carryOut(work, chronicle, diagnosis, decision.remedy)))
+    await watchUntilOver(work, chronicle)
+}
+
+/** False: another healer has told of it meanwhile. */
+async function carryOut(
+  work: Work,
+  chronicle: Chronicle,
+  diagnosis: Diagnosis,
+  remedy: Remedy,
+): Promise<boolean> {
+  const lease = await leaseFor(work, chronicle, diagnosis, remedy)
+  if (typeof lease === 'string') return chronicle.tell({}, lease)
+  const evidence = [{ label: 'incident', value: chronicle.now().id }]
+  try {
+    await act(work, diagnosis, remedy, lease)
+  } catch (error) {
+    await lease.release({ outcome: 'failed', evidence })
+    return chronicle.tell({}, `${remedy} failed: ${describeError(error)}`)
+  }
+  const told = await chronicle.tell({ state: 'acting', actedAt: work.now() }, doneText(diagnosis, remedy))
+  await lease.release({ outcome: 'done', evidence })
+  return told
+}
+
+/** The lease, or why there is none: somebody else acts on the cluster, or what was to be healed is no longer so. */
+async function leaseFor(
+  { interlock, signal, stillSo }: Work,
+  chronicle: Chronicle,
+  diagnosis: Diagnosis,
+  remedy: Remedy,
+): Promise<Lease | string> {
+  const { cause, cluster, rack, broker } = diagnosis
+  const domain: Domain = { kind: 'broker', cluster, rack, broker }
+  const until = performance.now() + LEASE_WITHIN_MS
+  for (let said = false; ; said = true) {
+    const keys = interlock()
+    if (keys === undefined) return 'no lease: where leases are kept cannot be reached'
+    const purpose = `healing ${cause}: ${remedy}`
+    const answer = await keys.acquire({ domain, purpose, leaseMs: ACT_LEASE_MS }, signal)
+    if (answer.granted) return answer.lease
+    if (performance.now() > until) return `no lease: ${answer.reason}`
+    if (!said && !(await chronicle.tell({}, `waiting for a lease: ${answer.reason}`)))
+      return 'another healer has it'
+    await delay(LEASE_AGAIN_MS, undefined, { signal })
+    if (!(await stillSo(diagnosis))) return 'no lease in time: it is not so any more'
+  }
+}
+
+/** An incident that another process had in hand, or this one before it was killed: nothing is done twice, only followed. */
+export function resume(options: Work, open: Incident): Promise<void> {
+  return watchUntilOver(options, createChronicle(options, open))
+}
+
+/* ---- acts ---- */
+
+async function act(
+  options: Work,
+  { broker, pid, cause }: Diagnosis,
+  remedy: Remedy,
+  lease: Lease,
+): Promise<void> {
+  const { agent, admin, brokers, signal } = options
+  const { process } = brokers.find(({ id }) => id === broker)!
+  if (remedy !== 'unregister') {
+    if (!lease.holds()) throw new AjnaError(HEAL_ACT_FAILED, 'the lease has ended')
+    await agent.kill(process, pid!, lease.token, `heal: ${cause}`, signal)
+    await untilDead(options, process, pid!)
+  }
+  if (remedy === 'kill') return
+  if (!lease.holds()) throw new AjnaError(HEAL_ACT_FAILED, 'the lease has ended')
+  await admin.unregisterBroker(broker, { signal, deadlineMs: UNREGISTER_MS })
+}
+
+async function untilDead({ agent, signal }: HealerOptions, process: string, pid: number): Promise<void> {
+  const until = AbortSignal.any([signal, AbortSignal.timeout(KILLED_WITHIN_MS)])
+  for (let version = -1; ; ) {
+    const list = await agent.processes(version, until)
+    version = list.version
+    if (list.processes.find(({ name }) => name === process)?.pid !== pid) return
+    if (until.aborted) throw new AjnaError(HEAL_ACT_FAILED, `process ${pid} does not end, not even killed`)
+  }
+}
+
+function doneText({ broker, pid }: Diagnosis, remedy: Remedy): string {
+  const killed = `process ${pid} was killed`
+  const unregistered = `broker ${broker} was unregistered`
+  return { kill: killed, unregister: unregistered, 'kill-and-unregister': `${killed}, ${unregistered}` }[
+    remedy
+  ]
+}
+
+/* ---- proof ---- */
+
+/**
+ * Until writes flow, then until every replica is in sync again. A broker's word about a dead one may be older than the act:
+ * that it is in sync counts only once it answers itself.
+ */
+async function watchUntilOver(options: Work, chronicle: Chronicle): Promise<void> {
+  const { broker, cause } = chronicle.now()
+  const isBack = (view: ControllerView): boolean => isRedundantWith(view, broker) && options.answers(broker)
+  if (chronicle.now().availableAt === null && cause !== 'broker-unregistered') {
+    const view = await until(
+      options,
+      AVAILABLE_WITHIN_MS,
+      PROVE_EVERY_MS,
+      seen => flowsWithout(seen, broker) || isBack(seen),
+    )
+    if (view !== undefined) {
+      const told = await chronicle.tell(
+        {
+          state: 'available',
+          availableAt: options.now(),
+          evidence: evidenceOf('after', affectedBy(view, broker)),
+        },
+        'every partition it has a replica of is led by another in-sync replica',
+      )
+      if (!told) return
+    }
+  }
+  const whole = await until(options, REDUNDANT_WITHIN_MS, REDUNDANT_EVERY_MS, isBack)
+  if (options.signal.aborted) return
+  if (whole === undefined) {
+    const minutes = REDUNDANT_WITHIN_MS / 60_000
+    await chronicle.tell(
+      { state: 'failed' },
+      `its replicas are not in sync after ${minutes} minutes: somebody has to look`,
+    )
+    return
+  }
+  const told = await chronicle.tell(
+    { state: 'healed', healedAt: options.now(), evidence: evidenceOf('end', affectedBy(whole, broker)) },
+    'it is back, and all its replicas are in sync',
+  )
+  if (told) await returnLeaders(options, broker, whole)
+}
+
+/** The view in which it holds; undefined when the time is over. */
+async function until(
+  { admin, signal }: HealerOptions,
+  withinMs: number,
+  everyMs: number,
+  holds: (view: ControllerView) => boolean,
+): Promise<ControllerView | undefined> {
+  const deadline = performance.now() + withinMs
+  while (!signal.aborted && performance.now() < deadline) {
+    const view = await controllerView(admin, signal).catch(() => undefined)
+    if (view !== undefined && holds(view)) return view
+    await delay(everyMs, undefined, { signal }).catch(() => undefined)
+  }
+  return undefined
+}
+
+/** Its partitions were led by others meanwhile: what it leads by preference it leads again. */
+async function returnLeaders(
+  { admin, signal, log }: HealerOptions,
+  broker: number,
+  view: ControllerView,
+): Promise<void> {
+  const away = view.partitions.filter(({ replicas, leader }) => replicas[0] === broker && leader !== broker)
+  if (away.length === 0) return
+  const outcomes = await admin.electLeaders('preferred', away, { signal })
+  const failed = outcomes.filter(({ error }) => error !== null)
+  log.info({ broker, elected: away.length - failed.length, failed: failed.length }, 'leaders were returned')
+}
+
+/* ---- what is told ---- */
+
+interface Chronicle {
+  now(): Incident
+  /** False: another healer has it. */
+  begin(): Promise<boolean>
+  /** False: another healer has told of it meanwhile, and this one stands back. */
+  tell(change: Partial<Incident>, text: string): Promise<boolean>
+}
+
+function createChronicle({ book, now, signal, log }: HealerOptions, first: Incident): Chronicle {
+  let incident = first
+  return {
+    now: () => incident,
+    async begin() {
+      const why = await book.tell(incident, signal)
+      return why === undefined
+    },
+    async tell(change, text) {
+      const told: Incident = {
+        ...incident,
+        ...change,
+        revision: incident.revision + 1,
+        evidence: [...incident.evidence, ...(change.evidence ?? [])],
+        timeline: [...incident.timeline, { at: now(), text }],
+      }
+      const why = await book.tell(told, signal)
+      if (why === undefined) incident = told
+      else log.info({ incident: told.id, why }, 'another healer follows the incident')
+      return why === undefined
+    },
+  }
+}
+
+function opened({ now }: HealerOptions, diagnosis: Diagnosis, facts: HealFacts, decision: Firm): Incident {
+  const { cluster, broker, cause, signals, affected } = diagnosis
+  const { reasons, refused } = decision
+  const remedy = decision.kind === 'refuse' ? null : decision.remedy
+  const detectedAt = now()
+  return {
+    id: incidentId(diagnosis, facts),
+    revision: 0,
+    ...{ cluster, broker, cause, detectedAt },
+    state: 'open',
+    beganAt: beginning(diagnosis, facts),
+    actedAt: null,
+    availableAt: null,
+    healedAt: null,
+    signals: [...signals],
+    decision: { kind: decision.kind, remedy, reasons: [...reasons], refused: [...refused] },
+    evidence: evidenceOf('before', affected),
+    timeline: [{ at: detectedAt, text: openingText(diagnosis, decision) }],
+  }
+}
+
+function openingText({ broker, cause }: Diagnosis, decision: Firm): string {
+  const what = `${cause}: broker ${broker}`
+  switch (decision.kind) {
+    case 'act':
+      return `${what}; remedy: ${decision.remedy}`
+    case 'propose':
+      return `${what}; proposed: ${decision.remedy}`
+    case 'refuse':
+      return `${what}; nothing is done: ${decision.reasons.join('; ')}`
+    default:
+      return decision satisfies never
+  }
+}
+
+/** As early as anybody saw something. */
+function beginning({ cause, broker }: Diagnosis, { brokers, at }: HealFacts): number {
+  const facts = brokers.find(({ id }) => id === broker)
+  if (cause === 'broker-dead' && facts !== undefined && facts.testimony.kind !== 'none')
+    return facts.testimony.lastEnd?.at ?? at
+  return facts?.probe.kind === 'silent' ? facts.probe.since : at
+}
+
+function evidenceOf(when: Incident['evidence'][number]['when'], affected: Affected): Incident['evidence'] {
+  return [
+    { when, label: 'partitions led by it, or by nobody', value: String(affected.leaderless) },
+    { when, label: 'partitions whose acks=all writes wait for it', value: String(affected.waitingForIt) },
+    {
+      when,
+      label: 'partitions of which it is the only in-sync replica',
+      value: String(affected.lastInSync.length),
+    },
+  ]
+}
