@@ -33,14 +33,20 @@ test('what one answer left fits the next, whatever their sizes; what is larger t
   assert.notEqual(pool.take(100_001).buffer, larger.buffer)
 })
 
-test('nothing is kept through quiet times', () => {
-  const pool = new FramePool(100_000)
+test('what nobody has needed for half a minute is not kept', () => {
+  let now = 0
+  const pool = new FramePool(100_000, () => now)
   const buffer = pool.take(10)
   pool.give(buffer)
+  now = 29_000
   pool.rest()
   assert.equal(pool.take(10).buffer, buffer.buffer)
   pool.give(buffer)
+  now = 58_000
   pool.rest()
+  assert.equal(pool.take(10).buffer, buffer.buffer)
+  pool.give(buffer)
+  now = 88_000
   pool.rest()
   assert.notEqual(pool.take(10).buffer, buffer.buffer)
 })

@@ -1,3 +1,6 @@
+/** Bursts come again: memory that was freed between two of them would cost several collections to have back. */
+const KEPT_MS = 30_000
+
 /**
  * Memory for large responses, used again once its reader is done with it. Fresh memory for each would cost more than all
  * else in fetching: every few answers the collector would walk the whole heap to get it back. So all buffers have one
@@ -9,15 +12,20 @@ export class FramePool {
   readonly #free: Buffer[] = []
   /** Weak: a buffer that is never given back is simply collected. */
   readonly #lent = new WeakMap<ArrayBufferLike, Buffer>()
-  #used = false
+  readonly #now: () => number
+  #takenAt = 0
 
-  /** @param size of the buffers, bytes; what needs a larger one gets memory that is not used again */
-  constructor(size: number) {
+  /**
+   * @param size of the buffers, bytes; what needs a larger one gets memory that is not used again
+   * @param now monotonic, ms
+   */
+  constructor(size: number, now: () => number = () => performance.now()) {
     this.#size = size
+    this.#now = now
   }
 
   take(size: number): Buffer {
-    this.#used = true
+    this.#takenAt = this.#now()
     if (size > this.#size) return Buffer.allocUnsafeSlow(size)
     const buffer = this.#free.pop() ?? Buffer.allocUnsafeSlow(this.#size)
     this.#lent.set(buffer.buffer, buffer)
@@ -32,9 +40,8 @@ export class FramePool {
     this.#free.push(buffer)
   }
 
-  /** To be called in quiet moments: the second in a row without a `take` in between frees what nobody uses. */
+  /** To be called in quiet moments: what nobody has needed for half a minute is freed. */
   rest(): void {
-    if (!this.#used) this.#free.length = 0
-    this.#used = false
+    if (this.#now() - this.#takenAt >= KEPT_MS) this.#free.length = 0
   }
 }
