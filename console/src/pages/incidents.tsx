@@ -106,10 +106,28 @@ const COLUMNS: readonly Column<Incident>[] = [
       </A>
     ),
   },
-  { name: 'Remedy', width: '17%', cell: row => row.decision.remedy?.replaceAll('-', ' ') ?? 'none' },
-  { name: 'Found', unit: 'after', numeric: true, width: '88px', cell: row => since(row, row.detectedAt) },
-  { name: 'Writable', unit: 'after', numeric: true, width: '96px', cell: row => since(row, row.availableAt) },
-  { name: 'Redundant', unit: 'after', numeric: true, width: '104px', cell: row => since(row, row.healedAt) },
+  {
+    name: 'Remedy',
+    minor: true,
+    width: '17%',
+    cell: row => row.decision.remedy?.replaceAll('-', ' ') ?? 'none',
+  },
+  {
+    name: 'Found',
+    unit: 'after',
+    numeric: true,
+    minor: true,
+    width: '96px',
+    cell: row => since(row, row.detectedAt),
+  },
+  {
+    name: 'Writable',
+    unit: 'after',
+    numeric: true,
+    width: '112px',
+    cell: row => since(row, row.availableAt),
+  },
+  { name: 'Redundant', unit: 'after', numeric: true, width: '128px', cell: row => since(row, row.healedAt) },
 ]
 
 function IncidentDrawer({ id }: { readonly id: string }) {
