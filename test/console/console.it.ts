@@ -135,6 +135,24 @@ describe('an operator', () => {
     })
   })
 
+  it('sees what failed, by which signs, what was done and what was not, and when writes flowed again', async () => {
+    await withPage('trouble', WIDE, async (page, served) => {
+      await page.goto(`${served.base}/incidents`)
+      await page.getByRole('link', { name: 'broker frozen: broker 2 of edge' }).click()
+      const drawer = page.locator('.drawer')
+      await drawer.getByText('no thread of process 7713 runs').waitFor()
+      const whole = await text(drawer)
+      assert.match(
+        whole,
+        /Done: kill and unregister[\s\S]*Not done[\s\S]*wait for the controller to fence it/,
+      )
+      assert.match(whole, /process 7713 was killed, broker 2 was unregistered/)
+      await page.getByRole('link', { name: 'broker dead: broker 3 of edge' }).click()
+      await drawer.getByText('Nothing is done, because').waitFor()
+      await drawer.getByText('that is for a person to decide').waitFor()
+    })
+  })
+
   it('is told beside the activity what may be missing from it, and why', async () => {
     await withPage('trouble', WIDE, async (page, served) => {
       await page.goto(`${served.base}/activity`)
