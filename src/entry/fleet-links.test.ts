@@ -122,7 +122,7 @@ test('what a link kept in a file is taken over once: its producer ids, topics an
     await writeFile(join(folder, 'a.json'), JSON.stringify(file))
     await put(link('a', 'orders'))
     const { version: _, coordinatorEpoch, ...same } = file
-    const kept = { ...same, epochBase: coordinatorEpoch, deleted: {}, bases: [] }
+    const kept = { ...same, epochBase: coordinatorEpoch, deleted: {}, bases: [], maps: {} }
     assert.deepEqual(journal.state().links['a']?.kept, kept)
     assert.deepEqual(await readdir(folder), ['a.json.taken-over'])
     // A file that turns up later does not replace what is kept by now.

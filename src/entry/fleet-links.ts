@@ -108,5 +108,6 @@ async function keptInFile(path: string): Promise<Kept | undefined> {
     deleted: {},
     missing,
     bases: [],
+    maps: {},
   }
 }

@@ -2,6 +2,7 @@ import { readFile, rename, writeFile } from 'node:fs/promises'
 import type { Wire } from '../../src/foundation/wire/contract.ts'
 import type { KeptLink } from '../../src/operations/mirror/contract.ts'
 import type { LinkFile } from '../../src/operations/mirror/file-store.ts'
+import { changed, type Mapping } from '../../src/operations/mirror/mapping.ts'
 
 /**
  * What a link keeps, in a file: for tests of one link's worker, or of several that each believe that all of it is theirs.
@@ -17,6 +18,7 @@ export async function keptInFile(path: string, target: Wire, signal: AbortSignal
   }
   await save({ coordinatorEpoch: state.coordinatorEpoch + 1 })
   const deleted = new Map<string, string>()
+  const mappings = new Map<string, Mapping>()
   return {
     ids: {
       producerId: BigInt(state.producerId),
@@ -30,6 +32,14 @@ export async function keptInFile(path: string, target: Wire, signal: AbortSignal
     missingOf: (topic, partition) =>
       state.missing.filter(each => each.topic === topic && each.partition === partition),
     baseOf: () => undefined,
+    // In memory: what has to survive a worker is tested on the journal.
+    mappingOf: (topic, partition) => mappings.get(`${topic}/${partition}`),
+    async noteMapping(topic, partition, change) {
+      const key = `${topic}/${partition}`
+      const mapping = changed(mappings.get(key), change)
+      if (mapping === undefined) mappings.delete(key)
+      else mappings.set(key, mapping)
+    },
     async adopt(topics) {
       const fresh = [...topics].map(([name, sourceId]) => [name, { sourceId }] as const)
       await save({ topics: { ...state.topics, ...Object.fromEntries(fresh) } })

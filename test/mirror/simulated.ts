@@ -220,6 +220,7 @@ export function createWorld({ partitions, random }: WorldOptions): World {
           ids: { producerId: fresh, fillerId: fresh, markerId: fresh },
           bases: [...ends],
           unbased: [],
+          maps: {},
           forget: [...forget],
         })
         if (!outcome.accepted) wrong(`${name} goes on elsewhere: ${outcome.reason}`)

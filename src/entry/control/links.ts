@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { ResolvedLink } from '../../operations/fleet/contract.ts'
 import {
+  copiedTo,
   type LinkPartitionStatus,
   type LinkStatus,
   linkStatusSchema,
@@ -126,14 +127,15 @@ export function watchLinks({ declared, registry, ends, now }: LinkWatchOptions):
 const READING: ReadonlySet<LinkPartitionStatus['state']> = new Set(['copying', 'caught-up', 'filling'])
 
 /** Of a partition that nobody reads a worker knows only where the source ended then: what its cluster says since counts. */
-function withEnds(status: LinkStatus, { source, offsets }: LinkDefinition, ends: LogEnds): LinkStatus {
-  if (!('cluster' in source) || offsets !== 'identity') return status
+function withEnds(status: LinkStatus, { source }: LinkDefinition, ends: LogEnds): LinkStatus {
+  if (!('cluster' in source)) return status
   const { cluster } = source
   const partitions = status.partitions.map((each): LinkPartitionStatus => {
-    if (READING.has(each.state) || each.targetEnd === null) return each
+    const copied = copiedTo(each)
+    if (READING.has(each.state) || copied === null) return each
     const end = ends(cluster, each.topic, each.partition)
     if (end === null || end <= (each.sourceEnd ?? -1)) return each
-    const lagRecords = Math.max(0, end - each.targetEnd)
+    const lagRecords = Math.max(0, end - copied)
     // It was not behind when it was last read: how old the oldest of what came since is, nobody has looked.
     const lagMs = lagRecords > 0 && each.lagMs === 0 ? null : each.lagMs
     return { ...each, sourceEnd: end, lagRecords, lagMs }

@@ -1,9 +1,11 @@
 import { z } from 'zod'
 import { keepStatusSchema } from './keep/status.ts'
+import type { MappingChange, MaybeMapping } from './mapping.ts'
 
 /**
  * A link copies topics from a source cluster to a target cluster, batch by batch as they are, each record to the offset it
- * has at the source. The target's log is the checkpoint: nothing about positions is stored elsewhere.
+ * has at the source. The target's log is the checkpoint: nothing about positions is stored elsewhere, unless a link may map
+ * offsets: then, of partitions where it has to, how they lie to each other (mapping.ts).
  */
 
 /** Offsets [from, to) that the target will never have, because the source no longer had them. */
@@ -42,6 +44,14 @@ export interface KeptLink {
    * @param copyId null: there was none any more
    */
   forget(topic: string, copyId: string | null): Promise<void>
+  /** How the copy's offsets lie to the source's where they differ; undefined: they are the source's. */
+  mappingOf(topic: string, partition: number): MaybeMapping
+  /**
+   * Has happened before what lies in it is written.
+   *
+   * @throws AjnaError LINK_MAPPING_FULL, LINK_DEPOSED, what the journal throws
+   */
+  noteMapping(topic: string, partition: number, change: MappingChange): Promise<void>
   /** @throws AjnaError LINK_DEPOSED, what the journal throws */
   noteMissing(topic: string, partition: number, range: MissingRange): Promise<void>
 }
@@ -111,6 +121,7 @@ export const haltReasons = [
   'offsets-displaced',
   'gap-too-large',
   'copy-too-narrow',
+  'mapping-full',
 ] as const
 export type HaltReason = (typeof haltReasons)[number]
 
@@ -142,8 +153,25 @@ export const linkPartitionStatusSchema = z.strictObject({
   /** Offsets claimed by markers. */
   filledOffsets: z.int().nonnegative(),
   missing: z.array(missingSchema).readonly(),
+  /** Where the copy's offsets are not the source's; absent: they are. */
+  mapping: z
+    .strictObject({
+      segments: z.int().positive(),
+      /** Why the first of them began. */
+      why: z.string(),
+      /** Everything before this offset of the source is copied; null: not known yet. */
+      copiedTo: offset.nullable(),
+    })
+    .exactOptional(),
 })
 export type LinkPartitionStatus = z.infer<typeof linkPartitionStatusSchema>
+
+/** Everything before this offset of the source is copied, and acknowledged; null: not known yet. */
+export const copiedTo = ({
+  mapping,
+  targetEnd,
+}: Pick<LinkPartitionStatus, 'mapping' | 'targetEnd'>): number | null =>
+  mapping === undefined ? targetEnd : mapping.copiedTo
 
 export const linkStatusSchema = z.strictObject({
   link: z.string(),

@@ -42,7 +42,7 @@ export interface CopyEvents {
   /** Somebody has to decide. */
   halt(lane: Lane, halted: HaltReason, reason: string): void
   recreated(topic: string, oldId: string, newId: string): void
-  /** A gap is at the lane's head, and nothing of it is in flight. */
+  /** A gap is at the lane's head; unless gaps may be mapped, nothing of it is in flight. */
   gap(lane: Lane): void
   /** A draining lane has nothing in flight any more. */
   drained(lane: Lane): void
@@ -60,6 +60,8 @@ export interface CopyPathOptions {
   readonly throttle: Throttle
   /** Of the records that are copied; asked for at each fetch. */
   readonly filter: () => RecordFilter | undefined
+  /** Whether copies may have other offsets than their source. */
+  readonly maps: () => boolean
   readonly events: CopyEvents
   readonly signal: AbortSignal
 }
@@ -74,6 +76,7 @@ export class CopyPath {
   readonly #ready = new Set<Lane>()
   readonly #throttle: Throttle
   readonly #filter: () => RecordFilter | undefined
+  readonly #maps: () => boolean
   /** Lanes with something to send that a limit holds back, in turn. */
   readonly #held = new Set<Lane>()
   #holding: NodeJS.Timeout | undefined
@@ -83,10 +86,21 @@ export class CopyPath {
   #calls = 0
   #kicked = false
 
-  constructor({ source, target, producerId, lanes, throttle, filter, events, signal }: CopyPathOptions) {
+  constructor({
+    source,
+    target,
+    producerId,
+    lanes,
+    throttle,
+    filter,
+    maps,
+    events,
+    signal,
+  }: CopyPathOptions) {
     this.#events = events
     this.#throttle = throttle
     this.#filter = filter
+    this.#maps = maps
     this.#parking = createParking<Lane>({
       limits: throttle.limits,
       open: lane => this.#readOn(lane),
@@ -119,7 +133,7 @@ export class CopyPath {
     for (const lane of this.#lanes.values()) this.#drop(lane)
   }
 
-  /** Copying of a lane begins, or goes on, at an offset of both logs. */
+  /** Copying of a lane begins, or goes on, where both logs stand. */
   open(lane: Lane, begin: LaneBegin): void {
     lane.begin(begin, Date.now())
     this.#readOn(lane)
@@ -266,7 +280,7 @@ export class CopyPath {
       this.#ready.delete(lane)
       if (!lane.sendable) continue
       if (lane.head!.kind === 'fill') {
-        if (lane.inFlight === 0) this.#events.gap(lane)
+        if (lane.inFlight === 0 || this.#maps()) this.#events.gap(lane)
         continue
       }
       const waitMs = this.#throttle.waitMs(lane.topic, now)
@@ -325,17 +339,14 @@ export class CopyPath {
         break
       case 'unavailable':
         lane.failures++
+        lane.unsure = true
         this.#events.doubt(
           lane,
           `the target does not take the batch at offset ${op.offset}: ${result.reason}`,
         )
         break
       case 'displaced':
-        this.#events.halt(
-          lane,
-          'offsets-displaced',
-          `the batch for offset ${op.offset} was written at ${result.baseOffset}: something else writes to the copy`,
-        )
+        this.#displaced(op, result.baseOffset)
         break
       case 'rejected':
         lane.failures++
@@ -348,6 +359,17 @@ export class CopyPath {
         result satisfies never
     }
     this.goOn(lane)
+  }
+
+  /** Where it landed is known, and may be kept, unless somebody else may have made room between batches before it. */
+  #displaced({ lane, source, offset }: Append, at: number): void {
+    const reason = `the batch for offset ${offset} was written at ${at}: something else writes to the copy`
+    if (!this.#maps() || lane.unsure || at < offset) {
+      this.#events.halt(lane, 'offsets-displaced', reason)
+      return
+    }
+    lane.landed.push([source, at])
+    this.#events.doubt(lane, reason)
   }
 
   /* ---- dropping ---- */

@@ -14,6 +14,7 @@ import {
   settingsToChange,
   type TargetFacts,
 } from './decide.ts'
+import type { MaybeMapping } from './mapping.ts'
 
 const halt: BeginPolicy = { onLoss: 'halt', maxGap: 1_000 }
 const goOn: BeginPolicy = { onLoss: 'continue', maxGap: 1_000 }
@@ -307,3 +308,122 @@ test('a copy that becomes an original gets back what only copies may not have', 
     'message.timestamp.after.max.ms': null,
   })
 })
+
+/* ---- where the copy's offsets may differ ---- */
+
+const maps: BeginPolicy = { onLoss: 'halt', maxGap: 1_000, offsets: 'mapped' }
+const own: MaybeMapping = {
+  segments: [
+    [0, 0],
+    [12, 10],
+  ],
+  before: 'nothing',
+  why: 'gaps',
+}
+
+const mappedBegins: readonly (readonly [string, SourceFacts, TargetFacts, object, BeginPolicy?, boolean?])[] =
+  [
+    ['identity as long as it can be', source(0, 50), target(0, 20, 'copy'), { kind: 'copy', from: 20 }],
+    [
+      'goes on by its mapping',
+      source(0, 50),
+      { ...target(0, 15, 'copy'), mapping: own },
+      { kind: 'copy', from: 17 },
+    ],
+    [
+      'killed between keeping a stretch and writing to it: goes on where that begins',
+      source(0, 50),
+      { ...target(0, 10, 'copy'), mapping: own },
+      { kind: 'copy', from: 12 },
+    ],
+    [
+      'a stretch that was to begin beyond the end is void',
+      source(0, 50),
+      { ...target(0, 9, 'copy'), mapping: own },
+      { kind: 'map', change: { cut: 9, segments: [] } },
+    ],
+    [
+      'a link that is to keep offsets does not go on with others',
+      source(0, 50),
+      { ...target(0, 15, 'copy'), mapping: own },
+      { kind: 'halt', halted: 'offsets-displaced' },
+      halt,
+    ],
+    [
+      'a topic that had data: begins behind it with all that the source has',
+      source(5, 50),
+      { ...target(0, 30, 'foreign'), searchedFrom: 0 },
+      { kind: 'map', change: { segments: [[5, 30]], before: 'nothing' } },
+    ],
+    [
+      'others wrote behind its own: goes on after its own last record',
+      source(0, 50),
+      { ...target(0, 30, 'foreign'), ownEnd: 20, searchedFrom: 10 },
+      {
+        kind: 'map',
+        change: {
+          segments: [
+            [0, 0],
+            [20, 30],
+          ],
+        },
+      },
+    ],
+    [
+      'others wrote again behind a mapped stretch',
+      source(0, 50),
+      { ...target(0, 30, 'foreign'), mapping: own, ownEnd: 16, searchedFrom: 10 },
+      { kind: 'map', change: { segments: [[18, 30]] } },
+    ],
+    [
+      'others wrote before anything was written to its stretch',
+      source(0, 50),
+      { ...target(0, 30, 'foreign'), mapping: own, searchedFrom: 10 },
+      { kind: 'map', change: { segments: [[12, 30]] } },
+    ],
+    [
+      'nobody guesses where its last record was',
+      source(0, 50),
+      { ...target(25, 30, 'foreign'), mapping: own, searchedFrom: 25 },
+      { kind: 'halt', halted: 'offsets-displaced' },
+    ],
+    [
+      'an emptied copy of which nothing is known, while the source holds what it may lack',
+      source(0, 50),
+      target(30, 30, 'none'),
+      { kind: 'halt', halted: 'offsets-displaced' },
+    ],
+    [
+      'the same of a copy that the link is known to have written to',
+      source(0, 50),
+      { ...target(30, 30, 'none'), remembered: true },
+      { kind: 'copy', from: 30 },
+    ],
+    [
+      'the source lost what its mapping says was copied',
+      source(0, 13),
+      { ...target(0, 15, 'copy'), mapping: own },
+      { kind: 'halt', halted: 'target-ahead' },
+    ],
+    [
+      'what retention took is mapped where it cannot be filled',
+      source(40, 50),
+      target(0, 20, 'copy'),
+      {
+        kind: 'map',
+        missing: { from: 20, to: 40 },
+        change: {
+          segments: [
+            [0, 0],
+            [40, 20],
+          ],
+        },
+      },
+      { ...maps, onLoss: 'continue' },
+      false,
+    ],
+  ]
+for (const [what, theirs, ours, expected, policy = maps, fills = true] of mappedBegins)
+  test(`mapped: ${what}`, () => {
+    assert.partialDeepStrictEqual(decideBegin(theirs, ours, policy, fills), expected)
+  })

@@ -1,6 +1,14 @@
 /** What a link does about what it sees. Pure: facts in, decisions out. */
 import type { BatchHeader } from '../../foundation/wire/batch.ts'
 import type { HaltReason } from './contract.ts'
+import {
+  afterIdentity,
+  type MappingChange,
+  type MaybeMapping,
+  nextSource,
+  type Segment,
+  sourceOf,
+} from './mapping.ts'
 
 /* ---- where to begin ---- */
 
@@ -19,11 +27,21 @@ export interface TargetFacts {
   readonly tail: 'none' | 'copy' | 'filler' | 'marker' | 'foreign'
   /** Up to where the log is known to be the source's, whoever wrote it. */
   readonly base?: number | undefined
+  /** How its offsets lie to the source's; default: identity. */
+  readonly mapping?: MaybeMapping
+  /** Where the last of the link's own batches ends; undefined: none was found. */
+  readonly ownEnd?: number | undefined
+  /** From here on none of the link's own would have been overlooked. Default: its end. */
+  readonly searchedFrom?: number
+  /** Whether the brokers remember that the link wrote to it: they forget that in time. Default: no. */
+  readonly remembered?: boolean
 }
 
 export interface BeginPolicy {
   readonly onLoss: 'halt' | 'continue'
   readonly maxGap: number
+  /** Default: identity. */
+  readonly offsets?: 'identity' | 'mapped'
 }
 
 export type Begin =
@@ -39,6 +57,8 @@ export type Begin =
   | { readonly kind: 'sweep'; readonly before: number }
   /** Lost to retention; what lies before stays. */
   | { readonly kind: 'fill'; readonly missing: Range }
+  /** The mapping changes first: a stretch begins, or one that was to begin beyond the log's end is void. */
+  | { readonly kind: 'map'; readonly change: MappingChange; readonly missing: Range | undefined }
   | { readonly kind: 'halt'; readonly halted: HaltReason; readonly reason: string }
 
 /** Offsets [from, to). */
@@ -47,18 +67,29 @@ export interface Range {
   readonly to: number
 }
 
-/** Where a partition's copying begins, given both logs as they are. */
-export function decideBegin(source: SourceFacts, target: TargetFacts, policy: BeginPolicy): Begin {
-  if (target.tail === 'foreign' && target.end !== target.base) {
-    return halt(
-      'offsets-displaced',
-      `the last batch at the target, before offset ${target.end}, is not this link's`,
-    )
-  }
-  if (target.end > source.end) {
+/**
+ * Where a partition's copying begins, given both logs as they are.
+ *
+ * @param fills whether gaps can be filled, as far as is known
+ */
+export function decideBegin(
+  source: SourceFacts,
+  target: TargetFacts,
+  policy: BeginPolicy,
+  fills = true,
+): Begin {
+  const { mapping, end } = target
+  if (mapping !== undefined && policy.offsets !== 'mapped')
+    return halt('offsets-displaced', `the link is to keep its source's offsets, but ${mapping.why}`)
+  if (mapping !== undefined && mapping.segments.at(-1)![1] > end)
+    return { kind: 'map', change: { ...ofMapping(mapping, target), cut: end }, missing: undefined }
+  const place = placeOf(source, target, policy)
+  if ('kind' in place) return place
+  const { next } = place
+  if (next > source.end) {
     return halt(
       'target-ahead',
-      `the source ends at ${source.end}, but ${target.end} offsets were copied: the source lost ${source.end} to ${target.end - 1}`,
+      `the source ends at ${source.end}, but ${next} offsets were copied: the source lost ${source.end} to ${next - 1}`,
     )
   }
   if (source.rewrittenAt !== undefined) {
@@ -67,19 +98,112 @@ export function decideBegin(source: SourceFacts, target: TargetFacts, policy: Be
       `at offset ${source.rewrittenAt} the source has another record than was copied from there: its log was cut and written on`,
     )
   }
-  const behind = target.end < source.logStart
+  if (place.begins !== undefined)
+    return { kind: 'map', change: { ...ofMapping(mapping, target), ...place.begins }, missing: undefined }
+  const behind = next < source.logStart
   if (target.tail === 'filler') {
-    if (behind) return { kind: 'prefill', from: target.end, to: source.logStart, missing: undefined }
-    return { kind: 'sweep', before: target.end }
+    if (behind) return { kind: 'prefill', from: end, to: source.logStart, missing: undefined }
+    return { kind: 'sweep', before: end }
   }
-  if (!behind) return { kind: 'copy', from: target.end }
-  const empty = target.logStart === target.end
-  if (empty && target.end === 0) return { kind: 'prefill', from: 0, to: source.logStart, missing: undefined }
-  const missing = { from: target.end, to: source.logStart }
+  if (!behind) return { kind: 'copy', from: next }
+  const empty = target.logStart === end
+  if (empty && end === 0 && mapping === undefined)
+    return { kind: 'prefill', from: 0, to: source.logStart, missing: undefined }
+  const missing = { from: next, to: source.logStart }
   if (policy.onLoss === 'halt') return overtaken(missing)
-  if (empty) return { kind: 'prefill', ...missing, missing }
-  const gap = missing.to - missing.from
-  return gap > policy.maxGap ? gapTooLarge(missing, policy.maxGap) : { kind: 'fill', missing }
+  if (empty && mapping === undefined) return { kind: 'prefill', ...missing, missing }
+  const tooLarge = missing.to - missing.from > policy.maxGap
+  if (policy.offsets === 'mapped' && (tooLarge || !fills))
+    return { kind: 'map', change: mapGap(mapping, target, missing), missing }
+  return tooLarge ? gapTooLarge(missing, policy.maxGap) : { kind: 'fill', missing }
+}
+
+interface Place {
+  /** The source's offset that goes on where the target's log ends. */
+  readonly next: number
+  /** Its stretch of the mapping, if it has to begin first. */
+  readonly begins?: Pick<MappingChange, 'segments' | 'before' | 'why'>
+}
+
+type Halt = Extract<Begin, { kind: 'halt' }>
+
+function placeOf(source: SourceFacts, target: TargetFacts, policy: BeginPolicy): Place | Halt {
+  const { end, tail, base, mapping } = target
+  if (tail === 'foreign' && end !== base)
+    return policy.offsets === 'mapped'
+      ? placeAfterOthers(source, target)
+      : halt('offsets-displaced', `the last batch at the target, before offset ${end}, is not this link's`)
+  const next = nextSource(mapping, end)
+  if (next === null)
+    return halt('offsets-displaced', `the copy ends at ${end}, before the first record of this link`)
+  return policy.offsets === 'mapped' && isAnybodys(source, target)
+    ? halt(
+        'offsets-displaced',
+        `the copy is empty and ends at ${end}: whether it was this link's, and what the source holds from ${source.logStart} on was copied, is not known; set where it goes on`,
+      )
+    : { next }
+}
+
+/** Nothing tells whose the records were that retention took, and it matters. */
+const isAnybodys = (source: SourceFacts, { end, tail, base, mapping, remembered }: TargetFacts): boolean =>
+  tail === 'none' &&
+  end > 0 &&
+  base === undefined &&
+  mapping === undefined &&
+  remembered !== true &&
+  source.logStart < Math.min(end, source.end)
+
+/** Others wrote to the copy last: the link goes on after its own last record, or begins if it has none. */
+function placeAfterOthers({ logStart }: SourceFacts, target: TargetFacts): Place | Halt {
+  const { end, mapping, base, ownEnd, searchedFrom = end, remembered = false } = target
+  const why = `others wrote to the copy, up to offset ${end - 1}`
+  const stretch = (next: number): Place => ({
+    next,
+    begins: {
+      segments: mapping === undefined ? afterIdentity([next, end]) : [[next, end]],
+      before: 'nothing',
+      why,
+    },
+  })
+  if (ownEnd !== undefined) {
+    const last = sourceOf(mapping, ownEnd - 1)
+    return last === null
+      ? halt(
+          'offsets-displaced',
+          `the record at ${ownEnd - 1} of the copy is this link's, but not in its mapping`,
+        )
+      : stretch(last + 1)
+  }
+  const known = Math.max(mapping?.segments.at(-1)?.[1] ?? -1, base ?? -1)
+  if (known < 0 && !remembered)
+    return { next: logStart, begins: { segments: [[logStart, end]], before: 'nothing', why } }
+  if (searchedFrom > Math.max(known, 0))
+    return halt(
+      'offsets-displaced',
+      `${why}, and retention took the last record of this link: set where it goes on`,
+    )
+  return stretch(nextSource(mapping, Math.max(known, 0)) ?? logStart)
+}
+
+/** The change that changes nothing. */
+const ofMapping = (mapping: MaybeMapping, { logStart }: TargetFacts): MappingChange => ({
+  cut: null,
+  below: logStart,
+  segments: [],
+  before: mapping?.before ?? 'nothing',
+  why: mapping?.why ?? '',
+})
+
+/** Offsets of the source are lost, and take none at the target. */
+function mapGap(mapping: MaybeMapping, target: TargetFacts, { from, to }: Range): MappingChange {
+  const segment: Segment = [to, target.end]
+  return {
+    ...ofMapping(mapping, target),
+    segments: mapping === undefined ? afterIdentity(segment) : [segment],
+    ...(mapping === undefined && {
+      why: `the source deleted offsets ${from} to ${to - 1} before they were copied`,
+    }),
+  }
 }
 
 function overtaken({ from, to }: Range): Begin {

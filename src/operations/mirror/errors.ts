@@ -55,6 +55,12 @@ export const LINK_LOG_UNREADABLE = errorKind(
   'Choose a range that both logs hold: from the higher log start to the lower log end.',
 )
 
+export const LINK_MAPPING_FULL = errorKind(
+  'LINK_MAPPING_FULL',
+  "A copy's offsets would differ from its source's in more places than are kept.",
+  "Grant the link's principal ClusterAction at the target, so that gaps are filled instead; of what retention took at the target nothing is kept any more. Then restart the partition.",
+)
+
 export const LINK_INVALID = errorKind(
   'LINK_INVALID',
   'A link cannot be as it was asked for.',

@@ -15,6 +15,7 @@ import { recordsIn } from '../../foundation/wire/records.ts'
 import { anonymousCrc } from './digest.ts'
 import { recordFilter } from './headers.ts'
 import { Lane, MAX_IN_FLIGHT } from './lane.ts'
+import { changed, type MaybeMapping } from './mapping.ts'
 
 const CONTROL = 0x20
 const TRANSACTIONAL = 0x10
@@ -118,7 +119,7 @@ function carryOut(lane: Lane): Written {
 
 function lane(from = 0, sequence = 0): Lane {
   const fresh = new Lane('t', 0, 't', 0)
-  fresh.begin({ from, sequence, epoch: -1 }, 0)
+  fresh.begin({ from, at: from, mapping: undefined, sequence, epoch: -1 }, 0)
   return fresh
 }
 
@@ -195,7 +196,7 @@ test('the first batch goes alone: until it is acknowledged, another could land i
   at.take()
   assert.equal(at.sendable, true)
   at.inFlight = 0
-  at.begin({ from: 1, sequence: 1, epoch: 0 }, 0)
+  at.begin({ from: 1, at: 1, mapping: undefined, sequence: 1, epoch: 0 }, 0)
   at.take()
   assert.equal(at.sendable, false)
 })
@@ -242,11 +243,11 @@ test('lag is said in records and in the age of the oldest record not copied', ()
 test('what was the matter stands until the target acknowledges something, or nothing is left to copy', () => {
   const at = lane()
   at.become('blocked', 'Write is not granted', 5)
-  at.begin({ from: 0, sequence: 0, epoch: -1 }, 10)
+  at.begin({ from: 0, at: 0, mapping: undefined, sequence: 0, epoch: -1 }, 10)
   assert.equal(at.state, 'caught-up', 'as far as is known')
   at.sourceEnd = 1_000
   at.become('blocked', 'Write is not granted', 20)
-  at.begin({ from: 0, sequence: 0, epoch: -1 }, 30)
+  at.begin({ from: 0, at: 0, mapping: undefined, sequence: 0, epoch: -1 }, 30)
   at.read(fetched(batch(0, ['a'])), 40)
   assert.deepEqual([at.state, at.reason, at.since], ['blocked', 'Write is not granted', 20])
   at.appended(at.take(), 50)
@@ -263,4 +264,71 @@ test('a partition that the source does not serve waits and says why, whatever is
   at.unserved = ''
   at.settle(2)
   assert.deepEqual([at.state, at.reason], ['copying', ''])
+})
+
+/** Carries out a lane's appends, and keeps what it would map. */
+function carryOutMapped(at: Lane): { log: (string | null)[]; mapping: MaybeMapping } {
+  const log: (string | null)[] = Array.from({ length: at.targetEnd ?? 0 }, () => null)
+  let mapping = at.mapping
+  for (let head = at.head; head !== undefined; head = at.head) {
+    if (head.kind === 'fill') {
+      const segments = at.toMap(() => true)
+      mapping = changed(mapping, { cut: null, below: 0, segments, before: 'nothing', why: 'gaps' })
+      at.mapped(mapping, 0)
+      continue
+    }
+    const op = at.take()
+    assert.equal(op.offset, log.length)
+    for (const record of recordsIn(op.batch, readBatchHeader(op.batch))) log.push(record.value!.toString())
+    at.inFlight--
+    at.appended(op, 0)
+  }
+  return { log, mapping }
+}
+
+test('gaps that are mapped take no offsets: all that were read at once are kept at once, and nothing is behind in the end', () => {
+  const bytes = Buffer.concat([
+    batch(0, ['a', 'b'], TRANSACTIONAL),
+    marker(2, 1),
+    batch(3, ['c'], TRANSACTIONAL),
+    marker(4, 1),
+    batch(5, ['aborted'], TRANSACTIONAL),
+    marker(6, 0),
+    batch(7, ['d']),
+    marker(8, 1),
+  ])
+  const at = lane()
+  at.read({ ...fetched(bytes, [{ producerId: PRODUCER, firstOffset: 5 }]), lastStableOffset: 9 }, 0)
+  at.take().release()
+  assert.deepEqual(
+    at.toMap(() => true),
+    [
+      [3, 2],
+      [7, 3],
+      [9, 4],
+    ],
+  )
+  const fresh = lane()
+  fresh.read({ ...fetched(bytes, [{ producerId: PRODUCER, firstOffset: 5 }]), lastStableOffset: 9 }, 0)
+  const { log, mapping } = carryOutMapped(fresh)
+  assert.deepEqual(log, ['a', 'b', 'c', 'd'])
+  assert.deepEqual([fresh.copiedTo, fresh.targetEnd, fresh.status(0).lagRecords], [9, 4, 0])
+  assert.deepEqual(mapping?.segments, [
+    [3, 2],
+    [7, 3],
+    [9, 4],
+  ])
+  assert.deepEqual(fresh.status(0).mapping, { segments: 3, why: 'gaps', copiedTo: 9 })
+})
+
+test('a gap behind batches on their way counts as copied with the last of them', () => {
+  const at = lane()
+  at.read({ ...fetched(Buffer.concat([batch(0, ['a']), marker(1, 1)])), lastStableOffset: 2 }, 0)
+  const op = at.take()
+  at.toMap(() => true)
+  at.mapped(changed(undefined, { cut: null, below: 0, segments: [[2, 1]], before: 'nothing', why: '' }), 0)
+  assert.equal(at.copiedTo, 0)
+  at.inFlight--
+  at.appended(op, 0)
+  assert.deepEqual([at.copiedTo, at.targetEnd, at.state], [2, 1, 'caught-up'])
 })

@@ -11,6 +11,7 @@ import { markerOf, recordsIn } from '../../foundation/wire/records.ts'
 import type { HaltReason, LinkPartitionStatus } from './contract.ts'
 import { AbortedTransactions, planBatch, type Range } from './decide.ts'
 import type { RecordFilter } from './headers.ts'
+import type { MaybeMapping, Segment } from './mapping.ts'
 import { rebuildRuns } from './rebuild.ts'
 
 /** At most so many batches of a partition are on their way to the target: a broker tells repeats of the last five. */
@@ -25,20 +26,37 @@ export interface Append {
   /** As it is called at the target. */
   readonly topic: string
   readonly partition: number
-  readonly offset: number
-  /** Given when it is taken. */
-  sequence: number
+  /** At the source. */
+  readonly source: number
   readonly count: number
+  /** Once it is acknowledged, everything before this offset of the source is copied: a gap after it may be mapped. */
+  copiedTo: number
+  /** At the target. Given, as is the sequence, when it is taken. */
+  offset: number
+  sequence: number
   readonly batch: Buffer
   /** To be called once the batch's bytes are no longer needed. */
   readonly release: () => void
 }
 
-export type Op = Append | { readonly kind: 'fill'; readonly from: number; to: number }
+/** Offsets of the source that hold no data. */
+export interface Gap {
+  readonly kind: 'fill'
+  readonly from: number
+  to: number
+  /** `mapping`: a segment of the mapping that begins after it is being kept. `mapped`: it is kept; the gap takes no offsets. */
+  state: 'open' | 'mapping' | 'mapped'
+}
+
+export type Op = Append | Gap
 
 /** Where both logs stand. */
 export interface LaneBegin {
+  /** At the source. */
   readonly from: number
+  /** Where the target's log ends. */
+  readonly at: number
+  readonly mapping: MaybeMapping
   readonly sequence: number
   /** The source leader's epoch of the record before `from`; -1: not known. */
   readonly epoch: number
@@ -57,11 +75,19 @@ export class Lane {
   since: number
   /** Failures in a row to begin or go on. */
   failures = 0
-  /** Where the target's log ends once everything read so far is written. */
+  /** The source's offset that is read next. */
   next = 0
   /** The source leader's epoch of what lies before `next`; -1: not known. */
   epoch = -1
   targetEnd: number | null = null
+  /** Everything before this offset of the source is copied; where the copy's offsets are the source's, its end. */
+  copiedTo: number | null = null
+  /** How the copy's offsets lie to the source's. */
+  mapping: MaybeMapping
+  /** Batches that landed elsewhere than they were meant to, to be kept in the mapping before anything else is done. */
+  landed: Segment[] = []
+  /** Of a batch on its way nobody knows whether it was written. */
+  unsure = false
   sourceStart: number | null = null
   sourceEnd: number | null = null
   inFlight = 0
@@ -83,6 +109,10 @@ export class Lane {
   unserved = ''
   readonly missing: Range[] = []
   #sequence = 0
+  /** Where the head lies, or will, at the target. */
+  #at = 0
+  /** What was taken last, whether or not it was answered. */
+  #taken: Append | undefined
   /**
    * The target has acknowledged a batch since `begin`, so its leaders know the link's producer. Until then the append is
    * not guarded (a broker takes any sequence from a producer it does not know), and a second batch on its way could land
@@ -112,10 +142,15 @@ export class Lane {
   }
 
   /** Both logs were looked at: copying goes on from here. */
-  begin({ from, sequence, epoch }: LaneBegin, now: number): void {
+  begin({ from, at, mapping, sequence, epoch }: LaneBegin, now: number): void {
     this.next = from
     this.epoch = epoch
-    this.targetEnd = from
+    this.targetEnd = at
+    this.copiedTo = from
+    this.mapping = mapping
+    this.unsure = false
+    this.#at = at
+    this.#taken = undefined
     this.#sequence = sequence
     this.#known = false
     this.unserved = ''
@@ -143,10 +178,14 @@ export class Lane {
   take(): Append {
     const op = this.#ops.shift()
     if (op?.kind !== 'append') throw new Error('the head of the lane is no batch')
+    op.offset = this.#at
+    this.#at += op.count
+    this.#taken = op
     op.sequence = this.#sequence
     this.#sequence = (op.sequence + op.count) & SEQUENCE_MASK
     this.inFlight++
     this.queuedBytes -= op.batch.length
+    if (this.mapping !== undefined) this.#skipMapped()
     return op
   }
 
@@ -155,13 +194,51 @@ export class Lane {
     const op = this.#ops.shift()
     if (op?.kind !== 'fill') throw new Error('the head of the lane is no gap')
     this.filledOffsets += to - op.from
-    this.targetEnd = to
+    this.#at += to - op.from
+    this.targetEnd = this.#at
+    this.copiedTo = to
+  }
+
+  /**
+   * The segments of the mapping that begin after gaps which are not to be filled, of all that were read. They count from
+   * `mapped` on.
+   */
+  toMap(isMapped: (gap: Gap) => boolean): Segment[] {
+    const segments: Segment[] = []
+    let at = this.#at
+    for (const op of this.#ops) {
+      if (op.kind === 'append') at += op.count
+      else if (op.state === 'open' && !isMapped(op)) at += op.to - op.from
+      else if (op.state === 'open') {
+        op.state = 'mapping'
+        segments.push([op.to, at])
+      }
+    }
+    return segments
+  }
+
+  /** The mapping as it is kept now: what lies in it may be written. */
+  mapped(mapping: MaybeMapping, now: number): void {
+    this.mapping = mapping
+    for (const op of this.#ops) if (op.kind === 'fill' && op.state === 'mapping') op.state = 'mapped'
+    this.#skipMapped()
+    this.settle(now)
+  }
+
+  /** Gaps that take no offsets at the target. */
+  #skipMapped(): void {
+    for (let op = this.#ops[0]; op?.kind === 'fill' && op.state === 'mapped'; op = this.#ops[0]) {
+      this.#ops.shift()
+      if (this.inFlight === 0) this.copiedTo = op.to
+      else this.#taken!.copiedTo = op.to
+    }
   }
 
   appended(op: Append, now: number): void {
     this.failures = 0
     this.#known = true
     this.targetEnd = op.offset + op.count
+    this.copiedTo = op.copiedTo
     this.records += op.count
     this.bytes += op.batch.length
     this.settle(now)
@@ -215,37 +292,40 @@ export class Lane {
     this.#fillTo(header.lastOffset + 1)
   }
 
-  #append(offset: number, count: number, batch: Buffer, release: () => void): void {
-    this.#fillTo(offset)
+  #append(source: number, count: number, batch: Buffer, release: () => void): void {
+    this.#fillTo(source)
     const { copy: topic, partition } = this
     const op: Append = {
       kind: 'append',
       lane: this,
       topic,
       partition,
-      offset,
-      sequence: 0,
+      source,
       count,
+      copiedTo: source + count,
+      offset: 0,
+      sequence: 0,
       batch,
       release,
     }
     this.#ops.push(op)
-    this.next = offset + count
+    this.next = source + count
     this.queuedBytes += batch.length
   }
 
   #fillTo(to: number): void {
     if (to <= this.next) return
     const last = this.#ops.at(-1)
-    if (last?.kind === 'fill' && !(this.filling && this.#ops.length === 1)) last.to = to
-    else this.#ops.push({ kind: 'fill', from: this.next, to })
+    const grows = last?.kind === 'fill' && last.state === 'open' && !(this.filling && this.#ops.length === 1)
+    if (grows) last.to = to
+    else this.#ops.push({ kind: 'fill', from: this.next, to, state: 'open' })
     this.next = to
   }
 
   /** Says whether it has caught up, and since when not. */
   settle(now: number): void {
     if (!this.open) return
-    const behind = this.targetEnd !== null && this.sourceEnd !== null && this.targetEnd < this.sourceEnd
+    const behind = this.copiedTo !== null && this.sourceEnd !== null && this.copiedTo < this.sourceEnd
     this.#behindSince = behind ? (this.#behindSince ?? now) : null
     if (this.filling) return
     // What was the matter may be so still: what shows that it is not is an acknowledgement.
@@ -256,8 +336,8 @@ export class Lane {
 
   status(now: number): LinkPartitionStatus {
     const { topic, partition, state, halted, reason, since, targetEnd, sourceStart, sourceEnd } = this
-    const { records, bytes, rebuiltBatches, filledOffsets, missing } = this
-    const lagRecords = targetEnd === null || sourceEnd === null ? null : Math.max(0, sourceEnd - targetEnd)
+    const { records, bytes, rebuiltBatches, filledOffsets, missing, mapping, copiedTo } = this
+    const lagRecords = copiedTo === null || sourceEnd === null ? null : Math.max(0, sourceEnd - copiedTo)
     const counts = { records, bytes, rebuiltBatches, filledOffsets, missing: [...missing] }
     const ends = { targetEnd, sourceStart, sourceEnd }
     return {
@@ -271,6 +351,9 @@ export class Lane {
       lagRecords,
       lagMs: this.#lagMs(lagRecords, now),
       ...counts,
+      ...(mapping === undefined
+        ? {}
+        : { mapping: { segments: mapping.segments.length, why: mapping.why, copiedTo } }),
     }
   }
 

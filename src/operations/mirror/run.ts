@@ -4,7 +4,7 @@
  * `copy.ts`. Nothing about one partition stops another.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { AjnaError, describeError } from '../../foundation/errors/errors.ts'
+import { AjnaError, describeError, isAjnaError } from '../../foundation/errors/errors.ts'
 import type { Logger } from '../../foundation/log/log.ts'
 import { classify } from '../../foundation/wire/api-errors.ts'
 import type { Wire } from '../../foundation/wire/contract.ts'
@@ -13,9 +13,10 @@ import type { HaltReason, KeptLink, LinkAdmin, LinkStatus } from './contract.ts'
 import { CopyPath } from './copy.ts'
 import { gapTooLarge, type Range } from './decide.ts'
 import type { LinkDefinition } from './definition.ts'
-import { LINK_BATCH_REFUSED } from './errors.ts'
+import { LINK_BATCH_REFUSED, LINK_MAPPING_FULL } from './errors.ts'
 import { type RecordFilter, recordFilter } from './headers.ts'
-import { Lane, type LaneBegin, type Op } from './lane.ts'
+import { Lane, type LaneBegin } from './lane.ts'
+import { afterIdentity, MAX_SEGMENTS } from './mapping.ts'
 import { fillWithMarkers, isFenced } from './markers.ts'
 import { copyName, type TopicMatcher, topicSelector } from './select.ts'
 import { leadShardOf, shardOf } from './shard.ts'
@@ -140,6 +141,8 @@ class LinkWorker {
   #filter: RecordFilter | undefined
   #look: TopicsLook = { topics: [], refused: new Map(), pending: false, partitions: 0 }
   #looked = false
+  /** Whether gaps can be filled; where they need not be, that is not tried again and again. */
+  #fills = true
   #stopped = false
   readonly #over = Promise.withResolvers<void>()
   #reason = ''
@@ -158,7 +161,17 @@ class LinkWorker {
     const signal = AbortSignal.any([options.signal, this.#ending.signal])
     this.#signal = signal
     const fillers = target.positionedAppender({ producerId: kept.ids.fillerId })
-    this.#beginning = { policy: () => this.#definition, source, target, kept, fillers, log, signal }
+    this.#beginning = {
+      policy: () => this.#definition,
+      source,
+      target,
+      kept,
+      fillers,
+      fills: () => this.#fills,
+      cannotFill: error => this.#cannotFill(error),
+      log,
+      signal,
+    }
     this.#path = new CopyPath({
       source,
       target,
@@ -166,13 +179,14 @@ class LinkWorker {
       lanes: this.#lanes,
       throttle: this.#throttle,
       filter: () => this.#filter,
+      maps: () => this.#definition.offsets === 'mapped',
       events: {
         doubt: (lane, reason) => this.#end(lane, { kind: 'doubt', reason, state: 'waiting' }),
         blocked: (lane, { reason, tooLarge }) =>
           this.#end(lane, { kind: 'doubt', reason, state: 'blocked', tooLarge }),
         halt: (lane, halted, reason) => this.#end(lane, { kind: 'halt', halted, reason }),
         recreated: (topic, oldId, newId) => this.#recreated(topic, oldId, newId),
-        gap: lane => void this.#fill(lane),
+        gap: lane => void this.#passGap(lane),
         drained: lane => this.#drained(lane),
         fail: error => this.#fail(error),
       },
@@ -253,9 +267,10 @@ class LinkWorker {
       names.some(name => JSON.stringify(before[name]) !== JSON.stringify(definition[name]))
     // What was read under other rules is not sent any more.
     if (changed('headers', 'desired')) for (const cared of this.#cared.values()) cared.interrupt()
-    if (changed('onLoss', 'maxGap', 'onSourceDeleted', 'onFewerPartitions'))
+    if (changed('onLoss', 'maxGap', 'offsets', 'onSourceDeleted', 'onFewerPartitions'))
       for (const cared of this.#cared.values()) if (cared.lane.halted !== null) cared.restart()
     this.#memory.refusals.clear()
+    this.#fills = true
     this.#adjust()
     this.lookNow()
   }
@@ -268,6 +283,7 @@ class LinkWorker {
       if ((only === 'all' || failed) && (named === null || named.has(lane.key))) cared.restart()
     }
     this.#memory.refusals.clear()
+    this.#fills = true
     this.lookNow()
   }
 
@@ -515,13 +531,58 @@ class LinkWorker {
     if (copying?.end !== undefined) copying.drained(copying.end)
   }
 
-  async #fill(lane: Lane): Promise<void> {
+  async #passGap(lane: Lane): Promise<void> {
     const copying = this.#copying.get(lane)
-    if (copying === undefined || lane.filling) return
-    const { turn } = copying
-    const { from, to } = lane.head as Extract<Op, { kind: 'fill' }>
+    const { head } = lane
+    if (copying === undefined || lane.filling || head?.kind !== 'fill') return
+    if (this.#isMapped(head)) return this.#map(lane, head)
+    // Nothing but its place guards a marker.
+    if (lane.inFlight > 0) return
     const { maxGap } = this.#definition
-    if (to - from > maxGap) return this.#end(lane, gapTooLarge({ from, to }, maxGap))
+    if (head.to - head.from > maxGap) return this.#end(lane, gapTooLarge(head, maxGap))
+    return this.#fill(lane, head, copying.turn)
+  }
+
+  /** Whether a gap takes no offsets at the target. */
+  readonly #isMapped = ({ from, to }: Range): boolean =>
+    this.#definition.offsets === 'mapped' && (!this.#fills || to - from > this.#definition.maxGap)
+
+  /** Of all that was read at once: a journal's answer takes as long for many as for one. */
+  async #map(lane: Lane, { from, to }: Range): Promise<void> {
+    const { kept } = this.#options
+    const { topic, partition } = lane
+    lane.filling = true
+    try {
+      const added = lane.toMap(this.#isMapped)
+      const before = kept.mappingOf(topic, partition)
+      const [first, ...others] = added
+      await kept.noteMapping(topic, partition, {
+        cut: null,
+        below: await this.#forgettable(lane, added.length),
+        segments: before === undefined ? [...afterIdentity(first!), ...others] : added,
+        before: 'nothing',
+        why: unmarked({ from, to }, this.#definition.maxGap),
+      })
+      lane.filling = false
+      if (!lane.draining) lane.mapped(kept.mappingOf(topic, partition), Date.now())
+    } catch (error) {
+      lane.filling = false
+      if (isAjnaError(error, LINK_MAPPING_FULL))
+        this.#end(lane, { kind: 'halt', halted: 'mapping-full', reason: describeError(error) })
+      else this.#doubt(lane, `the mapping of its offsets cannot be kept: ${describeError(error)}`)
+    }
+    if (!this.#signal.aborted) this.#path.goOn(lane)
+  }
+
+  /** Where the target's log begins, once it matters: segments before it need not be kept. */
+  async #forgettable({ copy, partition, mapping }: Lane, added: number): Promise<number> {
+    if ((mapping?.segments.length ?? 0) + added < MAX_SEGMENTS / 2) return 0
+    const query = { topic: copy, partition, at: 'earliest' as const }
+    const [earliest] = await this.#options.target.listOffsets([query], this.#signal)
+    return earliest!.offset
+  }
+
+  async #fill(lane: Lane, { from, to }: Range, turn: Turn): Promise<void> {
     lane.filling = true
     if (to - from > 1) lane.become('filling', `filling offsets ${from} to ${to - 1}`, Date.now())
     try {
@@ -538,6 +599,9 @@ class LinkWorker {
       else this.#doubt(lane, NOT_HELD)
     } catch (error) {
       if (isFenced(error)) this.#doubt(lane, 'another worker has the partition by now')
+      // How many were written is read from the target's log.
+      else if (this.#cannotFill(error))
+        this.#end(lane, { kind: 'doubt', reason: UNFILLABLE, state: 'waiting' })
       else this.#doubt(lane, unfilled({ from, to }, error), isRefusal(error) ? 'blocked' : 'waiting')
     } finally {
       lane.filling = false
@@ -545,6 +609,12 @@ class LinkWorker {
     if (this.#signal.aborted) return
     lane.settle(Date.now())
     this.#path.goOn(lane)
+  }
+
+  #cannotFill(error: unknown): boolean {
+    if (this.#definition.offsets !== 'mapped' || !isRefusal(error)) return false
+    this.#fills = false
+    return true
   }
 
   #doubt(lane: Lane, reason: string, state: 'waiting' | 'blocked' = 'waiting'): void {
@@ -577,6 +647,16 @@ function remembered(matches: TopicMatcher): TopicMatcher {
     answers.set(topic, answer)
     return answer
   }
+}
+
+const UNFILLABLE = 'gaps cannot be filled (markers need ClusterAction on the target cluster)'
+
+/** Why a gap is not filled. */
+function unmarked({ from, to }: Range, maxGap: number): string {
+  const why = to - from > maxGap ? `at most ${maxGap} are filled in one gap` : UNFILLABLE
+  return to - from === 1
+    ? `offset ${from} holds no data: ${why}`
+    : `offsets ${from} to ${to - 1} hold no data: ${why}`
 }
 
 function unfilled({ from, to }: Range, error: unknown): string {

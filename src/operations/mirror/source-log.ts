@@ -8,6 +8,8 @@ export interface SourceRecord {
   readonly crc: number | undefined
   /** The leader's epoch in which it was written. */
   readonly epoch: number
+  /** No record: a transaction's marker is there. */
+  readonly isControl: boolean
 }
 
 /** Undefined when the source cannot say: it has nothing there any more, or not yet. */
@@ -27,9 +29,10 @@ export async function sourceRecord(
     if (event.kind !== 'batches') return undefined
     for (const header of batchesIn(event.bytes)) {
       if (header.lastOffset < offset) continue
-      if (header.baseOffset > offset || header.control) return undefined
+      if (header.baseOffset > offset) return undefined
+      if (header.control) return { crc: undefined, epoch: header.leaderEpoch, isControl: true }
       const record = recordEntries(event.bytes, header).find(entry => entry.offset === offset)
-      return { crc: record?.crc, epoch: header.leaderEpoch }
+      return { crc: record?.crc, epoch: header.leaderEpoch, isControl: false }
     }
   }
   return undefined

@@ -15,6 +15,9 @@ export interface TargetLook extends TargetFacts {
   readonly nextSequence: number
   /** The last record that the link wrote, if the log still has it near its end. */
   readonly lastCopy: LogEntry | undefined
+  readonly ownEnd: number | undefined
+  readonly searchedFrom: number
+  readonly remembered: boolean
 }
 
 export interface TargetPartition {
@@ -42,19 +45,31 @@ const STEP_FACTOR = 8
  * sequences. If none is left in the log, the broker may remember the producer all the same; if it does not, any sequence
  * will do.
  *
+ * @param searchTo where others wrote last, the link's own are looked for back to here; undefined: they are not
  * @throws AjnaError LINK_TARGET_UNSETTLED when the log keeps growing: another worker is at it
  */
-export async function lookAtTarget(at: TargetPartition, signal: AbortSignal): Promise<TargetLook> {
+export async function lookAtTarget(
+  at: TargetPartition,
+  signal: AbortSignal,
+  searchTo?: number,
+): Promise<TargetLook> {
   let why = ''
   for (let tries = 0; tries < SETTLE_TRIES; tries++) {
     const before = await settledEnds(at, signal)
     if (typeof before === 'string') why = before
     else {
-      const { tail, sequence, lastCopy } = await lookBack(at, before, signal)
-      const nextSequence = sequence ?? (await rememberedSequence(at, at.ids.producerId, before.end, signal))
+      const { sequence, ...back } = await lookBack(at, before, signal, searchTo)
+      const remembered = sequence ?? (await sequenceInMemory(at, at.ids.producerId, signal))
+      const nextSequence = remembered ?? before.end & SEQUENCE_MASK
       const after = await settledEnds(at, signal)
       if (typeof after !== 'string' && after.end === before.end)
-        return { ...after, tail: after.logStart === after.end ? 'none' : tail, nextSequence, lastCopy }
+        return {
+          ...after,
+          ...back,
+          tail: after.logStart === after.end ? 'none' : back.tail,
+          nextSequence,
+          remembered: remembered !== undefined,
+        }
       why = typeof after === 'string' ? after : 'its log keeps growing: something else writes to the copy'
     }
     await sleep(SETTLE_PAUSE_MS, undefined, { signal })
@@ -85,20 +100,32 @@ interface Back {
   /** After the last of the link's own batches. */
   readonly sequence: number | undefined
   readonly lastCopy: LogEntry | undefined
+  readonly ownEnd: number | undefined
+  readonly searchedFrom: number
 }
 
 /** Whose the last batch is, and the last of the link's own, if it is still in the log. */
-async function lookBack(at: TargetPartition, { logStart, end }: Ends, signal: AbortSignal): Promise<Back> {
-  if (logStart === end) return { tail: 'none', sequence: undefined, lastCopy: undefined }
+async function lookBack(
+  at: TargetPartition,
+  { logStart, end }: Ends,
+  signal: AbortSignal,
+  searchTo?: number,
+): Promise<Back> {
+  const nothing = { sequence: undefined, lastCopy: undefined, ownEnd: undefined }
+  if (logStart === end) return { tail: 'none', ...nothing, searchedFrom: end }
   let tail: TargetFacts['tail'] | undefined
   for (let step = 1; ; step = step === 1 ? FIRST_STEP_BACK : step * STEP_FACTOR) {
     const from = Math.max(logStart, end - step)
     const { last, lastCopy } = await headersFrom(at, from, end, signal)
     tail ??= last === undefined ? 'none' : ownerOf(last, at.ids)
-    if (lastCopy !== undefined)
-      return { tail, sequence: sequenceAfter(lastCopy.header), lastCopy: lastCopy.record }
-    // Fillers and foreign batches are told from the last one alone.
-    if (from === logStart || tail !== 'marker') return { tail, sequence: undefined, lastCopy: undefined }
+    if (lastCopy !== undefined) {
+      const { header, record } = lastCopy
+      const ownEnd = header.lastOffset + 1
+      return { tail, sequence: sequenceAfter(header), lastCopy: record, ownEnd, searchedFrom: from }
+    }
+    const searches = tail === 'marker' || (tail === 'foreign' && searchTo !== undefined && from > searchTo)
+    // Fillers, and unless they are searched through foreign batches, are told from the last one alone.
+    if (from === logStart || !searches) return { tail, ...nothing, searchedFrom: from }
   }
 }
 
@@ -144,12 +171,21 @@ function sequenceAfter({ baseSequence, baseOffset, lastOffset }: BatchHeader): n
 
 /** What the broker remembers of a producer; one it does not remember may begin anywhere, so: at the offset. */
 export async function rememberedSequence(
-  { wire, topic, partition }: Pick<TargetPartition, 'wire' | 'topic' | 'partition'>,
+  at: Pick<TargetPartition, 'wire' | 'topic' | 'partition'>,
   producerId: bigint,
   end: number,
   signal: AbortSignal,
 ): Promise<number> {
+  return (await sequenceInMemory(at, producerId, signal)) ?? end & SEQUENCE_MASK
+}
+
+/** The sequence that the broker expects next of a producer; undefined: it does not remember it. */
+async function sequenceInMemory(
+  { wire, topic, partition }: Pick<TargetPartition, 'wire' | 'topic' | 'partition'>,
+  producerId: bigint,
+  signal: AbortSignal,
+): Promise<number | undefined> {
   const producers = await wire.describeProducers(topic, [partition], signal)
   const known = producers.find(each => each.producerId === producerId)
-  return ((known === undefined || known.lastSequence < 0 ? end - 1 : known.lastSequence) + 1) & SEQUENCE_MASK
+  return known === undefined || known.lastSequence < 0 ? undefined : (known.lastSequence + 1) & SEQUENCE_MASK
 }

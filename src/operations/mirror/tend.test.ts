@@ -16,7 +16,7 @@ interface Scene {
   paused: boolean
 }
 
-const COPY: Begun = { kind: 'copy', from: 7, sequence: 7, epoch: 0 }
+const COPY: Begun = { kind: 'copy', from: 7, at: 7, mapping: undefined, sequence: 7, epoch: 0 }
 
 /** A partition whose looks and copying end when the test says so, whatever its turn's signal says. */
 function scene(paused = false): Scene {

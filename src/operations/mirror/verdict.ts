@@ -2,7 +2,7 @@
  * How a follower of a log does, from a window of what it last said: without a threshold in records, which would be wrong for
  * every partition but one. The rules and their order are those of LinkedIn's Burrow (its evaluator, v1.9). Pure.
  */
-import type { LinkPartitionStatus } from './contract.ts'
+import { copiedTo, type LinkPartitionStatus } from './contract.ts'
 
 /** What the follower itself said, when it said it. A position that somebody else merely looked up is no sample. */
 export interface Sample {
@@ -152,7 +152,7 @@ const JUDGED: ReadonlySet<LinkPartitionStatus['state']> = new Set(['copying', 'c
 
 type Said = Pick<
   LinkPartitionStatus,
-  'topic' | 'partition' | 'state' | 'sourceEnd' | 'targetEnd' | 'observedAt'
+  'topic' | 'partition' | 'state' | 'sourceEnd' | 'targetEnd' | 'observedAt' | 'mapping'
 >
 
 /** How each partition of a link does, from what its workers say again and again. */
@@ -170,11 +170,12 @@ export function linkVerdicts(): LinkVerdicts {
     note({ observedAt, partitions }) {
       const still = new Map<string, LagWindow>()
       for (const each of partitions) {
-        const { sourceEnd, targetEnd } = each
-        if (!JUDGED.has(each.state) || sourceEnd === null || targetEnd === null || sourceEnd <= targetEnd)
+        const { sourceEnd } = each
+        const position = copiedTo(each)
+        if (!JUDGED.has(each.state) || sourceEnd === null || position === null || sourceEnd <= position)
           continue
         const window = behind.get(keyOf(each)) ?? lagWindow({ everyMs: LINK_EVERY_MS })
-        window.note({ at: each.observedAt ?? observedAt, position: targetEnd, end: sourceEnd })
+        window.note({ at: each.observedAt ?? observedAt, position, end: sourceEnd })
         still.set(keyOf(each), window)
       }
       behind = still

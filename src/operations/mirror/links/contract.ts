@@ -15,6 +15,10 @@ const missing = z.object({ topic: z.string(), partition: offset, from: offset, t
 const base = z.object({ topic: z.string(), partition: offset, end: offset })
 export type Base = Readonly<z.infer<typeof base>>
 const partition = z.object({ topic: z.string(), partition: offset })
+/** Where a stretch of a mapping begins: at the source, at the target (mapping.ts). */
+const segment = z.tuple([offset, offset])
+const before = z.enum(['nothing', 'unknown'])
+const mapping = z.object({ segments: z.array(segment).min(1), before, why: text })
 
 /** What a link keeps for ever. */
 const kept = z.object({
@@ -32,6 +36,8 @@ const kept = z.object({
   missing: z.array(missing),
   /** Where the target's log was found, or said, to be the source's, whoever wrote it. */
   bases: z.array(base),
+  /** How the copies' offsets lie to their sources', where they differ; by topic/partition. */
+  maps: z.record(z.string(), mapping).default({}),
 })
 export type Kept = Readonly<z.infer<typeof kept>>
 
@@ -132,8 +138,10 @@ const ownCommand = z.discriminatedUnion('kind', [
     name,
     ids: z.object({ producerId, fillerId: producerId, markerId: producerId }).nullable(),
     bases: z.array(base),
-    /** Partitions whose base is void. */
+    /** Partitions whose base is void, and mapping. */
     unbased: z.array(partition),
+    /** Mappings of partitions, whole. */
+    maps: z.record(z.string(), mapping).default({}),
     /** Topics that are others at the source now. */
     forget: z.array(z.string()),
   }),
@@ -150,6 +158,19 @@ const ownCommand = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('adopt'), name, ...fence, topics: z.record(z.string(), z.string()) }),
   z.object({ kind: z.literal('forget'), name, ...fence, topic: z.string(), copyId: z.string().nullable() }),
   z.object({ kind: z.literal('miss'), name, ...fence, ...missing.shape }),
+  /** How a partition's offsets lie to its source's, before anything is written there. */
+  z.object({
+    kind: z.literal('map'),
+    name,
+    ...fence,
+    topic: z.string(),
+    partition: offset,
+    cut: offset.nullable(),
+    below: offset,
+    segments: z.array(segment),
+    before,
+    why: text,
+  }),
   /** What will be the link's own at its target, before it is put there. */
   z.object({
     kind: z.literal('keep-rights'),

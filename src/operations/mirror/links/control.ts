@@ -97,7 +97,7 @@ export function commandLink(
       try {
         const ids = await freshIds(target.wire, signal)
         const bases = ends.map(({ topic, partition, end }) => ({ topic, partition, end }))
-        await submit({ kind: 'rebase', name, ids, bases, unbased: [], forget: [...forget] }, signal)
+        await submit({ kind: 'rebase', name, ids, bases, unbased: [], maps: {}, forget: [...forget] }, signal)
       } finally {
         await target.close()
       }

@@ -79,6 +79,7 @@ function writers(...links: readonly [LinkDefinition, ...string[]][]): Writers {
     deleted: {},
     missing: [],
     bases: [],
+    maps: {},
   }
   const entries = links.map(([definition, ...topics]) => {
     const kept = { ...ids, topics: Object.fromEntries(topics.map(topic => [topic, { sourceId: 'x' }])) }

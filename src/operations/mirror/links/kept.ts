@@ -4,11 +4,14 @@ import type { Journal } from '../../../foundation/journal/journal.ts'
 import type { Wire } from '../../../foundation/wire/contract.ts'
 import { asked } from '../asked.ts'
 import type { KeptLink } from '../contract.ts'
-import { LINK_DEPOSED } from '../errors.ts'
+import { LINK_DEPOSED, LINK_MAPPING_FULL } from '../errors.ts'
 import { leadShardOf, shardOf } from '../shard.ts'
 import type { CommandOf, Kept, LinksCommand, LinksState } from './contract.ts'
 import { adoptionFault, linksBeside, writersOf } from './flows.ts'
-import { entryOf } from './machine.ts'
+import { entryOf, mapFault, mapKey } from './machine.ts'
+
+/** Characters. */
+const MAX_WHY = 1_000
 
 export type LinksJournal = Journal<LinksState, LinksCommand>
 
@@ -20,7 +23,7 @@ export interface Ownership {
 }
 
 /** A command before it carries the proof of who says it. */
-type Unfenced<K extends 'begin' | 'adopt' | 'forget' | 'miss'> = Omit<
+type Unfenced<K extends 'begin' | 'adopt' | 'forget' | 'miss' | 'map'> = Omit<
   CommandOf<K>,
   'shard' | 'token' | 'name'
 >
@@ -54,6 +57,23 @@ export function keptOnJournal(journal: LinksJournal, name: string, ownership: Ow
       return new Map([...faults, ...faultsOf(journal.state(), name, later)])
     },
     forget: (topic, copyId) => submit(lead, { kind: 'forget', topic, copyId }),
+    mappingOf: (topic, partition) => own(now()?.maps, mapKey({ topic, partition })),
+    async noteMapping(topic, partition, { cut, below, segments, before, why }) {
+      const pairs = segments.map(([from, at]): [number, number] => [from, at])
+      const change = { topic, partition, cut, below, segments: pairs, before, why: why.slice(0, MAX_WHY) }
+      const throwIfFull = (): void => {
+        const kept = now()
+        const full = kept === undefined ? undefined : mapFault(journal.state(), kept, change)
+        if (full !== undefined) throw new AjnaError(LINK_MAPPING_FULL, `link ${name}: ${full}`)
+      }
+      throwIfFull()
+      try {
+        await submit(shardOf(name, topic, partition, ownership.shards), { kind: 'map', ...change })
+      } catch (error) {
+        throwIfFull()
+        throw error
+      }
+    },
     noteMissing: (topic, partition, { from, to }) =>
       submit(shardOf(name, topic, partition, ownership.shards), { kind: 'miss', topic, partition, from, to }),
   }
@@ -104,7 +124,7 @@ function faultsOf(state: LinksState, name: string, topics: Iterable<string>): Ma
 function fencedSubmit(journal: LinksJournal, name: string, ownership: Ownership) {
   return async (
     shard: number,
-    command: Unfenced<'begin'> | Unfenced<'adopt'> | Unfenced<'forget'> | Unfenced<'miss'>,
+    command: Unfenced<'begin'> | Unfenced<'adopt'> | Unfenced<'forget'> | Unfenced<'miss'> | Unfenced<'map'>,
   ): Promise<void> => {
     const token = ownership.tokenOf(shard)
     if (token === undefined)

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { put, said } from '../../../../test/mirror/links-state.ts'
+import { MAX_SEGMENTS } from '../mapping.ts'
 import { leadShardOf, shardOf } from '../shard.ts'
 import { type LinksCommand, linksState } from './contract.ts'
 import { linksMachine } from './machine.ts'
@@ -63,6 +64,7 @@ test('what a link keeps is changed by the owner of the right shard only', () => 
     deleted: {},
     missing: [],
     bases: [],
+    maps: {},
   })
   // The ids of whoever was first stay.
   const other = { ...begin, producerId: '9' } as LinksCommand
@@ -103,7 +105,16 @@ test('a link that is made again under its name goes on with what it kept, one wi
   assert.deepEqual(again.links['a']?.kept?.topics, { orders: { sourceId: 'x' } })
   assert.deepEqual(again.removed, [])
   assert.equal(said(...removed, put('a', { target: { cluster: 'other' } })).state.links['a']?.kept, null)
-  const kept = { ...ids, producerId: '7', epochBase: 12, topics: {}, deleted: {}, missing: [], bases: [] }
+  const kept = {
+    ...ids,
+    producerId: '7',
+    epochBase: 12,
+    topics: {},
+    deleted: {},
+    missing: [],
+    bases: [],
+    maps: {},
+  }
   assert.equal(said(put('a', {}, { kept })).state.links['a']?.kept?.epochBase, 12)
   assert.equal(said(...removed, put('a', {}, { kept })).state.links['a']?.kept?.producerId, '1')
 })
@@ -116,6 +127,7 @@ test('only a stopped link is told where to go on, and what is forgotten is forgo
     ids: null,
     bases: [],
     unbased: [],
+    maps: {},
     forget: [],
     ...more,
   })
@@ -228,4 +240,48 @@ test(`whatever is asked in whatever order, versions rise, ids stay, and only own
     }),
     { seed: SEED, numRuns: 300 },
   )
+})
+
+test('a mapping is kept under the token of its shard only, is bounded, and goes with its topic', () => {
+  const started = [join('w1'), put('a'), begin, adopt({ orders: 'x' })]
+  const shard = shardOf('a', 'orders', 3, SHARDS)
+  type MapCommand = Extract<LinksCommand, { kind: 'map' }>
+  const map = (more: Partial<MapCommand>): MapCommand => ({
+    kind: 'map',
+    name: 'a',
+    shard,
+    token: 1,
+    topic: 'orders',
+    partition: 3,
+    cut: null,
+    below: 0,
+    segments: [],
+    before: 'nothing',
+    why: 'gaps',
+    ...more,
+  })
+  const first = map({
+    segments: [
+      [0, 0],
+      [12, 10],
+    ],
+  })
+  const mapsOf = (...commands: LinksCommand[]) => said(...started, ...commands).state.links['a']?.kept?.maps
+  const kept = { segments: first.segments, before: 'nothing', why: 'gaps' }
+  assert.deepEqual(mapsOf(first, first), { 'orders/3': kept })
+  assert.deepEqual(mapsOf(first, map({ cut: 5 })), {})
+  assert.match(said(...started, map({ shard: (shard + 1) % SHARDS })).reason!, /says nothing about this/)
+  const moved: LinksCommand[] = [join('w2'), { kind: 'leave', instance: 'w1' }]
+  assert.match(said(...started, ...moved, first).reason!, /stale/)
+
+  const many = (from: number, count: number): [number, number][] =>
+    Array.from({ length: count }, (_, n) => [(from + n) * 3, (from + n) * 2])
+  const full = map({ segments: many(0, MAX_SEGMENTS) })
+  const next = map({ segments: many(MAX_SEGMENTS, 1) })
+  assert.match(said(...started, full, next).reason!, /at most 4000 are kept/)
+  const deleted = said(...started, full, map({ segments: next.segments, below: 1_000 }))
+  assert.equal(deleted.reason, undefined, 'what the target no longer holds makes room')
+  assert.equal(deleted.state.links['a']?.kept?.maps['orders/3']?.segments[0]![1], 1_000)
+  const forget: LinksCommand = { kind: 'forget', name: 'a', ...lead, topic: 'orders', copyId: null }
+  assert.deepEqual(mapsOf(first, forget), {})
 })

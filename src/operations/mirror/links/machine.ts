@@ -3,6 +3,7 @@ import type { Applied, CommandMeta, Machine } from '../../../foundation/journal/
 import { NO_SHARDS, type ShardsCommand } from '../../../foundation/shards/contract.ts'
 import { applyShards, mayWrite } from '../../../foundation/shards/machine.ts'
 import type { LinkDefinition, LinkEnd } from '../definition.ts'
+import { changed, MAX_SEGMENTS, type Mapping, type MappingChange } from '../mapping.ts'
 import { topicSelector } from '../select.ts'
 import { leadShardOf, shardOf } from '../shard.ts'
 import {
@@ -23,10 +24,12 @@ const MAX_LINKS = 1_000
 const MAX_REMOVED = 200
 /** Per link; the oldest go first. */
 const MAX_MISSING = 1_000
+/** Of all links' mappings together: about 2 MB of the journal's snapshot. */
+const MAX_ALL_SEGMENTS = 100_000
 
 export const linksMachine: Machine<LinksState, LinksCommand> = {
-  // 2: links keep more than records in step, and their sides are switched.
-  version: 2,
+  // 2: links keep more than records in step, and their sides are switched. 3: copies may have other offsets than their sources.
+  version: 3,
   initial: { shards: NO_SHARDS, workers: {}, links: {}, removed: [] },
   command: linksCommand,
   state: linksState,
@@ -94,6 +97,7 @@ function applyOwn(state: LinksState, command: OwnCommand, meta: CommandMeta): Ap
     case 'adopt':
     case 'forget':
     case 'miss':
+    case 'map':
       return applyKeeping(state, entry, command)
     default:
       return command satisfies never
@@ -259,17 +263,20 @@ const NOTHING_KEPT: Omit<Kept, 'producerId' | 'fillerId' | 'markerId'> = {
   deleted: {},
   missing: [],
   bases: [],
+  maps: {},
 }
 
 function applyRebase(state: LinksState, entry: KeptEntry, command: CommandOf<'rebase'>): Applied<LinksState> {
-  const { name, ids, bases, unbased, forget } = command
+  const { name, ids, bases, unbased, maps, forget } = command
   if (entry.definition.desired !== 'stopped') return refused(`link ${name} is not stopped`)
   if (entry.kept === null && ids === null) return refused(`link ${name} has not begun, and was given no ids`)
   const before = { ...NOTHING_KEPT, producerId: '0', fillerId: '0', markerId: '0', ...entry.kept }
   const forgotten = new Set(forget)
-  const moved = new Set([...bases, ...unbased].map(({ topic, partition }) => `${topic}/${partition}`))
-  const stay = before.bases.filter(
-    ({ topic, partition }) => !forgotten.has(topic) && !moved.has(`${topic}/${partition}`),
+  const moved = new Set([...bases, ...unbased].map(mapKey))
+  const stay = before.bases.filter(each => !forgotten.has(each.topic) && !moved.has(mapKey(each)))
+  const voided = new Set(unbased.map(mapKey))
+  const mapped = Object.entries(before.maps).filter(
+    ([key]) => !voided.has(key) && !forgotten.has(topicOfKey(key)),
   )
   return withEntry(state, {
     ...entry,
@@ -279,17 +286,34 @@ function applyRebase(state: LinksState, entry: KeptEntry, command: CommandOf<'re
       topics: Object.fromEntries(Object.entries(before.topics).filter(([topic]) => !forgotten.has(topic))),
       missing: before.missing.filter(({ topic }) => !forgotten.has(topic)),
       bases: [...stay, ...bases],
+      maps: { ...Object.fromEntries(mapped), ...maps },
     },
   })
 }
 
-type Keeping = CommandOf<'begin'> | CommandOf<'adopt'> | CommandOf<'forget'> | CommandOf<'miss'>
+/** Of a partition in `maps`. */
+export const mapKey = ({
+  topic,
+  partition,
+}: {
+  readonly topic: string
+  readonly partition: number
+}): string => `${topic}/${partition}`
+
+const topicOfKey = (key: string): string => key.slice(0, key.lastIndexOf('/'))
+
+type Keeping =
+  | CommandOf<'begin'>
+  | CommandOf<'adopt'>
+  | CommandOf<'forget'>
+  | CommandOf<'miss'>
+  | CommandOf<'map'>
 
 function applyKeeping(state: LinksState, entry: KeptEntry, command: Keeping): Applied<LinksState> {
   const { shard, token, name } = command
   const shards = state.shards.terms?.shards ?? 1
   const right =
-    command.kind === 'miss'
+    command.kind === 'miss' || command.kind === 'map'
       ? shardOf(name, command.topic, command.partition, shards)
       : leadShardOf(name, shards)
   if (shard !== right) return refused(`shard ${shard} says nothing about this, shard ${right} does`)
@@ -305,6 +329,8 @@ function applyKeeping(state: LinksState, entry: KeptEntry, command: Keeping): Ap
     })
   }
   if (kept === null) return refused(`link ${name} has not begun`)
+  const full = command.kind === 'map' ? mapFault(state, kept, command) : undefined
+  if (full !== undefined) return refused(full)
   return withEntry(state, { ...entry, kept: keep(state, entry.definition, kept, command) })
 }
 
@@ -334,6 +360,7 @@ function keep(
         deleted,
         missing: kept.missing.filter(each => each.topic !== topic),
         bases: kept.bases.filter(each => each.topic !== topic),
+        maps: Object.fromEntries(Object.entries(kept.maps).filter(([key]) => topicOfKey(key) !== topic)),
       }
     }
     case 'miss': {
@@ -344,7 +371,47 @@ function keep(
       if (known) return kept
       return { ...kept, missing: [...kept.missing, { topic, partition, from, to }].slice(-MAX_MISSING) }
     }
+    case 'map': {
+      const key = mapKey(command)
+      const { [key]: was, ...others } = kept.maps
+      const mapping = changed(was, command)
+      if (mapping === undefined) return { ...kept, maps: others }
+      return { ...kept, maps: { ...kept.maps, [key]: stored(mapping) } }
+    }
     default:
       return command satisfies never
   }
+}
+
+/** As the journal has it. */
+export const stored = ({ segments, before, why }: Mapping): Kept['maps'][string] => ({
+  segments: segments.map(([from, at]) => [from, at]),
+  before,
+  why,
+})
+
+/** Why a mapping may not be changed so: too much would have to be kept. What makes it shorter is never refused. */
+export function mapFault(
+  state: Pick<LinksState, 'links'>,
+  { maps }: Kept,
+  command: Pick<CommandOf<'map'>, 'topic' | 'partition' | keyof MappingChange>,
+): string | undefined {
+  const before = own(maps, mapKey(command))
+  const segments = changed(before, command)?.segments.length ?? 0
+  const added = segments - (before?.segments.length ?? 0)
+  if (added <= 0) return undefined
+  const where = `${command.topic}-${command.partition}`
+  if (segments > MAX_SEGMENTS)
+    return `the offsets of ${where} would be mapped in ${segments} stretches; at most ${MAX_SEGMENTS} are kept`
+  const all = Object.values(state.links).reduce((sum, { kept }) => sum + segmentsIn(kept), added)
+  return all > MAX_ALL_SEGMENTS
+    ? `offsets of all links would be mapped in ${all} stretches; at most ${MAX_ALL_SEGMENTS} are kept`
+    : undefined
+}
+
+const segmentsIn = (kept: Kept | null): number =>
+  Object.values(kept?.maps ?? {}).reduce((sum, { segments }) => sum + segments.length, 0)
+
+function own<T>(record: Readonly<Record<string, T>>, key: string): T | undefined {
+  return Object.hasOwn(record, key) ? record[key] : undefined
 }
