@@ -21,6 +21,7 @@ import { commandLink, commandReverse } from '../operations/mirror/links/control.
 import type { LinksJournal } from '../operations/mirror/links/kept.ts'
 import { entryOf } from '../operations/mirror/links/machine.ts'
 import { BY_COMMAND, bySwitch, failoverOnJournal, keepOnJournal } from '../operations/mirror/links/stores.ts'
+import { translateOnJournal } from '../operations/mirror/links/translate.ts'
 import { askWorker } from './control/links.ts'
 import { clusterAddress, readFleetFile } from './fleet-file.ts'
 import type { Home } from './home.ts'
@@ -105,6 +106,7 @@ export async function openSides(options: SidesOptions): Promise<OpenSides> {
       target: ours.admin,
       store: keepOnJournal(journal, name, 'keeps', BY_COMMAND),
       linkPrincipals: [`User:${principal}`],
+      translate: translateOnJournal(journal, name, until),
       log,
       signal: until,
     }),

@@ -203,6 +203,7 @@ export function createWorld({ partitions, random }: WorldOptions): World {
           ? { link: name, state: 'running', reason: '', startedAt: 0, observedAt: clock, partitions: [] }
           : undefined
       },
+      mapped: async () => [],
       copiedIds: async () => {
         await tick()
         return new Map(copied === undefined ? [] : [[TOPIC, copied]])

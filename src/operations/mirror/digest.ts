@@ -10,6 +10,7 @@ import { crc32c, derivedCrc32c, remainderOf } from '../../foundation/wire/crc32c
 import { type KafkaRecord, markerOf, recordsIn } from '../../foundation/wire/records.ts'
 import { AbortedTransactions } from './decide.ts'
 import { LINK_LOG_UNREADABLE } from './errors.ts'
+import { type MaybeMapping, positionOf, sourceOf } from './mapping.ts'
 
 export interface LogRange {
   readonly topic: string
@@ -121,17 +122,60 @@ function recordCrc({ key, value, headers }: KafkaRecord, timestamp: number): num
   )
 }
 
+/** How a copy is called, and how its offsets lie to its source's. */
+export interface CopyPlace {
+  readonly topic: string
+  readonly mapping: MaybeMapping
+}
+
+/**
+ * What a copy holds of a range of its source, in the source's offsets; what others wrote is left out.
+ *
+ * @throws AjnaError LINK_LOG_UNREADABLE when the copy's log does not hold the range any more
+ */
+export async function* copyEntries(
+  wire: Wire,
+  { partition, from, to }: LogRange,
+  { topic, mapping }: CopyPlace,
+  level: DigestLevel,
+  signal: AbortSignal,
+): AsyncGenerator<LogEntry, void, undefined> {
+  const first = positionOf(mapping, from)
+  const end = positionOf(mapping, to)
+  if (first === null || end === null) {
+    const since = mapping!.segments[0]![0]
+    throw new AjnaError(
+      LINK_LOG_UNREADABLE,
+      `${topic}-${partition}: where offsets before ${since} of the source lie was never known`,
+    )
+  }
+  const range = { topic, partition, from: first, to: end }
+  for await (const entry of logEntries(wire, range, level, signal)) {
+    if (mapping === undefined) {
+      yield entry
+      continue
+    }
+    // A batch lies in one stretch: at a gap it was built anew.
+    const offset = sourceOf(mapping, entry.offset)
+    if (offset !== null && offset < to)
+      yield { ...entry, offset, lastOffset: offset + entry.lastOffset - entry.offset }
+  }
+}
+
 /** @throws AjnaError LINK_LOG_UNREADABLE */
-export async function digestLog(
+export const digestLog = (
   wire: Wire,
   range: LogRange,
   level: DigestLevel,
   signal: AbortSignal,
-): Promise<LogDigest> {
+): Promise<LogDigest> => digestOf(logEntries(wire, range, level, signal))
+
+/** Of entries in order. */
+export async function digestOf(read: AsyncIterable<LogEntry>): Promise<LogDigest> {
   const hash = createHash('sha256')
   const packed = Buffer.alloc(ENTRY_BYTES)
   let entries = 0
-  for await (const { offset, lastOffset, crc } of logEntries(wire, range, level, signal)) {
+  for await (const { offset, lastOffset, crc } of read) {
     packed.writeDoubleBE(offset, 0)
     packed.writeDoubleBE(lastOffset, 8)
     packed.writeUInt32BE(crc, 16)
@@ -149,6 +193,8 @@ export type LogDifference =
 /**
  * The first record in which two logs differ, or undefined: by batches first, by records from where those differ.
  *
+ * @param range of the source's offsets
+ * @param copy default: the same topic, at the same offsets
  * @throws AjnaError LINK_LOG_UNREADABLE
  */
 export async function firstDifference(
@@ -156,22 +202,22 @@ export async function firstDifference(
   target: Wire,
   range: LogRange,
   signal: AbortSignal,
+  copy: CopyPlace = { topic: range.topic, mapping: undefined },
 ): Promise<LogDifference | undefined> {
-  const batches = await firstDifferenceOf(source, target, range, 'batches', signal)
+  const differenceAt = (compared: LogRange, level: DigestLevel): Promise<LogDifference | undefined> =>
+    firstDifferenceOf(
+      logEntries(source, compared, level, signal),
+      copyEntries(target, compared, copy, level, signal),
+    )
+  const batches = await differenceAt(range, 'batches')
   if (batches === undefined) return undefined
-  const from = Math.max(range.from, batches.offset)
-  return firstDifferenceOf(source, target, { ...range, from }, 'records', signal)
+  return differenceAt({ ...range, from: Math.max(range.from, batches.offset) }, 'records')
 }
 
 async function firstDifferenceOf(
-  source: Wire,
-  target: Wire,
-  range: LogRange,
-  level: DigestLevel,
-  signal: AbortSignal,
+  theirs: AsyncGenerator<LogEntry, void, undefined>,
+  ours: AsyncGenerator<LogEntry, void, undefined>,
 ): Promise<LogDifference | undefined> {
-  const theirs = logEntries(source, range, level, signal)
-  const ours = logEntries(target, range, level, signal)
   try {
     for (;;) {
       const [a, b] = await Promise.all([theirs.next(), ours.next()])

@@ -72,6 +72,8 @@ export function reversed(definition: LinkDefinition, topics: readonly string[]):
     rename: { prefix: '', suffix: '' },
     replicationFactor: null,
     headers: [],
+    // Its copies are the originals' beginning, offset by offset.
+    offsets: 'identity',
     keep: { ...definition.keep, acls: none, quotas: none },
     desired: 'running',
   }

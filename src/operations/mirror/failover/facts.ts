@@ -1,3 +1,4 @@
+import type { TopicPartition } from '../../../foundation/kafka/partitions.ts'
 import type { AclBinding } from '../../../foundation/kafka/security.ts'
 import type { LinkStatus } from '../contract.ts'
 import type { GroupFacts } from '../keep/facts.ts'
@@ -61,8 +62,8 @@ export interface FailoverFacts {
   readonly at: number
   readonly link: string
   readonly topics: readonly TopicPair[]
-  /** `mapped`: offsets of the copy are not the source's. */
-  readonly offsets: 'identity' | 'mapped'
+  /** Partitions of which the copy's offsets are not the source's, and why. */
+  readonly mapped: readonly { readonly at: TopicPartition; readonly why: string }[]
   /** Whom the link acts as, at both sides; null: nobody in particular (no authorizer). */
   readonly principal: string | null
   /** Whether a group's positions are kept in step. */

@@ -34,9 +34,10 @@ export async function lookAtBoth(
 ): Promise<FailoverFacts> {
   const { definition, source, target, link, keepStore, principal, now } = context
   const at = now()
-  const [status, copiedIds, kept] = await Promise.all([
+  const [status, copiedIds, mapped, kept] = await Promise.all([
     link.status(signal),
     link.copiedIds(signal),
+    link.mapped(signal),
     keepStore.load(),
   ])
   const known = new Set([
@@ -73,7 +74,7 @@ export async function lookAtBoth(
     at,
     link: definition.name,
     topics: there,
-    offsets: definition.offsets,
+    mapped,
     principal,
     keepsGroup: group => keeps.means(group),
     foreignPositions: definition.keep.foreignPositions,

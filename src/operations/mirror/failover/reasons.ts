@@ -29,6 +29,7 @@ export function reasonsOf(facts: FailoverFacts, options: RehearsalOptions, relat
       : []),
     ...sizeReasons(facts),
     ...fenceReasons(facts, options),
+    ...mappedReasons(facts),
     ...(options.action === 'promote'
       ? promoteReasons(facts, options)
       : returnReasons(facts, options, relations)),
@@ -46,6 +47,19 @@ function sizeReasons({ topics, source, target, state }: FailoverFacts): Reason[]
   if (topics.length <= MAX_TOPICS && partitions <= MAX_PARTITIONS) return []
   const text = `the link has ${count(topics.length, 'topic')} with ${count(partitions, 'partition')}; a switch takes at most ${MAX_TOPICS} with ${MAX_PARTITIONS}: make several links of it`
   return [reason('too-large', text)]
+}
+
+const FEW = 5
+
+/** The sides are compared, and groups are moved, by offsets that both have; a mapping leads one way only. */
+function mappedReasons({ mapped, state }: FailoverFacts): Reason[] {
+  if (mapped.length === 0 || state.operation !== null) return []
+  const named = mapped
+    .slice(0, FEW)
+    .map(({ at: { topic, partition }, why }) => `${topic}-${partition} (${why})`)
+  const more = mapped.length > FEW ? ` and ${mapped.length - FEW} more` : ''
+  const text = `the copies' offsets are not the source's in ${count(mapped.length, 'partition')}: ${named.join(', ')}${more}`
+  return [reason('offsets-mapped', text)]
 }
 
 const PHASES: Readonly<Record<FailoverAction, readonly FailoverFacts['state']['phase'][]>> = {
@@ -208,13 +222,6 @@ function returnReasons(
   if (!source.reachable || !target.reachable || state.phase === 'promoting') return []
   const found: Reason[] = []
   const back = action === 'failback' || state.phase === 'returning'
-  if (back && facts.offsets === 'mapped')
-    found.push(
-      reason(
-        'offsets-mapped',
-        "the copies' offsets are not the source's: they cannot be copied back in place",
-      ),
-    )
   if (back && topics.some(({ source: name, copy }) => name !== copy))
     found.push(reason('renamed', 'the copies have other names than the source: they cannot be copied back'))
   if (action === 'demote' && state.phase === 'promoted') found.push(...untouchedReasons(facts, relations))

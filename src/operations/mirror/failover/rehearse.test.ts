@@ -78,7 +78,7 @@ function facts(fields: Partial<FailoverFacts> = {}): FailoverFacts {
     at: NOW,
     link: 'edge-hub',
     topics: [{ source: 'orders', copy: 'orders' }],
-    offsets: 'identity',
+    mapped: [],
     principal: 'User:link',
     keepsGroup: group => !group.startsWith('not-'),
     foreignPositions: 'leave',
@@ -347,7 +347,14 @@ test('a failback: nothing is lost unless the source has records that were never 
 
 test('a failback of what cannot be copied back in place is refused', () => {
   const state = inPhase('promoted')
-  assert.deepEqual(codes(facts({ state, offsets: 'mapped' }), failback), ['offsets-mapped'])
+  const mapped = [{ at: { topic: 'orders', partition: 0 }, why: 'offset 3 holds no data' }]
+  const back = facts({ state, mapped })
+  assert.deepEqual(codes(back, failback), ['offsets-mapped'])
+  assert.match(
+    rehearse(back, failback).forbids[0]!.text,
+    /in 1 partition: orders-0 \(offset 3 holds no data\)/,
+  )
+  assert.deepEqual(codes(facts({ mapped }), { ...failback, action: 'promote' }), ['offsets-mapped'])
   const renamed = facts({
     state,
     topics: [{ source: 'orders', copy: 'edge.orders' }],

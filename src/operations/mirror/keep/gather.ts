@@ -29,7 +29,7 @@ export interface GatherOptions {
   readonly source: KeepSource
   readonly target: KeepTarget
   readonly linkPrincipals: readonly string[]
-  readonly translate: Translate
+  readonly translate: () => Promise<Translate>
   readonly now: () => number
   readonly signal: AbortSignal
 }
@@ -77,12 +77,13 @@ export async function gather(options: GatherOptions): Promise<Gathered> {
   read.delete('')
   // The ends last: what was copied when they were asked for is copied when a position is moved there.
   const ends = await copyEnds(target, [...read], signal)
+  const translate = await options.translate()
   return {
     scope: {
       keep,
       topics: copied,
       linkPrincipals: options.linkPrincipals,
-      translate: options.translate,
+      translate,
     },
     source: {
       at: groups.at,

@@ -17,8 +17,8 @@ export interface KeepOptions {
   readonly store: KeepStore
   /** Whom the link acts as at its ends (`User:link-edge-hub`). */
   readonly linkPrincipals: readonly string[]
-  /** Default: identity. */
-  readonly translate?: Translate
+  /** Asked once it is known where the copies end, so that whatever lies before has its place. Default: identity. */
+  readonly translate?: () => Promise<Translate>
   readonly log: Logger
   readonly now?: () => number
   /** Throws when nothing more may be done; asked before each request that changes something. */
@@ -36,7 +36,7 @@ export async function lookForDifference(options: KeepOptions, how: DifferenceOpt
   const state = (await options.store.load()) ?? EMPTY_KEEP
   const gathered = await gather({
     ...options,
-    translate: options.translate ?? identity,
+    translate: options.translate ?? (async () => identity),
     now: options.now ?? Date.now,
   })
   const found = difference(gathered.source, gathered.target, state, gathered.scope, how)

@@ -1,6 +1,7 @@
 /** One link as whoever switches its sides commands it: stopped for certain, and made to go on elsewhere. */
 import { setTimeout as delay } from 'node:timers/promises'
 import { AjnaError } from '../../../foundation/errors/errors.ts'
+import type { TopicPartition } from '../../../foundation/kafka/partitions.ts'
 import type { LinkStatus } from '../contract.ts'
 import type { LinkDefinition } from '../definition.ts'
 import { LINK_NOT_STOPPED, LINK_UNKNOWN } from '../errors.ts'
@@ -9,6 +10,7 @@ import { freshIds } from './kept.ts'
 import { entryOf } from './machine.ts'
 import { mergeStatuses } from './merge.ts'
 import { type LinkRegistryOptions, putLink } from './registry.ts'
+import { mappedPartitions } from './translate.ts'
 
 /** All of it may be repeated. */
 export interface CommandedLink {
@@ -16,6 +18,8 @@ export interface CommandedLink {
   status(signal: AbortSignal): Promise<LinkStatus | undefined>
   /** Ids of the topics it has copied, at its source. */
   copiedIds(signal: AbortSignal): Promise<ReadonlyMap<string, string>>
+  /** Partitions whose copies have other offsets than the source, and why. */
+  mapped(signal: AbortSignal): Promise<readonly { readonly at: TopicPartition; readonly why: string }[]>
   /** Resolves when no worker that can be reached does anything of it; says so, or why it is not certain. */
   stop(signal: AbortSignal): Promise<{ readonly stopped: boolean; readonly reason: string }>
   start(signal: AbortSignal): Promise<void>
@@ -74,6 +78,12 @@ export function commandLink(
       const { kept } = await entryNow(signal)
       return new Map(Object.entries(kept?.topics ?? {}).map(([topic, { sourceId }]) => [topic, sourceId]))
     },
+    async mapped(signal) {
+      const state = await journal.sync(signal)
+      return mappedPartitions(state, name).map(({ topic, partition, mapping }) => {
+        return { at: { topic, partition }, why: mapping.why }
+      })
+    },
     async stop(signal) {
       await entryNow(signal)
       await submit({ kind: 'desire', name, desired: 'stopped' }, signal)
@@ -126,6 +136,7 @@ export function commandReverse(
     ...link,
     status: async signal => ((await isThere(signal)) ? link.status(signal) : undefined),
     copiedIds: async signal => ((await isThere(signal)) ? link.copiedIds(signal) : new Map()),
+    mapped: async signal => ((await isThere(signal)) ? link.mapped(signal) : []),
     stop: async signal => ((await isThere(signal)) ? link.stop(signal) : { stopped: true, reason: '' }),
     async make(definition, signal) {
       await journal.sync(signal)

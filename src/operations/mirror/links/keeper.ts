@@ -10,6 +10,7 @@ import type { LinkSide } from './ends.ts'
 import type { LinksJournal, Ownership } from './kept.ts'
 import { isSwitched } from './sides.ts'
 import { type KeepAuthor, keepOnJournal } from './stores.ts'
+import { translateOnJournal } from './translate.ts'
 
 export interface KeeperOptions {
   readonly journal: LinksJournal
@@ -51,6 +52,7 @@ export function startKeeper(options: KeeperOptions): Keeping {
       target: target.cluster,
       store,
       linkPrincipals,
+      translate: translateOnJournal(journal, name, signal),
       log,
       proceed() {
         if (!holds(lead) || isSwitched(entry())) throw deposed(name)

@@ -281,7 +281,7 @@ test('a mapping is kept under the token of its shard only, is bounded, and goes 
   assert.match(said(...started, full, next).reason!, /at most 4000 are kept/)
   const deleted = said(...started, full, map({ segments: next.segments, below: 1_000 }))
   assert.equal(deleted.reason, undefined, 'what the target no longer holds makes room')
-  assert.equal(deleted.state.links['a']?.kept?.maps['orders/3']?.segments[0]![1], 1_000)
+  assert.equal(deleted.state.links['a']?.kept?.maps['orders/3']?.segments[0]?.[1], 1_000)
   const forget: LinksCommand = { kind: 'forget', name: 'a', ...lead, topic: 'orders', copyId: null }
   assert.deepEqual(mapsOf(first, forget), {})
 })
