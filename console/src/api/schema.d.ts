@@ -2153,7 +2153,7 @@ export interface components {
             state: "starting" | "copying" | "caught-up" | "filling" | "waiting" | "blocked" | "halted" | "paused";
             reason: string;
             halted: boolean;
-            haltReason: ("source-recreated" | "source-truncated" | "source-gone" | "source-corrupt" | "overtaken-by-retention" | "target-ahead" | "offsets-displaced" | "gap-too-large" | "copy-too-narrow") | null;
+            haltReason: ("source-recreated" | "source-truncated" | "source-gone" | "source-corrupt" | "overtaken-by-retention" | "target-ahead" | "offsets-displaced" | "gap-too-large" | "copy-too-narrow" | "mapping-full") | null;
             since: number;
             sourceEnd: number | null;
             targetEnd: number | null;
@@ -2166,6 +2166,11 @@ export interface components {
                 from: number;
                 to: number;
             }[];
+            /** @description where the copy's offsets are not the source's: in how many stretches, and why the first began */
+            mapping: {
+                segments: number;
+                why: string;
+            } | null;
         };
         Link: {
             name: string;

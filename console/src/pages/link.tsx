@@ -233,7 +233,12 @@ function Partitions({ link }: { readonly link: Link }) {
   )
 }
 
-const why = (row: Assigned): string => (row.reason === '' ? row.verdictReason : row.reason)
+const why = (row: Assigned): string => row.reason || row.verdictReason || mapped(row)
+
+const mapped = ({ mapping }: Assigned): string =>
+  mapping === null
+    ? ''
+    : `offsets are mapped, in ${plural(mapping.segments, 'stretch', 'stretches')}: ${mapping.why}`
 
 const ASSIGNED_COLUMNS: readonly Column<Assigned>[] = [
   {

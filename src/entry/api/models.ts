@@ -472,6 +472,12 @@ export const linkPartitionModel = z
     verdict: z.enum(lagVerdicts).nullable(),
     verdictReason: z.string(),
     missing: z.array(missingSchema).describe('offsets [from, to) that the target will never have'),
+    mapping: z
+      .object({ segments: count, why: z.string() })
+      .nullable()
+      .describe(
+        "where the copy's offsets are not the source's: in how many stretches, and why the first began",
+      ),
   })
   .meta({ id: 'LinkPartition' })
 export type LinkPartition = Readonly<z.infer<typeof linkPartitionModel>>

@@ -208,6 +208,7 @@ function detailOf(link: Watched, rates: LinkRates, verdicts: LinkVerdicts, now: 
       verdict: judged[index]?.verdict ?? null,
       verdictReason: judged[index]?.reason ?? '',
       missing: [...each.missing],
+      mapping: each.mapping === undefined ? null : { segments: each.mapping.segments, why: each.mapping.why },
     })),
   }
 }

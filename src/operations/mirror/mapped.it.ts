@@ -203,13 +203,9 @@ describe('a link that maps offsets where it cannot keep them', () => {
     assert.deepEqual(mapping?.segments[0], [0, 40])
     const own = await assertExact(topic, mapping, value => value.startsWith('foreign'))
     const at = Math.floor((await endOf(from, topic)) / 2)
-    const [position] = await edge.commitPositions(
-      'reader',
-      [{ topic, partition: 0, offset: at, metadata: '' }],
-      {
-        signal,
-      },
-    )
+    const [position] = await edge.commitPositions([
+      { group: 'reader', topic, partition: 0, offset: at, metadata: '' },
+    ])
     assert.equal(position?.error ?? null, null)
     const stands = async (): Promise<number | undefined> => {
       const [group] = await hub.admin.groupPositions(['reader'], { signal })

@@ -4,6 +4,7 @@ import fc from 'fast-check'
 import {
   afterIdentity,
   changed,
+  firstSource,
   type MappingChange,
   type MaybeMapping,
   nextSource,
@@ -51,6 +52,10 @@ test('the picture in the head of the module', () => {
     [1, 2, 5, 6, 9].map(end => nextSource(at, end)),
     [null, 0, 3, 7, 10],
   )
+  assert.deepEqual(
+    [0, 2, 5, 6].map(start => firstSource(at, start)),
+    [0, 0, 3, 7],
+  )
 })
 
 test('what others wrote between two stretches is none of the source', () => {
@@ -60,6 +65,7 @@ test('what others wrote between two stretches is none of the source', () => {
     [3, null, null, 4],
   )
   assert.equal(nextSource(at, 9), 4)
+  assert.equal(firstSource(at, 8), 4)
 })
 
 test('where copies that somebody else made lie is not known, where nothing was copied is', () => {

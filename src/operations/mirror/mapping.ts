@@ -90,6 +90,17 @@ export function nextSource(mapping: MaybeMapping, end: number): number | null {
   return last === undefined ? null : last[0] + end - last[1]
 }
 
+/** The source's first offset whose copy lies at or after a target's offset. */
+export function firstSource(mapping: MaybeMapping, target: number): number {
+  if (mapping === undefined) return target
+  const { segments } = mapping
+  const index = lastIndex(segments, ([, at]) => at <= target)
+  if (index < 0) return segments[0]![0]
+  const [from, at] = segments[index]!
+  const next = segments[index + 1]
+  return next === undefined ? from + target - at : Math.min(from + target - at, next[0])
+}
+
 /** Undefined: it is identity, again or still. */
 export function changed(mapping: MaybeMapping, change: MappingChange): MaybeMapping {
   const { cut, below, segments: added, before, why } = change

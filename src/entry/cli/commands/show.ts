@@ -272,6 +272,10 @@ function renderKeep({
   return groups.length === 0 ? heading : `${heading}\n\n${table}`
 }
 
+/** Why a copy's offsets are not its source's. */
+const mappedText = ({ mapping }: LinkDetail['assigned'][number]): string =>
+  mapping === null ? '' : `mapped in ${mapping.segments}, since ${mapping.why}`
+
 const renderAssigned = ({ assigned }: LinkDetail): string =>
   renderTable(
     [
@@ -281,8 +285,9 @@ const renderAssigned = ({ assigned }: LinkDetail): string =>
       { title: 'TARGET END', value: row => whole(row.targetEnd), align: 'right' },
       { title: 'LAG RECORDS', value: row => whole(row.lagRecords), align: 'right' },
       { title: 'LAG s', value: row => seconds(row.lagMs), align: 'right' },
+      { title: 'OFFSETS', value: row => (row.mapping === null ? 'identity' : 'mapped') },
       { title: 'VERDICT', value: row => row.verdict ?? '-' },
-      { title: 'WHY', value: row => row.reason || row.verdictReason, shrinkTo: 10 },
+      { title: 'WHY', value: row => row.reason || row.verdictReason || mappedText(row), shrinkTo: 10 },
     ],
     assigned,
   )
