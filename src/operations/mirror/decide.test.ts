@@ -356,6 +356,16 @@ const mappedBegins: readonly (readonly [string, SourceFacts, TargetFacts, object
       { kind: 'map', change: { segments: [[5, 30]], before: 'nothing' } },
     ],
     [
+      'the same once that is kept',
+      source(5, 50),
+      {
+        ...target(0, 30, 'foreign'),
+        searchedFrom: 0,
+        mapping: { segments: [[5, 30]], before: 'nothing', why: 'others' },
+      },
+      { kind: 'copy', from: 5 },
+    ],
+    [
       'others wrote behind its own: goes on after its own last record',
       source(0, 50),
       { ...target(0, 30, 'foreign'), ownEnd: 20, searchedFrom: 10 },

@@ -129,7 +129,9 @@ type Halt = Extract<Begin, { kind: 'halt' }>
 
 function placeOf(source: SourceFacts, target: TargetFacts, policy: BeginPolicy): Place | Halt {
   const { end, tail, base, mapping } = target
-  if (tail === 'foreign' && end !== base)
+  // A log that ends where a stretch is to begin, or where it is the source's, may be anybody's.
+  const isKnown = end === base || end === mapping?.segments.at(-1)?.[1]
+  if (tail === 'foreign' && !isKnown)
     return policy.offsets === 'mapped'
       ? placeAfterOthers(source, target)
       : halt('offsets-displaced', `the last batch at the target, before offset ${end}, is not this link's`)
