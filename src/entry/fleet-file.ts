@@ -46,6 +46,16 @@ const fleetFile = z.looseObject({
   ports: z.looseObject({ console: z.int(), agent: z.int(), archive: z.int(), mirror: z.int() }),
 })
 
+/** Earlier releases had one mirror worker a machine, and did not say so. */
+type FileOfAnyRelease = Omit<FleetFile, 'fleet'> & {
+  readonly fleet: Omit<ResolvedFleet, 'mirror'> & Partial<Pick<ResolvedFleet, 'mirror'>>
+}
+
+const withMirror = (file: FileOfAnyRelease): FleetFile => ({
+  ...file,
+  fleet: { ...file.fleet, mirror: file.fleet.mirror ?? { workers: 1 } },
+})
+
 export const writeFleetFile = (home: Home, file: FleetFile): Promise<void> =>
   writeWhole(home.fleet, `${JSON.stringify(file, null, 1)}\n`)
 
@@ -63,7 +73,7 @@ export async function findFleetFile(home: Home): Promise<FleetFile | undefined> 
   try {
     const file: unknown = JSON.parse(text)
     fleetFile.parse(file)
-    return file as FleetFile
+    return withMirror(file as FileOfAnyRelease)
   } catch (cause) {
     throw new AjnaError(HOME_DAMAGED, `${home.fleet} does not hold a fleet`, { cause })
   }

@@ -75,7 +75,11 @@ export interface GroupWorker extends MirrorWorker, AsyncDisposable {
 }
 
 /** A member of the group in this process. Disposing it leaves in order. */
-export async function joinGroup(bootstrap: readonly string[], name: string): Promise<GroupWorker> {
+export async function joinGroup(
+  bootstrap: readonly string[],
+  name: string,
+  terms: ShardTerms = GROUP_TERMS,
+): Promise<GroupWorker> {
   const log = createLogger(name, 2, process.env['AJNA_LOG_LEVEL'] ?? 'error')
   const journal = await openLinks(bootstrap, name)
   const worker = await startMirrorWorker({
@@ -85,7 +89,7 @@ export async function joinGroup(bootstrap: readonly string[], name: string): Pro
     connect: connectNamed(name, log),
     log,
     signal: AbortSignal.timeout(60_000),
-    terms: GROUP_TERMS,
+    terms,
   })
   const dispose = async (): Promise<void> => {
     await worker.leave()

@@ -19,6 +19,13 @@ export interface ResolvedFleet {
   readonly archive: ResolvedArchive | null
   readonly connect: ResolvedConnect
   readonly heal: ResolvedHeal
+  readonly mirror: ResolvedMirror
+}
+
+/** What works on the links. */
+export interface ResolvedMirror {
+  /** How many processes of each machine share the partitions of all links. */
+  readonly workers: number
 }
 
 /** What the platform does by itself about each kind of failure: nothing, propose, act. */

@@ -56,6 +56,7 @@ export function resolveFleet(spec: FleetSpec, places: Places): ResolvedFleet {
       target: spec.connect.target ?? null,
     },
     heal: spec.heal,
+    mirror: { workers: spec.mirror.workers },
   }
 }
 

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { DeepReadonly } from '../../foundation/config/config.ts'
 import { duration, size } from '../../foundation/config/units.ts'
 import { defaultKafkaVersion, kafkaRelease, kafkaVersions } from '../../foundation/kafka-dist/versions.ts'
+import { MAX_MIRROR_WORKERS } from './limits.ts'
 
 /**
  * `ajna.yaml`, the declaration of a fleet. This schema is its documentation: every message says what is allowed.
@@ -294,6 +295,15 @@ const heal = z.strictObject({
   'broker-unregistered': healing,
 })
 
+/** What works on the links. */
+const mirror = z.strictObject({
+  /**
+   * How many processes of each machine share the partitions of all links: one uses about one core, so as many as there are
+   * cores to spare, while the brokers are not the limit.
+   */
+  workers: wholeNumber(1, MAX_MIRROR_WORKERS).default(1),
+})
+
 export const fleetSchema = z.strictObject({
   apiVersion: z.literal('ajna/v1'),
   fleet: label(),
@@ -314,6 +324,7 @@ export const fleetSchema = z.strictObject({
   archive: archive.optional(),
   connect: connect.prefault({}),
   heal: heal.prefault({}),
+  mirror: mirror.prefault({}),
 })
 
 export type FleetSpec = DeepReadonly<z.output<typeof fleetSchema>>

@@ -93,6 +93,7 @@ describe('a declared link, kept in step and switched by the ajna program, its wo
         archive: null,
         connect: { access: 'token', port: null, target: null },
         heal: { 'broker-dead': 'off', 'broker-frozen': 'off', 'broker-unregistered': 'off' },
+        mirror: { workers: 1 },
       },
       placed: [edge.cluster.placed, hub.cluster.placed],
       host: 'here',
