@@ -3,6 +3,7 @@ import { AjnaError, errorKind } from '../foundation/errors/errors.ts'
 import { readIfThere, writeWhole } from '../foundation/files/whole.ts'
 import { identityOfFiles } from '../foundation/tls/identity-files.ts'
 import type { TlsIdentity } from '../foundation/wire/contract.ts'
+import type { Hosts } from '../foundation/wire/hosts.ts'
 import type { PlacedCluster, ResolvedFleet } from '../operations/fleet/contract.ts'
 import type { Home } from './home.ts'
 
@@ -83,6 +84,8 @@ export async function findFleetFile(home: Home): Promise<FleetFile | undefined> 
 export interface ClusterAddress {
   readonly bootstrap: readonly string[]
   readonly tls?: TlsIdentity
+  /** Of its brokers' names. */
+  readonly hosts?: Hosts
 }
 
 /** @param identity gives the certificate of the principal the caller acts as; not asked for clusters that bring their own */
@@ -99,6 +102,7 @@ export async function clusterAddress(
   const existing = file.fleet.clusters.find(cluster => cluster.name === name)
   if (existing?.driver !== 'existing')
     throw new AjnaError(HOME_NOT_SET_UP, `cluster ${name} has no place on this machine`)
-  if (existing.tls === null) return { bootstrap: existing.bootstrap }
-  return { bootstrap: existing.bootstrap, tls: await identityOfFiles(existing.tls) }
+  const { bootstrap, tls, hosts } = existing
+  const address = { bootstrap, ...(hosts === undefined ? {} : { hosts }) }
+  return tls === null ? address : { ...address, tls: await identityOfFiles(tls) }
 }

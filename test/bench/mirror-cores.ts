@@ -18,14 +18,13 @@ const KIND = { name: '1 KB records', partitions: 256, recordBytes: 1_000, batchB
 const ROUNDS = Number(process.env['AJNA_BENCH_ROUNDS'] ?? 3)
 const BYTES = Number(process.env['AJNA_BENCH_MB'] ?? 1_536) * 1024 * 1024
 const SHARE = Number(process.env['AJNA_BENCH_SHARE'] ?? 0.04)
-const BEGINNING_MS = 4_000
 const SPAN_MS = 5_000
+const SETTLING_MS = 1_500
 /** Of its share, what a worker that has work surely uses. */
 const BUSY = 0.75
-/** Before anything is measured a process has compiled what it does most. */
-const WARM_PART = 1 / 8
+/** So much is copied before anything is measured: by then every partition has begun, and code is compiled. */
+const BEGINNING = 1 / 8
 const POLL_MS = 100
-const STILL_MS = 500
 const DEADLINE_MS = 900_000
 
 const pause = (): Promise<void> => sleep(POLL_MS, undefined, { signal })
@@ -78,31 +77,27 @@ console.log(
   }),
 )
 
-/** So many workers, started anew, warmed up at full speed, then held to their share and measured over a span. */
+/** So many workers, started anew; they begin at full speed, are held to their share as they run, and measured over a span. */
 async function measure(name: string, many: Many): Promise<Turn> {
-  const copies: string[] = []
+  let copy: string | undefined
   try {
     await using workers = await group.start(many)
-    {
-      await using warm = await group.link(`${name}-warm`, load.topic)
-      copies.push(warm.copy)
-      while ((await recordsOf(sides.target, warm.copy, signal)) < load.records * WARM_PART) await pause()
-    }
-    await standsStill(copies[0]!)
+    await using link = await group.link(name, load.topic)
+    copy = link.copy
+    while ((await recordsOf(sides.target, copy, signal)) < load.records * BEGINNING) await pause()
     await using share = await holdEach(workers.pids, SHARE)
     held = share.by
-    await using link = await group.link(name, load.topic)
-    copies.push(link.copy)
-    return await span(link.copy, workers.pids)
+    // What was under way at full speed comes to its end.
+    await sleep(SETTLING_MS, undefined, { signal })
+    return await span(copy, workers.pids)
   } finally {
-    // Only now does nobody write to them any more.
-    for (const copy of copies) await removeTopic(sides.target, copy)
+    // Only now does nobody write to it any more.
+    if (copy !== undefined) await removeTopic(sides.target, copy)
   }
 }
 
-/** Once every worker has surely begun, for so long; none must come to the end of its part meanwhile. */
+/** None must come to the end of its part meanwhile. */
 async function span(copy: string, pids: readonly number[]): Promise<Turn> {
-  await sleep(BEGINNING_MS, undefined, { signal })
   const begun = await mark(copy, pids)
   await sleep(SPAN_MS, undefined, { signal })
   const ended = await mark(copy, pids)
@@ -125,12 +120,4 @@ async function mark(copy: string, pids: readonly number[]) {
     Promise.all(each.map(async pid => (await usage(pid)).cpuSeconds))
   const [source, target] = await seconds([sides.source.pid, sides.target.pid])
   return { at, records, own: await seconds(pids), brokers: source! + target! }
-}
-
-async function standsStill(copy: string): Promise<void> {
-  for (let before = -1; ; await sleep(STILL_MS, undefined, { signal })) {
-    const records = await recordsOf(sides.target, copy, signal)
-    if (records === before) return
-    before = records
-  }
 }

@@ -26,11 +26,16 @@ const WORKER = fileURLToPath(new URL('group-worker.ts', import.meta.url))
 /** Fewer shards, so that several partitions share one; the shortest lease under which markers may be written. */
 export const GROUP_TERMS: ShardTerms = { shards: 32, leaseMs: 8_000 }
 
-export async function createLinksTopic(bootstrap: readonly string[], replicas: 1 | 3 = 1): Promise<void> {
+export async function createLinksTopic(
+  bootstrap: readonly string[],
+  replicas: 1 | 3 = 1,
+  tls?: TlsIdentity,
+): Promise<void> {
   const inSync = replicas === 1 ? '1' : '2'
   await createTopic(bootstrap, LINKS_TOPIC, {
     replicas,
     config: { ...JOURNAL_TOPIC_CONFIG, 'min.insync.replicas': inSync },
+    ...(tls === undefined ? {} : { tls }),
   })
 }
 

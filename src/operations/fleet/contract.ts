@@ -83,6 +83,8 @@ export interface ResolvedExistingCluster extends ResolvedClusterCommon {
   readonly bootstrap: readonly string[]
   /** Absolute paths of PEM files; null: not encrypted. */
   readonly tls: { readonly ca: string; readonly cert: string; readonly key: string } | null
+  /** Addresses of names, `*.domain` for all names in it; absent: the machine's resolver is asked. */
+  readonly hosts?: Readonly<Record<string, string>>
 }
 
 export type ResolvedCluster = ResolvedLocalCluster | ResolvedExistingCluster
@@ -109,6 +111,8 @@ export interface PlacedNode {
   readonly dataDirs: readonly string[]
   /** Maximum heap, MiB. */
   readonly heapMb: number
+  /** A listener more, for those who come through the site's endpoint: its loopback port, and the `host:port` clients are told. */
+  readonly endpoint?: { readonly port: number; readonly advertised: string }
 }
 
 /**

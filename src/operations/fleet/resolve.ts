@@ -74,13 +74,14 @@ function resolveCluster(spec: FleetSpec, name: string, { directory }: Places): R
     const { version, heapMb } = cluster
     return { ...common, driver: 'local', version, nodes: brokersOf(cluster)!, heapMb }
   }
-  const { tls, bootstrap } = cluster
+  const { tls, bootstrap, hosts } = cluster
   const file = (path: string): string => resolvePath(directory, path)
   return {
     ...common,
     driver: 'existing',
     bootstrap,
     tls: tls === undefined ? null : { ca: file(tls.ca), cert: file(tls.cert), key: file(tls.key) },
+    ...(hosts === undefined ? {} : { hosts }),
   }
 }
 

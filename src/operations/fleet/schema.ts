@@ -72,6 +72,15 @@ const localCluster = z.strictObject({
 
 const tlsFiles = z.strictObject({ ca: text(), cert: text(), key: text() })
 
+/** A host name, or `*.` and what it stands before, and the address it has. */
+const hosts = z.record(
+  form(
+    /^(\*\.)?[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/,
+    'a host name in lower-case letters, or *. and a domain for all names in it',
+  ),
+  z.union([z.ipv4(), z.ipv6()], { error: 'an IP address' }),
+)
+
 const existingCluster = z.strictObject({
   driver: z.literal('existing'),
   site: label(),
@@ -79,6 +88,8 @@ const existingCluster = z.strictObject({
   bootstrap: z.array(address()).min(1),
   /** PEM files, relative to this file; without them the connection is not encrypted. */
   tls: tlsFiles.optional(),
+  /** Addresses of names that this machine does not resolve: `"*.site1.example": 10.0.0.1`, for an endpoint that routes by SNI. */
+  hosts: hosts.optional(),
 })
 
 /** `driver: local` may be left out. */

@@ -402,6 +402,12 @@ const wrong: readonly (readonly [string, string, ...string[]])[] = [
     'ajna.yaml:25:31 connect.port: found 80; allowed: a whole number from 1,024 to 65,535',
   ],
   [
+    'bootstrap: [kafka.example:9092] }',
+    'bootstrap: [kafka.example:9092], hosts: { "*.Example": 10.0.0.1, b1.example: b2.example } }',
+    'ajna.yaml:11:84 clusters.other.hosts["*.Example"]: found "*.Example"; allowed: a host name in lower-case letters, or *. and a domain for all names in it',
+    'ajna.yaml:11:119 clusters.other.hosts["b1.example"]: found "b2.example"; allowed: an IP address',
+  ],
+  [
     'archive: { cluster: hub',
     'mirror: { workers: 0, threads: 2 }\narchive: { cluster: hub',
     'ajna.yaml:25:20 mirror.workers: found 0; allowed: a whole number from 1 to 64',
