@@ -2,7 +2,7 @@
  * What more worker processes bring a link: 1, 2 and 4 of them, each held to a small share of a core, so that neither the
  * brokers nor the machine's cores are the limit; records a second, in turns. Run with `make bench-mirror-cores`.
  *
- * Shorter or otherwise: AJNA_BENCH_ROUNDS (3), AJNA_BENCH_MB (1536), AJNA_BENCH_SHARE of a core for each worker (0.04).
+ * Shorter or otherwise: AJNA_BENCH_ROUNDS (3), AJNA_BENCH_MB (2560), AJNA_BENCH_SHARE of a core for each worker (0.04).
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { usage } from './lib/compare.ts'
@@ -16,14 +16,15 @@ type Many = (typeof WORKERS)[number]
 /** So many that each worker has about as many as every other. */
 const KIND = { name: '1 KB records', partitions: 256, recordBytes: 1_000, batchBytes: 64 * 1024 }
 const ROUNDS = Number(process.env['AJNA_BENCH_ROUNDS'] ?? 3)
-const BYTES = Number(process.env['AJNA_BENCH_MB'] ?? 1_536) * 1024 * 1024
+const BYTES = Number(process.env['AJNA_BENCH_MB'] ?? 2_560) * 1024 * 1024
 const SHARE = Number(process.env['AJNA_BENCH_SHARE'] ?? 0.04)
-const SPAN_MS = 5_000
+/** A share is small: over a shorter span a pause for garbage weighs too much. */
+const SPAN_MS = 10_000
 const SETTLING_MS = 1_500
 /** Of its share, what a worker that has work surely uses. */
 const BUSY = 0.75
 /** So much is copied before anything is measured: by then every partition has begun, and code is compiled. */
-const BEGINNING = 1 / 8
+const BEGINNING = 1 / 12
 const POLL_MS = 100
 const DEADLINE_MS = 900_000
 
@@ -61,7 +62,8 @@ const relative = (many: Many): Spread =>
 console.log(`each worker held to ${SHARE} of a core (${held}), ${ROUNDS} rounds`)
 for (const many of WORKERS)
   console.log(
-    `${many} workers  ${printSpread(rate(many)).padEnd(30)} records/s  ${printSpread(relative(many), 2)} × one`,
+    `${many} workers  ${printSpread(rate(many)).padEnd(30)} records/s  ` +
+      `${(rate(many).median / rate(1).median).toFixed(2)} × one, by round ${printSpread(relative(many), 2)}`,
   )
 console.log(
   JSON.stringify({
@@ -69,8 +71,8 @@ console.log(
     share: SHARE,
     held,
     rate1: rate(1),
-    rate2: rounded(relative(2).median),
-    rate4: rounded(relative(4).median),
+    rate2: rounded(rate(2).median / rate(1).median),
+    rate4: rounded(rate(4).median / rate(1).median),
     spread2: relative(2),
     spread4: relative(4),
     turns,
