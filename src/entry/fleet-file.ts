@@ -3,6 +3,7 @@ import { AjnaError, errorKind } from '../foundation/errors/errors.ts'
 import { readIfThere, writeWhole } from '../foundation/files/whole.ts'
 import { identityOfFiles } from '../foundation/tls/identity-files.ts'
 import type { TlsIdentity } from '../foundation/wire/contract.ts'
+import type { Hosts } from '../foundation/wire/hosts.ts'
 import type { PlacedCluster, ResolvedFleet } from '../operations/fleet/contract.ts'
 import type { Home } from './home.ts'
 
@@ -46,6 +47,16 @@ const fleetFile = z.looseObject({
   ports: z.looseObject({ console: z.int(), agent: z.int(), archive: z.int(), mirror: z.int() }),
 })
 
+/** Earlier releases had one mirror worker a machine, and did not say so. */
+type FileOfAnyRelease = Omit<FleetFile, 'fleet'> & {
+  readonly fleet: Omit<ResolvedFleet, 'mirror'> & Partial<Pick<ResolvedFleet, 'mirror'>>
+}
+
+const withMirror = (file: FileOfAnyRelease): FleetFile => ({
+  ...file,
+  fleet: { ...file.fleet, mirror: file.fleet.mirror ?? { workers: 1 } },
+})
+
 export const writeFleetFile = (home: Home, file: FleetFile): Promise<void> =>
   writeWhole(home.fleet, `${JSON.stringify(file, null, 1)}\n`)
 
@@ -63,7 +74,7 @@ export async function findFleetFile(home: Home): Promise<FleetFile | undefined> 
   try {
     const file: unknown = JSON.parse(text)
     fleetFile.parse(file)
-    return file as FleetFile
+    return withMirror(file as FileOfAnyRelease)
   } catch (cause) {
     throw new AjnaError(HOME_DAMAGED, `${home.fleet} does not hold a fleet`, { cause })
   }
@@ -73,6 +84,8 @@ export async function findFleetFile(home: Home): Promise<FleetFile | undefined> 
 export interface ClusterAddress {
   readonly bootstrap: readonly string[]
   readonly tls?: TlsIdentity
+  /** Of its brokers' names. */
+  readonly hosts?: Hosts
 }
 
 /** @param identity gives the certificate of the principal the caller acts as; not asked for clusters that bring their own */
@@ -89,6 +102,7 @@ export async function clusterAddress(
   const existing = file.fleet.clusters.find(cluster => cluster.name === name)
   if (existing?.driver !== 'existing')
     throw new AjnaError(HOME_NOT_SET_UP, `cluster ${name} has no place on this machine`)
-  if (existing.tls === null) return { bootstrap: existing.bootstrap }
-  return { bootstrap: existing.bootstrap, tls: await identityOfFiles(existing.tls) }
+  const { bootstrap, tls, hosts } = existing
+  const address = { bootstrap, ...(hosts === undefined ? {} : { hosts }) }
+  return tls === null ? address : { ...address, tls: await identityOfFiles(tls) }
 }

@@ -7,6 +7,7 @@ import type { Logger } from '../foundation/log/log.ts'
 import { identityOfFiles } from '../foundation/tls/identity-files.ts'
 import { identity } from '../foundation/tls/store.ts'
 import type { TlsSource } from '../foundation/wire/contract.ts'
+import type { Hosts } from '../foundation/wire/hosts.ts'
 import { openWire } from '../foundation/wire/wire.ts'
 import { linkPrincipal, type ResolvedFleet } from '../operations/fleet/contract.ts'
 import type { LinkDefinition, LinkEnd } from '../operations/mirror/definition.ts'
@@ -80,6 +81,7 @@ interface EndAddress {
   readonly bootstrap: readonly string[]
   /** Read anew at each connection. */
   readonly tls?: TlsSource
+  readonly hosts?: Hosts
 }
 
 async function addressOf(home: Home, end: LinkEnd, link: LinkDefinition): Promise<EndAddress> {
@@ -90,6 +92,6 @@ async function addressOf(home: Home, end: LinkEnd, link: LinkDefinition): Promis
   const principal = principalOf(end, link.name)!
   const now = async (): Promise<ClusterAddress> =>
     clusterAddress(await readFleetFile(home), end.cluster, () => identity(home.pki, principal))
-  const { bootstrap, tls } = await now()
-  return tls === undefined ? { bootstrap } : { bootstrap, tls: async () => (await now()).tls! }
+  const { tls, ...address } = await now()
+  return tls === undefined ? address : { ...address, tls: async () => (await now()).tls! }
 }

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFile, writeFile } from 'node:fs/promises'
+import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { dataOf } from '../../src/entry/api/client.ts'
+import { askWorker } from '../../src/entry/control/links.ts'
 import { clusterAddress, readFleetFile } from '../../src/entry/fleet-file.ts'
 import { openLinksJournal } from '../../src/entry/links.ts'
 import { silentLogger } from '../../src/foundation/log/log.ts'
@@ -15,7 +16,7 @@ import type { Wire } from '../../src/foundation/wire/contract.ts'
 import { openWire } from '../../src/foundation/wire/wire.ts'
 import { ADMIN_PRINCIPAL } from '../../src/operations/fleet/contract.ts'
 import { batchOf, readTopic } from '../wire/records.ts'
-import { type FleetUnderTest, startFleet, until } from './harness.ts'
+import { type FleetUnderTest, pidsOf, startFleet, until } from './harness.ts'
 
 const MAIN = fileURLToPath(new URL('../../src/entry/cli/main.ts', import.meta.url))
 const PARTITIONS = 12
@@ -83,6 +84,23 @@ test("the fleet's links are taken up live, by however many workers there are", {
         body: { action: 'promote', planned: true, stay: false, consents: [] },
       }),
     )
+  /** What each worker says it has, as it says so itself. */
+  async function held(): Promise<string[][]> {
+    const ask = askWorker(fleet.token)
+    const links = await Promise.all(
+      Object.values(journal.state().workers).map(({ address }) => ask(address, signal).catch(() => [])),
+    )
+    return links
+      .map(each => each.flatMap(({ partitions }) => partitions.map(one => `${one.topic}-${one.partition}`)))
+      .filter(each => each.length > 0)
+  }
+
+  /** Every partition of both topics is at one of so many workers, and at one only. */
+  const sharedBy = (each: readonly string[][], many: number): boolean => {
+    const all = each.flat()
+    return each.length === many && all.length === 2 * PARTITIONS && new Set(all).size === all.length
+  }
+
   const workers = (): string[] => Object.keys(journal.state().workers).sort()
 
   await t.test('what the file declares is copied, and shown', async () => {
@@ -150,6 +168,75 @@ test("the fleet's links are taken up live, by however many workers there are", {
       )
     },
   )
+
+  await t.test(
+    'a second worker declared in the file joins live, and each partition is held once',
+    async () => {
+      const file = await readFile(join(fleet.folder, 'fleet.yaml'), 'utf8')
+      const two = join(fleet.folder, 'two.yaml')
+      await writeFile(two, `${file}mirror: { workers: 2 }\n`)
+      const planned = await fleet.ajna('plan', '-f', two)
+      assert.match(planned.out, /machines\n +~ 2 mirror workers instead of 1 on each machine/)
+      const before = await pidsOf(fleet)
+      await apply(text => `${text}mirror: { workers: 2 }\n`)
+      await until('they share the partitions', 120_000, async () => sharedBy(await held(), 2))
+      await copies('orders')
+      const now = await pidsOf(fleet)
+      assert.deepEqual(
+        Object.keys(now).filter(name => before[name] !== now[name]),
+        ['mirror-2'],
+        'nothing else was started anew',
+      )
+      const shown = await fleet.ajna('status', '--json')
+      const { missing, processes } = JSON.parse(shown.out)
+      assert.deepEqual(missing, [])
+      assert.ok(processes.some((each: { name: string }) => each.name === 'mirror-2'))
+      await until('the link says who copies it', 60_000, async () =>
+        /^Workers: \S+\.mirror-1 \(\d+ partitions\), \S+\.mirror-2 \(\d+ partitions\)\.$/m.test(
+          (await fleet.ajna('link', 'show', 'up')).out,
+        ),
+      )
+      const { items } = dataOf(
+        await fleet.api.GET('/api/activity', { params: { query: { search: 'fleet.apply' } } }),
+      )
+      assert.ok(
+        items.some(({ evidence }) => evidence.some(({ label }) => label === 'machines')),
+        'the change is in the activity',
+      )
+    },
+  )
+
+  await t.test('of two one is killed: its partitions go on at the other, and are shared again', async () => {
+    const { up, 'mirror-2': second } = await pidsOf(fleet)
+    // Frozen, it starts nothing anew.
+    process.kill(up!, 'SIGSTOP')
+    try {
+      process.kill(second!, 'SIGKILL')
+      await until('the other has them all', 120_000, async () => sharedBy(await held(), 1))
+      await copies('orders')
+      await copies('payments')
+    } finally {
+      process.kill(up!, 'SIGCONT')
+    }
+    await until('they are shared again', 120_000, async () => sharedBy(await held(), 2))
+    await copies('payments')
+  })
+
+  await t.test('a worker fewer in the file leaves in order, and the other is not touched', async () => {
+    const { mirror } = await pidsOf(fleet)
+    await apply(text => text.replace(/^mirror: .*\n/m, ''))
+    await until(
+      'one has everything',
+      120_000,
+      async () => workers().length === 1 && sharedBy(await held(), 1),
+    )
+    await until('nothing is left of it', 60_000, async () => {
+      const there = (await readdir(fleet.home.run)).includes('mirror-2.json')
+      return !there && (await pidsOf(fleet))['mirror-2'] === undefined
+    })
+    assert.equal((await pidsOf(fleet))['mirror'], mirror)
+    await copies('orders')
+  })
 
   await t.test('another worker takes its share, and all of it when the first is killed', async () => {
     const second = spawn(process.execPath, [MAIN, 'role', 'mirror', '--home', fleet.home.root], {

@@ -31,6 +31,11 @@ export interface ClusterOptions {
   readonly prepare?: (nodes: readonly PlacedNode[]) => Promise<void>
   /** With `tls`: the certificate store, shared by clusters that trust one authority; default: one of its own. */
   readonly pki?: string
+  /**
+   * With `tls`: a listener more, for clients of the endpoint at this port, who are told that broker n is
+   * `b<n>.<domain>`; any of them is `kafka.<domain>`.
+   */
+  readonly endpoint?: { readonly domain: string; readonly port: number }
 }
 
 export interface SharedNode {
@@ -88,7 +93,9 @@ export async function startCluster(options: ClusterOptions): Promise<TestCluster
   const folder = await sweptFolder('ajna-cluster-')
   try {
     const placed = await place(options, folder.path, dist.version)
-    const authority = options.tls ? await certify(placed, options.pki ?? join(folder.path, 'pki')) : undefined
+    const authority = options.tls
+      ? await certify(placed, options.pki ?? join(folder.path, 'pki'), options)
+      : undefined
     await options.prepare?.(placed.nodes)
     const nodes = placed.nodes.map(node => testNode(placed, node, dist, join(folder.path, 'run')))
     await Promise.all(nodes.map(node => node.start()))
@@ -138,10 +145,18 @@ function sharedNode(node: PlacedNode): SharedNode {
   }
 }
 
-async function certify(cluster: PlacedCluster, pki: string): Promise<Authority> {
+async function certify(
+  cluster: PlacedCluster,
+  pki: string,
+  { endpoint }: ClusterOptions,
+): Promise<Authority> {
   const authority = await ensureAuthority(pki)
   for (const { id } of cluster.nodes)
-    await ensureCertificate(authority, { principal: brokerPrincipal(cluster.name, id), site: cluster.site })
+    await ensureCertificate(authority, {
+      principal: brokerPrincipal(cluster.name, id),
+      site: cluster.site,
+      dnsNames: endpoint === undefined ? [] : [`b${id}.${endpoint.domain}`, `kafka.${endpoint.domain}`],
+    })
   return authority
 }
 
@@ -153,9 +168,10 @@ async function identityOf(authority: Authority | undefined, principal: string): 
 
 async function place(options: ClusterOptions, root: string, version: string): Promise<PlacedCluster> {
   const name = options.name ?? 'test'
-  const ports = await claimPorts(options.nodes * 4)
+  const ports = await claimPorts(options.nodes * 5)
   const nodes = Array.from({ length: options.nodes }, (_, index): PlacedNode => {
-    const [client, internal, controller, jmx] = ports.slice(index * 4, index * 4 + 4)
+    const [client, internal, controller, jmx, behind] = ports.slice(index * 5, index * 5 + 5)
+    const { endpoint } = options
     const home = join(root, `node-${index + 1}`)
     return {
       id: index + 1,
@@ -164,6 +180,11 @@ async function place(options: ClusterOptions, root: string, version: string): Pr
       home,
       dataDirs: Array.from({ length: options.dataDirs ?? 1 }, (_, dir) => join(home, `data-${dir}`)),
       heapMb: options.heapMb ?? 256,
+      ...(endpoint === undefined
+        ? {}
+        : {
+            endpoint: { port: behind!, advertised: `b${index + 1}.${endpoint.domain}:${endpoint.port}` },
+          }),
     }
   })
   return {

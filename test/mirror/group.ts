@@ -26,11 +26,16 @@ const WORKER = fileURLToPath(new URL('group-worker.ts', import.meta.url))
 /** Fewer shards, so that several partitions share one; the shortest lease under which markers may be written. */
 export const GROUP_TERMS: ShardTerms = { shards: 32, leaseMs: 8_000 }
 
-export async function createLinksTopic(bootstrap: readonly string[], replicas: 1 | 3 = 1): Promise<void> {
+export async function createLinksTopic(
+  bootstrap: readonly string[],
+  replicas: 1 | 3 = 1,
+  tls?: TlsIdentity,
+): Promise<void> {
   const inSync = replicas === 1 ? '1' : '2'
   await createTopic(bootstrap, LINKS_TOPIC, {
     replicas,
     config: { ...JOURNAL_TOPIC_CONFIG, 'min.insync.replicas': inSync },
+    ...(tls === undefined ? {} : { tls }),
   })
 }
 
@@ -75,7 +80,11 @@ export interface GroupWorker extends MirrorWorker, AsyncDisposable {
 }
 
 /** A member of the group in this process. Disposing it leaves in order. */
-export async function joinGroup(bootstrap: readonly string[], name: string): Promise<GroupWorker> {
+export async function joinGroup(
+  bootstrap: readonly string[],
+  name: string,
+  terms: ShardTerms = GROUP_TERMS,
+): Promise<GroupWorker> {
   const log = createLogger(name, 2, process.env['AJNA_LOG_LEVEL'] ?? 'error')
   const journal = await openLinks(bootstrap, name)
   const worker = await startMirrorWorker({
@@ -85,7 +94,7 @@ export async function joinGroup(bootstrap: readonly string[], name: string): Pro
     connect: connectNamed(name, log),
     log,
     signal: AbortSignal.timeout(60_000),
-    terms: GROUP_TERMS,
+    terms,
   })
   const dispose = async (): Promise<void> => {
     await worker.leave()

@@ -2205,6 +2205,11 @@ export interface components {
             reverseOf: string | null;
             /** @description those that need somebody first, then those that do badly, then by name */
             assigned: components["schemas"]["LinkPartition"][];
+            /** @description processes that copy it, and how many of its partitions each of them has */
+            workers: {
+                name: string;
+                partitions: number;
+            }[];
             keeps: ("groups" | "acls" | "quotas")[];
             keep: components["schemas"]["LinkKeep"] | null;
         };

@@ -208,6 +208,11 @@ function Partitions({ link }: { readonly link: Link }) {
           <span className="quiet">
             {count(unwell)} of {plural(link.assigned.length, 'partition')} not well
           </span>
+          {link.workers.length > 0 && (
+            <span className="quiet">
+              copied by {link.workers.map(each => `${each.name} (${count(each.partitions)})`).join(', ')}
+            </span>
+          )}
         </Toolbar>
       )}
       <Table

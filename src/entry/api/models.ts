@@ -487,6 +487,9 @@ export const linkModel = linkRowModel
     assigned: z
       .array(linkPartitionModel)
       .describe('those that need somebody first, then those that do badly, then by name'),
+    workers: z
+      .array(z.object({ name: z.string(), partitions: count }))
+      .describe('processes that copy it, and how many of its partitions each of them has'),
     /** What its definition names to be kept in step besides records. */
     keeps: z.array(z.enum(['groups', 'acls', 'quotas'])),
     /** Null: nothing is kept, or no worker has said how far yet. */

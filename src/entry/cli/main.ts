@@ -138,8 +138,11 @@ function program(): Command {
   ajna
     .command('role <name>', { hidden: true })
     .requiredOption('--home <directory>')
+    .option('--number <number>', 'which of the processes of this role', wholeNumber)
     .option('--digest <digest>')
-    .action(async (name, options) => (await import('../roles/run.ts')).runRole(name, options.home))
+    .action(async (name, options) =>
+      (await import('../roles/run.ts')).runRole(name, options.home, options.number),
+    )
   return ajna
 }
 

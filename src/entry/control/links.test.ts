@@ -136,3 +136,19 @@ test('a link says why what it copies stands still: what somebody has to mend bef
   assert.equal(reasonWith([waiting]), 'orders-0: no answer')
   assert.equal(reasonWith([waiting, blocked]), 'orders-1: not allowed')
 })
+
+test('a link says which workers copy it, and how many partitions each of them has', async () => {
+  const registry = memoryRegistry()
+  await registry.put(definitionOf('a'))
+  const watch = watchLinks({ declared: [], registry: () => registry, ends: () => null, now: () => 1_000 })
+  const partitions = ['h.mirror-2', 'h.mirror-1', 'h.mirror-2'].map((worker, number) => ({
+    ...partition(10, 10),
+    partition: number,
+    worker,
+  }))
+  registry.say('a', { state: 'running', observedAt: 1_000, partitions })
+  assert.deepEqual(watch.links()[0]?.workers, [
+    { name: 'h.mirror-1', partitions: 1 },
+    { name: 'h.mirror-2', partitions: 2 },
+  ])
+})

@@ -191,6 +191,7 @@ function detailOf(link: Watched, rates: LinkRates, verdicts: LinkVerdicts, now: 
     missingOffsets: partitions.reduce((sum, { missing }) => sum + offsetsIn(missing), 0),
     sides: sides === null ? null : sidesOf(sides),
     reverseOf,
+    workers: workersOf(partitions),
     keeps: keptKinds.filter(kind => definition !== undefined && isNamed(definition.keep[kind])),
     keep: status?.keep === undefined ? null : keepOf(status.keep),
     assigned: partitions.map((each, index) => ({
@@ -211,6 +212,15 @@ function detailOf(link: Watched, rates: LinkRates, verdicts: LinkVerdicts, now: 
       mapping: each.mapping === undefined ? null : { segments: each.mapping.segments, why: each.mapping.why },
     })),
   }
+}
+
+function workersOf(partitions: readonly LinkPartitionStatus[]): LinkDetail['workers'] {
+  const counts = new Map<string, number>()
+  for (const { worker } of partitions)
+    if (worker !== undefined) counts.set(worker, (counts.get(worker) ?? 0) + 1)
+  return [...counts]
+    .map(([name, partitions]) => ({ name, partitions }))
+    .sort((a, b) => (a.name < b.name ? -1 : 1))
 }
 
 const keptKinds = ['groups', 'acls', 'quotas'] as const

@@ -2,6 +2,7 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isAlive } from '../../foundation/process/identity.ts'
 import { type ProcessRecord, readPidFile } from '../../foundation/process/run.ts'
+import { roleOfProcess } from '../up/roles.ts'
 
 /** A process of this machine as its pid file and the kernel tell it. */
 export interface ProcessFacts {
@@ -38,7 +39,7 @@ export function createProcessLooker(runDir: string, now: () => number): () => Pr
         : (usage.ticks - before.ticks) / TICKS_PER_SECOND / ((at - before.at) / 1_000)
     return {
       name: record.name,
-      role: record.name.startsWith('kafka-') ? 'broker' : record.name,
+      role: record.name.startsWith('kafka-') ? 'broker' : (roleOfProcess(record.name)?.role ?? record.name),
       running,
       pid: record.pid,
       since: Date.parse(record.since),

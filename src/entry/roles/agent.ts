@@ -15,7 +15,7 @@ import { shippingSite } from './site.ts'
 export async function agentRole({ home, file, session, log, signal }: RoleContext): Promise<void> {
   const { site, cluster, ships } = shippingSite(file)
   const principal = agentPrincipal(site)
-  const { bootstrap, tls } = await clusterAddress(file, cluster, () => identity(home.pki, principal))
+  const { bootstrap, tls, hosts } = await clusterAddress(file, cluster, () => identity(home.pki, principal))
   const measured = ships.find(({ metricsEveryMs }) => metricsEveryMs !== null)
   const config: AgentConfigInput = {
     site,
@@ -25,6 +25,7 @@ export async function agentRole({ home, file, session, log, signal }: RoleContex
     plan: home.hostPlan(file.host),
     bootstrap: [...bootstrap],
     ...(tls === undefined ? {} : { tls }),
+    ...(hosts === undefined ? {} : { hosts }),
     transactionalId: `${ownedPrefix(principal)}${file.host}`,
     sources: ships
       .filter(({ files }) => files.length > 0)

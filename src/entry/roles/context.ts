@@ -8,6 +8,8 @@ import type { Home } from '../home.ts'
 export interface RoleContext {
   readonly home: Home
   readonly file: FleetFile
+  /** Which of the machine's processes of its role this is; undefined: nobody counts it. */
+  readonly number: number | undefined
   readonly session: Session
   readonly log: Logger
   readonly signal: AbortSignal

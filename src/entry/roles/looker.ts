@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { roleNames } from '../up/roles.ts'
+import { roleOfProcess } from '../up/roles.ts'
 
 const REFRESH_MS = 5_000
 
@@ -13,13 +13,12 @@ export function createRoleLooker(
   return () => {
     if (Date.now() - lookedAt > REFRESH_MS) {
       lookedAt = Date.now()
-      const there = new Set(readdirSync(runDir))
-      found = roleNames
-        .filter(name => there.has(`${name}.json`))
-        .flatMap(name => {
-          const pid = pidIn(join(runDir, `${name}.json`))
-          return pid === undefined ? [] : [{ name, pid }]
-        })
+      found = readdirSync(runDir).flatMap(file => {
+        const name = /^(.+)\.json$/.exec(file)?.[1]
+        if (name === undefined || roleOfProcess(name) === undefined) return []
+        const pid = pidIn(join(runDir, file))
+        return pid === undefined ? [] : [{ name, pid }]
+      })
     }
     return found
   }

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { createHttpServer } from '../../foundation/http/server.ts'
-import { type FileLock, lockFile } from '../../foundation/process/lock.ts'
+import { lockFile } from '../../foundation/process/lock.ts'
 import { MIRROR_PRINCIPAL } from '../../operations/fleet/contract.ts'
 import type { LinksJournal } from '../../operations/mirror/links/kept.ts'
 import { openLinkRegistry } from '../../operations/mirror/links/registry.ts'
@@ -11,23 +11,25 @@ import { openConnectServer } from '../connect.ts'
 import { askWorker, mirrorAnswer, mirrorPath } from '../control/links.ts'
 import { readFleetFile } from '../fleet-file.ts'
 import { putFleetLinks } from '../fleet-links.ts'
-import type { Home } from '../home.ts'
 import { connectEnds, linksJournalCluster, openLinksJournal } from '../links.ts'
 import { readVersion } from '../version.ts'
 import type { RoleContext } from './context.ts'
 
 const RETRY_MS = 2_000
 const FOLLOW_MS = 1_000
-const MAX_WORKERS = 64
+const LOCK_EVERY_MS = 1_000
 
 /**
  * Works on all links, together with every other process that does so: any number of them, on this machine and others. The
- * fleet's own links are put into their journal here, at the start and whenever the accepted fleet changes.
+ * fleet's own links are put into their journal here, at the start and whenever the accepted fleet changes. Of a machine's
+ * workers the first one also has Kafka Connect's API.
  */
 export async function mirrorRole(context: RoleContext): Promise<void> {
   const { home, file, session, log, signal } = context
   linksJournalCluster(file.fleet)
-  await using place = await takePlace(context.home)
+  const taken = await takePlace(context)
+  if (taken === undefined) return
+  await using place = taken
   let worker: MirrorWorker | undefined
   let registry: LinkRegistry | undefined
   const server = createHttpServer({ title: 'Ajna mirror', version: readVersion(), session, log })
@@ -99,15 +101,36 @@ async function work(
   }
 }
 
-/** A number of this machine's that no other process has: so a worker of the same name in the group is a dead one. */
-async function takePlace(home: Home): Promise<{ readonly number: number } & AsyncDisposable> {
-  for (let number = 1; number < MAX_WORKERS; number++) {
-    const lock: FileLock | undefined = await lockFile(join(home.run, `mirror-${number}.lock`), {
-      wait: false,
-    })
-    if (lock !== undefined) return { number, [Symbol.asyncDispose]: lock.release }
+interface Place extends AsyncDisposable {
+  readonly number: number
+}
+
+/**
+ * A number of this machine's that no other process has: so a worker of the same name in the group is a dead one. A worker
+ * of the fleet's waits for its own, which its predecessor may still have; one that was started beside them takes a free one
+ * past theirs.
+ *
+ * @returns undefined when the signal aborted first
+ */
+async function takePlace({ home, file, number, log, signal }: RoleContext): Promise<Place | undefined> {
+  const take = async (each: number): Promise<Place | undefined> => {
+    const lock = await lockFile(join(home.run, `mirror-${each}.lock`), { wait: false })
+    return lock === undefined ? undefined : { number: each, [Symbol.asyncDispose]: lock.release }
   }
-  throw new Error(`${MAX_WORKERS} mirror workers run on this machine`)
+  if (number === undefined)
+    for (let each = file.fleet.mirror.workers + 1; !signal.aborted; each++) {
+      const place = await take(each)
+      if (place !== undefined) return place
+    }
+  let waiting = false
+  while (!signal.aborted) {
+    const place = await take(number!)
+    if (place !== undefined) return place
+    if (!waiting) log.warn({ number }, 'another process of this machine is the worker of this number')
+    waiting = true
+    await delay(LOCK_EVERY_MS, undefined, { signal }).catch(() => undefined)
+  }
+  return undefined
 }
 
 /* ---- the fleet's own links ---- */

@@ -7,7 +7,7 @@ import type { Wire } from '../../foundation/wire/contract.ts'
 import { openWire } from '../../foundation/wire/wire.ts'
 import { clusterAddress, readFleetFile } from '../fleet-file.ts'
 import { homeAt } from '../home.ts'
-import { type RoleName, roleNames } from '../up/roles.ts'
+import { isRole, type RoleName, roleNames, roleProcessNamed } from '../up/roles.ts'
 import type { RoleContext } from './context.ts'
 
 const ROLE_UNKNOWN = errorKind(
@@ -19,7 +19,7 @@ const ROLE_UNKNOWN = errorKind(
 
 type Role = (context: RoleContext) => Promise<void>
 
-async function roleOf(name: RoleName): Promise<Role> {
+async function workOf(name: RoleName): Promise<Role> {
   switch (name) {
     case 'agent':
       return (await import('./agent.ts')).agentRole
@@ -36,9 +36,14 @@ async function roleOf(name: RoleName): Promise<Role> {
   }
 }
 
-/** Runs one role in this process until SIGTERM or SIGINT; a fault it cannot mend ends the process with 1. */
-export async function runRole(name: string, root: string): Promise<void> {
-  if (!isRole(name)) throw new AjnaError(ROLE_UNKNOWN, `"${name}"`)
+/**
+ * Runs one role in this process until SIGTERM or SIGINT; a fault it cannot mend ends the process with 1.
+ *
+ * @param number which of the machine's processes of this role it is; undefined: one that nobody counts
+ */
+export async function runRole(role: string, root: string, number: number | undefined): Promise<void> {
+  if (!isRole(role)) throw new AjnaError(ROLE_UNKNOWN, `"${role}"`)
+  const { name } = roleProcessNamed(role, number ?? 1)
   const home = homeAt(root)
   const log = createLogger(name, join(home.logs, `${name}.log`))
   const ending = new AbortController()
@@ -46,10 +51,11 @@ export async function runRole(name: string, root: string): Promise<void> {
   const wires: Wire[] = []
   try {
     const file = await readFleetFile(home)
-    const role = await roleOf(name)
+    const work = await workOf(role)
     log.info({ fleet: file.fleet.name }, 'starting')
-    await role({
+    await work({
       home,
+      number,
       file,
       log,
       signal: ending.signal,
@@ -73,5 +79,3 @@ export async function runRole(name: string, root: string): Promise<void> {
     await Promise.all(wires.map(wire => wire.close()))
   }
 }
-
-const isRole = (name: string): name is RoleName => (roleNames as readonly string[]).includes(name)

@@ -23,8 +23,42 @@ const heapMb: Readonly<Record<RoleName, number>> = {
   control: 320,
 }
 
+/** One process of a role. Mostly there is one; links' workers are as many as the fleet says. */
+export interface RoleProcess {
+  readonly role: RoleName
+  /** From 1. */
+  readonly number: number
+  /** Of its pid file, its log, and in `ajna status`. */
+  readonly name: string
+}
+
+export const roleProcessNamed = (role: RoleName, number: number): RoleProcess => ({
+  role,
+  number,
+  name: number === 1 ? role : `${role}-${number}`,
+})
+
+const PROCESS_NAME = /^([a-z]+)(?:-([2-9]|[1-9]\d{1,3}))?$/
+
+/** What a name says, whether or not the fleet has such a process; undefined: it is no role's. */
+export function roleOfProcess(name: string): RoleProcess | undefined {
+  const [, role, number = '1'] = PROCESS_NAME.exec(name) ?? []
+  return isRole(role) ? roleProcessNamed(role, Number(number)) : undefined
+}
+
+export const isRole = (name: string | undefined): name is RoleName =>
+  (roleNames as readonly (string | undefined)[]).includes(name)
+
+/** The processes of roles that a fleet needs on this machine, in the order they are started. */
+export const roleProcessesOf = (file: FleetFile): RoleProcess[] =>
+  rolesOf(file).flatMap(role =>
+    Array.from({ length: role === 'mirror' ? file.fleet.mirror.workers : 1 }, (_, index) =>
+      roleProcessNamed(role, index + 1),
+    ),
+  )
+
 /** Which of the roles a fleet needs on this machine. */
-export function rolesOf(file: FleetFile): RoleName[] {
+function rolesOf(file: FleetFile): RoleName[] {
   const { fleet } = file
   return roleNames.filter(role => {
     switch (role) {
@@ -50,7 +84,7 @@ export function rolesOf(file: FleetFile): RoleName[] {
  *
  * @param token that the roles know each other by: 256 random bits, which a digest does not give away
  */
-export function roleDigest(role: RoleName, file: FleetFile, token: string): string {
+export function roleDigest({ role, number }: RoleProcess, file: FleetFile, token: string): string {
   const { fleet, placed, ports, host } = file
   const concerns: Readonly<Record<RoleName, unknown>> = {
     agent: [fleet.ships, host, ports.agent],
@@ -58,12 +92,12 @@ export function roleDigest(role: RoleName, file: FleetFile, token: string): stri
     mirror: [
       fleet.topics.find(({ name }) => name === LINKS_TOPIC)?.cluster,
       host,
-      ports.mirror,
-      fleet.connect,
-      ports.connect,
+      // Only the first one has these listeners.
+      ...(number === 1 ? [ports.mirror, fleet.connect, ports.connect] : []),
     ],
     archive: [fleet.archive, ports.archive],
-    control: [fleet, placed, ports],
+    // How many links' workers there are it sees.
+    control: [{ ...fleet, mirror: null }, placed, ports],
   }
   return createHash('sha256')
     .update(JSON.stringify([token, concerns[role]]))
@@ -71,9 +105,9 @@ export function roleDigest(role: RoleName, file: FleetFile, token: string): stri
     .slice(0, 16)
 }
 
-export function roleProcess(role: RoleName, home: Home, digest: string): ProcessSpec {
+export function roleCommand({ role, number, name }: RoleProcess, home: Home, digest: string): ProcessSpec {
   return {
-    name: role,
+    name,
     command: process.execPath,
     args: [
       '--disable-warning=ExperimentalWarning',
@@ -84,6 +118,8 @@ export function roleProcess(role: RoleName, home: Home, digest: string): Process
       role,
       '--home',
       home.root,
+      '--number',
+      String(number),
       // Part of the command line, so that a process with an older digest is seen to differ and is replaced.
       '--digest',
       digest,
@@ -91,6 +127,6 @@ export function roleProcess(role: RoleName, home: Home, digest: string): Process
     env: { MALLOC_ARENA_MAX: '2' },
     cwd: home.root,
     runDir: home.run,
-    consoleFile: join(home.logs, `${role}.console`),
+    consoleFile: join(home.logs, `${name}.console`),
   }
 }

@@ -3,7 +3,7 @@ import { hostname } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
 import { AjnaError, describeError } from '../../foundation/errors/errors.ts'
 import type { Logger } from '../../foundation/log/log.ts'
-import { adopt } from '../../foundation/process/run.ts'
+import { adopt, forgetEnded, noteEndTold } from '../../foundation/process/run.ts'
 import { type SupervisionEvent, type Supervisor, supervise } from '../../foundation/process/supervise.ts'
 import { createProcessEntries } from '../../operations/fleet/activity/process-entries.ts'
 import { openTelling } from '../../operations/fleet/activity/tell.ts'
@@ -13,12 +13,19 @@ import { type FleetFile, findFleetFile } from '../fleet-file.ts'
 import type { Home } from '../home.ts'
 import { outboxOf } from '../outbox.ts'
 import { UP_ROLE_FAILED } from './errors.ts'
-import { type RoleName, roleDigest, roleNames, roleProcess, rolesOf } from './roles.ts'
+import {
+  type RoleProcess,
+  roleCommand,
+  roleDigest,
+  roleNames,
+  roleOfProcess,
+  roleProcessesOf,
+} from './roles.ts'
 
 /** Keeps the machine's roles running, and changes them as the accepted fleet changes. */
 export interface RoleSupervisor {
   /** Begins to keep a role running. */
-  start(role: RoleName, file: FleetFile): void
+  start(process: RoleProcess, file: FleetFile): void
   /** @throws AjnaError UP_ROLE_FAILED when a role has been given up, with its last lines */
   throwIfGivenUp(): void
   /** Follows `fleet.json`: starts, replaces and stops roles until the signal aborts. */
@@ -32,8 +39,9 @@ const ROLE_STOP_MS = 10_000
 
 /** @param token of the session that the roles share */
 export async function createRoleSupervisor(home: Home, token: string, log: Logger): Promise<RoleSupervisor> {
-  const running = new Map<RoleName, { readonly supervisor: Supervisor; readonly digest: string }>()
-  const words = new Map<RoleName, readonly string[]>()
+  /** By the process's name. */
+  const running = new Map<string, { readonly supervisor: Supervisor; readonly digest: string }>()
+  const words = new Map<string, readonly string[]>()
   const tell = await openTelling({
     outbox: outboxOf(home),
     teller: { actor: 'up', host: hostname() },
@@ -41,43 +49,71 @@ export async function createRoleSupervisor(home: Home, token: string, log: Logge
     logger: log,
   })
 
-  function onEvent(role: RoleName, event: SupervisionEvent): Promise<void> {
-    log.info({ role, ...event }, `${role}: ${event.kind}`)
-    if (event.kind === 'exited') words.set(role, event.lastLines)
+  function onEvent({ role, name }: RoleProcess, event: SupervisionEvent): Promise<void> {
+    log.info({ role, ...event }, `${name}: ${event.kind}`)
+    if (event.kind === 'exited') words.set(name, event.lastLines)
     return tell(event)
   }
 
-  function start(role: RoleName, file: FleetFile): void {
-    const digest = roleDigest(role, file, token)
-    const supervisor = supervise(role, async () => roleProcess(role, home, digest), {
-      onEvent: event => onEvent(role, event),
+  function start(process: RoleProcess, file: FleetFile): void {
+    const digest = roleDigest(process, file, token)
+    const supervisor = supervise(process.name, async () => roleCommand(process, home, digest), {
+      onEvent: event => onEvent(process, event),
       stop: { deadlineMs: ROLE_STOP_MS },
     })
-    running.set(role, { supervisor, digest })
+    running.set(process.name, { supervisor, digest })
+  }
+
+  async function end(name: string, supervisor: Supervisor): Promise<void> {
+    await supervisor.stop()
+    running.delete(name)
+  }
+
+  /** Processes that an `up` which was killed has left, and that the fleet does not have any more. */
+  async function stopStrays(file: FleetFile): Promise<void> {
+    const wanted = new Set(roleProcessesOf(file).map(({ name }) => name))
+    for (const name of await roleProcessesIn(home, [])) {
+      if (wanted.has(name)) continue
+      const stray = await adopt(home.run, name)
+      if (stray === undefined) continue
+      log.info({ process: name }, 'an earlier `up` has left this process, which is not needed any more')
+      await stray.stop({ deadlineMs: ROLE_STOP_MS })
+      // It was ended on purpose: there is nothing to tell of it.
+      await noteEndTold(home.run, stray.record)
+      await forgetEnded(home.run, name)
+    }
   }
 
   let unfollowed: string | undefined
+  let strays = true
 
   async function adjust(file: FleetFile): Promise<void> {
-    const wanted = new Set(rolesOf(file))
-    for (const role of roleNames) {
-      const known = running.get(role)
-      if (known !== undefined && (!wanted.has(role) || known.digest !== roleDigest(role, file, token))) {
-        log.info({ role }, 'the fleet has changed: the role is started anew')
-        await known.supervisor.stop()
-        running.delete(role)
+    const wanted = roleProcessesOf(file)
+    const names = new Set(wanted.map(({ name }) => name))
+    // One after the other: those of several that stay take over what each has given up.
+    for (const [name, { supervisor }] of [...running].reverse()) {
+      if (names.has(name)) continue
+      log.info({ process: name }, 'the fleet has changed: the process is not needed any more')
+      await end(name, supervisor)
+      await forgetEnded(home.run, name)
+    }
+    for (const process of wanted) {
+      const known = running.get(process.name)
+      if (known !== undefined && known.digest !== roleDigest(process, file, token)) {
+        log.info({ process: process.name }, 'the fleet has changed: the process is started anew')
+        await end(process.name, known.supervisor)
       }
-      if (wanted.has(role) && !running.has(role)) start(role, file)
+      if (!running.has(process.name)) start(process, file)
     }
   }
 
   return {
     start,
     throwIfGivenUp() {
-      for (const [role, { supervisor }] of running) {
+      for (const [name, { supervisor }] of running) {
         if (supervisor.state() !== 'gave-up') continue
-        const last = (words.get(role) ?? []).slice(-5).join('\n  ')
-        throw new AjnaError(UP_ROLE_FAILED, `${role} was given up; its last lines:\n  ${last}`)
+        const last = (words.get(name) ?? []).slice(-5).join('\n  ')
+        throw new AjnaError(UP_ROLE_FAILED, `${name} was given up; its last lines:\n  ${last}`)
       }
     },
     async follow(signal) {
@@ -86,7 +122,10 @@ export async function createRoleSupervisor(home: Home, token: string, log: Logge
         if (signal.aborted) return
         try {
           const file = await findFleetFile(home)
-          if (file !== undefined) await adjust(file)
+          if (file === undefined) continue
+          if (strays) await stopStrays(file)
+          strays = false
+          await adjust(file)
           unfollowed = undefined
         } catch (error) {
           const problem = describeError(error)
@@ -96,7 +135,7 @@ export async function createRoleSupervisor(home: Home, token: string, log: Logge
       }
     },
     async stop(progress) {
-      const supervised = new Map([...running].map(([role, { supervisor }]) => [role, supervisor]))
+      const supervised = new Map([...running].map(([name, { supervisor }]) => [name, supervisor]))
       await stopEverything(home, progress, supervised)
       running.clear()
     },
@@ -110,20 +149,32 @@ export async function createRoleSupervisor(home: Home, token: string, log: Logge
 export async function stopEverything(
   home: Home,
   progress: (what: string) => void,
-  supervised: ReadonlyMap<RoleName, Supervisor> = new Map(),
+  supervised: ReadonlyMap<string, Supervisor> = new Map(),
 ): Promise<void> {
-  async function stopRoles(roles: readonly RoleName[]): Promise<void> {
+  async function stopRoles(names: readonly string[]): Promise<void> {
     const found = await Promise.all(
-      roles.map(async role => supervised.get(role) ?? (await adopt(home.run, role))),
+      names.map(async name => supervised.get(name) ?? (await adopt(home.run, name))),
     )
     const left = found.filter(each => each !== undefined)
     if (left.length === 0) return
-    progress(`stopping ${roles.filter((_, at) => found[at] !== undefined).join(', ')}`)
+    progress(`stopping ${names.filter((_, at) => found[at] !== undefined).join(', ')}`)
     await Promise.all(left.map(each => each.stop({ deadlineMs: ROLE_STOP_MS })))
   }
-  await stopRoles(roleNames.filter(role => role !== 'agent'))
+  const names = await roleProcessesIn(home, supervised.keys())
+  await stopRoles(names.filter(name => name !== 'agent'))
   await stopRoles(['agent'])
   await stopBrokers(home, progress)
+}
+
+/** Names of processes of roles that may run: known ones, those that any fleet has (a pid file may be lost), those with a pid file. */
+async function roleProcessesIn(home: Home, known: Iterable<string>): Promise<string[]> {
+  const recorded = (await readdir(home.run).catch(() => [])).flatMap(
+    file => /^(.+)\.json$/.exec(file)?.[1] ?? [],
+  )
+  const roles = recorded.filter(name => roleOfProcess(name) !== undefined)
+  const file = await findFleetFile(home).catch(() => undefined)
+  const declared = file === undefined ? [] : roleProcessesOf(file).map(({ name }) => name)
+  return [...new Set<string>([...roleNames, ...declared, ...roles, ...known])]
 }
 
 async function stopBrokers(home: Home, progress: (what: string) => void): Promise<void> {

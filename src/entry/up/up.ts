@@ -15,7 +15,7 @@ import { type FleetFile, findFleetFile } from '../fleet-file.ts'
 import type { Home } from '../home.ts'
 import { watchStartingBrokers } from './brokers.ts'
 import { UP_DISK_FULL, UP_ROLE_FAILED, UP_RUNNING } from './errors.ts'
-import { type RoleName, rolesOf } from './roles.ts'
+import { type RoleName, roleProcessesOf, roleProcessNamed } from './roles.ts'
 import type { Steps } from './steps.ts'
 import { createRoleSupervisor, type RoleSupervisor } from './supervisor.ts'
 
@@ -115,7 +115,7 @@ async function startAll(
 ): Promise<string> {
   const { steps, signal } = task
   const watch = { file, token: session.token, since: Date.now(), note: steps.note }
-  roles.start('agent', file)
+  roles.start(roleProcessNamed('agent', 1), file)
   await whileRolesLast(roles, signal, until =>
     Promise.race([
       watchStartingBrokers(watch, until),
@@ -133,7 +133,7 @@ async function startAll(
   )
   // What was there before is most likely there still: the roles need not wait to be told so.
   if (before === undefined) await declared
-  for (const role of rolesOf(file)) if (role !== 'agent') roles.start(role, file)
+  for (const process of roleProcessesOf(file)) if (process.role !== 'agent') roles.start(process, file)
   await declared
   const base = `http://127.0.0.1:${file.ports.console}`
   await steps.step('console answers', () =>

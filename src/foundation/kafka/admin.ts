@@ -1,5 +1,6 @@
 import { type Logger, silentLogger } from '../log/log.ts'
 import type { TlsSource } from '../wire/contract.ts'
+import type { Hosts } from '../wire/hosts.ts'
 import { type AccessAdmin, accessAdmin } from './access.ts'
 import { type BrokerAdmin, brokerAdmin } from './brokers.ts'
 import { type Broker, type CallOptions, createCalls } from './calls.ts'
@@ -15,6 +16,8 @@ export interface OpenOptions {
   readonly bootstrap: readonly string[]
   /** Without it the connections are not encrypted. */
   readonly tls?: TlsSource
+  /** Addresses of the brokers' names, where the machine's resolver is not to be asked. */
+  readonly hosts?: Hosts
   readonly clientId: string
   readonly log?: Logger
   /** Until connected and greeted, ms; default 2,000. */
@@ -48,11 +51,12 @@ export function openCluster(options: OpenOptions): ClusterAdmin {
     bootstrap,
     clientId,
     tls,
+    hosts,
     log = silentLogger,
     connectTimeoutMs = 2000,
     requestTimeoutMs = 4000,
   } = options
-  const connections = createConnections({ clientId, tls, connectTimeoutMs, requestTimeoutMs, log })
+  const connections = createConnections({ clientId, tls, hosts, connectTimeoutMs, requestTimeoutMs, log })
   const calls = createCalls(connections, bootstrap.map(parseAddress))
   const close = (): Promise<void> => connections.close()
   return {

@@ -10,6 +10,7 @@ import {
 import { AjnaError } from '../errors/errors.ts'
 import type { Logger } from '../log/log.ts'
 import type { TlsIdentity, TlsSource } from '../wire/contract.ts'
+import { addressFor, type Hosts } from '../wire/hosts.ts'
 import { KAFKA_UNSUPPORTED, unreachable } from './errors.ts'
 
 /**
@@ -45,6 +46,7 @@ export function codecs<Args extends unknown[], Response>(
 export interface ConnectionSettings {
   readonly clientId: string
   readonly tls?: TlsSource | undefined
+  readonly hosts?: Hosts | undefined
   /** Until connected, TLS and the broker's greeting included, ms. */
   readonly connectTimeoutMs: number
   /** Until answered, ms. What a frozen broker costs. */
@@ -103,7 +105,7 @@ export function createConnections(settings: ConnectionSettings): Connections {
       maxInflights: MAX_IN_FLIGHT,
       ...(tls === undefined ? {} : { tls: { ca: tls.ca, cert: tls.cert, key: tls.key } }),
       // A name for SNI; an IP address may not stand there (RFC 6066).
-      tlsServerName: isIP(to.host) === 0,
+      tlsServerName: isIP(to.host) === 0 ? to.host : false,
     })
     let complaint: Error | undefined
     // Always listened to: an 'error' nobody hears would end the process.
@@ -113,7 +115,7 @@ export function createConnections(settings: ConnectionSettings): Connections {
     })
     connection.once('close', onClose)
     try {
-      await connection.connect(to.host, to.port)
+      await connection.connect(addressFor(settings.hosts, to.host), to.port)
       const greeting = await greet(connection, connectTimeoutMs)
       return { connection, greeting, complaint: () => complaint }
     } catch (error) {

@@ -201,6 +201,12 @@ export async function noteEndTold(
   await writePidFile(runDir, { ...record, ended: new Date().toISOString() }).catch(() => undefined)
 }
 
+/** Takes away what is left of a process that nobody will start again, once its end has been told. */
+export async function forgetEnded(runDir: string, name: string): Promise<void> {
+  const record = await readPidFile(pidFile(runDir, name))
+  if (record?.ended !== undefined) await rm(pidFile(runDir, name), { force: true })
+}
+
 /** Undefined when absent or not one of ours (an unreadable pid file proves nothing: the process table decides). */
 export async function readPidFile(file: string): Promise<ProcessRecord | undefined> {
   const text = await readFile(file, 'utf8').catch(() => undefined)

@@ -181,12 +181,21 @@ export class Cluster {
     const key = connectionKey(lane, address)
     const open = this.#connections.get(key)
     if (open !== undefined) return open
-    const { clientId, tls, connectTimeoutMs = CONNECT_TIMEOUT_MS } = this.#options
+    const { clientId, tls, hosts, connectTimeoutMs = CONNECT_TIMEOUT_MS } = this.#options
     const { requestTimeoutMs } = this
     const onThrottle = (ms: number): void => {
       this.#throttled = { ms, until: Date.now() + ms }
     }
-    const options = { ...address, tls, clientId, connectTimeoutMs, requestTimeoutMs, allocate, onThrottle }
+    const options = {
+      ...address,
+      tls,
+      hosts,
+      clientId,
+      connectTimeoutMs,
+      requestTimeoutMs,
+      allocate,
+      onThrottle,
+    }
     const opening = connect(options, this.#closing.signal)
     this.#connections.set(key, opening)
     const forget = (): void => {

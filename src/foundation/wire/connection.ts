@@ -16,6 +16,7 @@ import {
   WIRE_MALFORMED,
 } from './errors.ts'
 import { FrameAssembler } from './frames.ts'
+import { addressFor, type Hosts } from './hosts.ts'
 import { apiVersions } from './requests/api-versions.ts'
 import type { Message } from './requests/message.ts'
 import { openSocket } from './socket.ts'
@@ -24,6 +25,7 @@ export interface ConnectionOptions {
   readonly host: string
   readonly port: number
   readonly tls?: TlsSource | undefined
+  readonly hosts?: Hosts | undefined
   readonly clientId: string
   /** For TCP and TLS. */
   readonly connectTimeoutMs: number
@@ -111,7 +113,8 @@ export class Connection {
       buffer: () => frames.target(),
       callback: (count: number) => connection.#guarded(() => frames.filled(count)),
     }
-    const socket = await openSocket({ host, port, tls, timeoutMs: connectTimeoutMs, onread }, signal)
+    const address = addressFor(options.hosts, host)
+    const socket = await openSocket({ host, address, port, tls, timeoutMs: connectTimeoutMs, onread }, signal)
     connection.#adopt(socket)
     return connection
   }

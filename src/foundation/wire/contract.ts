@@ -21,6 +21,8 @@ export interface WireOptions {
   readonly bootstrap: readonly string[]
   readonly clientId: string
   readonly tls?: TlsSource
+  /** Addresses of the brokers' names, where the machine's resolver is not to be asked. */
+  readonly hosts?: import('./hosts.ts').Hosts
   /** Default 2,000. */
   readonly connectTimeoutMs?: number
   /** Per request, from queued to answered; default 4,000. A frozen broker costs this long. */

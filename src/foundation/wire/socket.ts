@@ -5,7 +5,10 @@ import type { TlsIdentity } from './contract.ts'
 import { BROKER_UNREACHABLE } from './errors.ts'
 
 export interface SocketOptions {
+  /** As the broker calls itself: what its certificate is for. */
   readonly host: string
+  /** Where it is reached; a name is resolved. */
+  readonly address: string
   readonly port: number
   readonly tls: TlsIdentity | undefined
   readonly timeoutMs: number
@@ -63,9 +66,9 @@ function openEither(options: SocketOptions): Socket {
   }
 }
 
-function openTcp({ host, port, onread }: SocketOptions): Socket {
+function openTcp({ address, port, onread }: SocketOptions): Socket {
   return connectTcp({
-    host,
+    host: address,
     port,
     onread,
     noDelay: true,
@@ -74,10 +77,18 @@ function openTcp({ host, port, onread }: SocketOptions): Socket {
   })
 }
 
-function openTls({ host, port, onread }: SocketOptions, { ca, cert, key }: TlsIdentity): Socket {
+function openTls({ host, address, port, onread }: SocketOptions, { ca, cert, key }: TlsIdentity): Socket {
   // SNI knows no addresses (RFC 6066): those are verified as the certificate's IP names.
   const name = isIP(host) === 0 ? { servername: host } : {}
-  const options: TlsOptions & { onread: OnReadOpts } = { host, port, ca, cert, key, ...name, onread }
+  const options: TlsOptions & { onread: OnReadOpts } = {
+    host: address,
+    port,
+    ca,
+    cert,
+    key,
+    ...name,
+    onread,
+  }
   const socket = connectTls(options)
   socket.setNoDelay(true)
   socket.setKeepAlive(true, KEEP_ALIVE_MS)

@@ -2,7 +2,8 @@ import { type AjnaError, describeError } from '../../foundation/errors/errors.ts
 import type { ResolvedCluster, ResolvedFleet } from './contract.ts'
 import type { ClusterExecutor } from './execute.ts'
 import { type ClusterPlan, planCluster } from './plan.ts'
-import type { Note, PlanInput, Refusal, Step } from './plan-model.ts'
+import { diffMachines } from './plan-machines.ts'
+import type { MachineChange, Note, PlanInput, Refusal, Step } from './plan-model.ts'
 
 /** What became of a step. `skipped`: what it stands on failed. */
 export interface StepResult {
@@ -16,6 +17,8 @@ export interface StepResult {
 export interface ApplyResult {
   readonly fleet: string
   readonly results: readonly StepResult[]
+  /** Of the processes that machines run; each machine follows them by itself. */
+  readonly machines: readonly MachineChange[]
   readonly refusals: readonly Refusal[]
   readonly notes: readonly Note[]
   /** 0 all done; 1 nothing could be done; 3 all done but what was refused as unsafe; 4 partly done. */
@@ -46,7 +49,14 @@ export async function applyFleet(input: PlanInput, options: ApplyOptions): Promi
   const results = parts.flatMap(part => part.results)
   const refusals = parts.flatMap(part => part.refusals)
   const notes = parts.flatMap(part => part.notes)
-  return { fleet: input.fleet.name, results, refusals, notes, exit: exitOf(results, refusals, notes) }
+  return {
+    fleet: input.fleet.name,
+    results,
+    machines: diffMachines(input.fleet, input.accepted),
+    refusals,
+    notes,
+    exit: exitOf(results, refusals, notes),
+  }
 }
 
 function exitOf(

@@ -26,6 +26,7 @@ const plan: FleetPlan = {
     }),
     step({ cluster: 'hub', reason: 'changed', text: 'add partitions' }),
   ],
+  machines: [],
   refusals: [
     {
       cluster: 'edge',
@@ -67,6 +68,15 @@ test('nothing to do is one quiet line, and not said of what could not be seen', 
   )
 })
 
+test('what changes in the machines’ processes is said, and is something to do', () => {
+  const text = '2 mirror workers instead of 1 on each machine'
+  const machines = [{ kind: 'mirror-workers', from: 1, to: 2, text }] as const
+  const said = renderPlan({ ...plan, steps: [], machines, refusals: [], notes: [] })
+  assert.equal(said, `machines\n  ~ ${text}\n\nFleet two: 0 steps; 1 change of machines' processes.`)
+  const done = renderApply({ fleet: 'two', results: [], machines, refusals: [], notes: [], exit: 0 })
+  assert.ok(done.startsWith(`machines\n  ~ ${text}`), done)
+})
+
 test('an apply’s result is a table, with what failed, why, and what to do', () => {
   const result: ApplyResult = {
     fleet: 'two',
@@ -79,6 +89,7 @@ test('an apply’s result is a table, with what failed, why, and what to do', ()
         tookMs: 3,
       },
     ],
+    machines: [],
     refusals: plan.refusals,
     notes: [],
     exit: 4,

@@ -1,6 +1,6 @@
 import { count, renderTable, wrap } from '../../foundation/text/table.ts'
 import type { ApplyResult, StepResult } from './apply.ts'
-import type { FleetPlan, Note, Refusal, Step } from './plan-model.ts'
+import type { FleetPlan, MachineChange, Note, Refusal, Step } from './plan-model.ts'
 import type { TopicAtCluster, TopicView } from './topic-view.ts'
 
 /** What `plan`, `apply`, `topic list` and `topic show` print. Pure: text in lines of at most 100 characters. */
@@ -20,6 +20,7 @@ export function renderPlan(plan: FleetPlan): string {
     ...clusters.map(cluster =>
       section(`cluster ${cluster}`, plan.steps.filter(step => step.cluster === cluster).flatMap(stepLines)),
     ),
+    ...machineSections(plan.machines),
     ...(plan.refusals.length === 0
       ? []
       : [section('refused as unsafe', plan.refusals.flatMap(refusalLines))]),
@@ -27,6 +28,16 @@ export function renderPlan(plan: FleetPlan): string {
   ]
   return [...sections, planSummary(plan)].join('\n\n')
 }
+
+const machineSections = (machines: readonly MachineChange[]): string[] =>
+  machines.length === 0
+    ? []
+    : [
+        section(
+          'machines',
+          machines.map(({ text }) => item(marks.changed, text)),
+        ),
+      ]
 
 const section = (title: string, lines: readonly string[]): string => [title, ...lines].join('\n')
 
@@ -44,9 +55,9 @@ const refusalLines = ({ cluster, subject, wanted, because }: Refusal): string[] 
 
 const noteLines = (note: Note): string[] => [item(note.kind === 'not-known' ? '?' : '·', note.text)]
 
-function planSummary({ fleet, steps, refusals, notes }: FleetPlan): string {
+function planSummary({ fleet, steps, machines, refusals, notes }: FleetPlan): string {
   const unseen = notes.some(({ kind }) => kind === 'not-known')
-  if (steps.length === 0 && refusals.length === 0) {
+  if (steps.length === 0 && machines.length === 0 && refusals.length === 0) {
     return unseen
       ? `Fleet ${fleet}: nothing to do where it could be seen; the rest is not known.`
       : `Fleet ${fleet} is as declared.`
@@ -54,6 +65,7 @@ function planSummary({ fleet, steps, refusals, notes }: FleetPlan): string {
   const drift = steps.filter(({ reason }) => reason === 'drift').length
   const parts = [
     `${count(steps.length, 'step')}${drift === 0 ? '' : `, ${drift} of them drift`}`,
+    ...(machines.length === 0 ? [] : [`${count(machines.length, 'change')} of machines' processes`]),
     ...(refusals.length === 0 ? [] : [`${refusals.length} refused`]),
     ...(unseen ? ['not everything could be seen'] : []),
   ]
@@ -70,7 +82,7 @@ export const renderProgress = ({ step, state, error, tookMs }: StepResult): stri
     INDENT,
   )
 
-export function renderApply({ fleet, results, refusals, notes }: ApplyResult): string {
+export function renderApply({ fleet, results, machines, refusals, notes }: ApplyResult): string {
   const table = renderTable<StepResult>(
     [
       { title: 'CLUSTER', value: ({ step }) => step.cluster },
@@ -84,11 +96,12 @@ export function renderApply({ fleet, results, refusals, notes }: ApplyResult): s
   const failed = results.filter(({ error }) => error !== null)
   const done = results.length - failed.length
   const summary =
-    results.length === 0 && refusals.length === 0
+    results.length === 0 && machines.length === 0 && refusals.length === 0
       ? `Fleet ${fleet}: nothing to do.`
       : `Fleet ${fleet}: ${done} of ${count(results.length, 'step')} done${refusals.length === 0 ? '' : `, ${refusals.length} refused`}.`
   return [
     ...(results.length === 0 ? [] : [table]),
+    ...machineSections(machines),
     ...(failed.length === 0 ? [] : [section('not done', failed.flatMap(failureLines))]),
     ...(refusals.length === 0 ? [] : [section('refused as unsafe', refusals.flatMap(refusalLines))]),
     ...(notes.length === 0 ? [] : [section('also seen', notes.flatMap(noteLines))]),

@@ -19,6 +19,13 @@ export interface ResolvedFleet {
   readonly archive: ResolvedArchive | null
   readonly connect: ResolvedConnect
   readonly heal: ResolvedHeal
+  readonly mirror: ResolvedMirror
+}
+
+/** What works on the links. */
+export interface ResolvedMirror {
+  /** How many processes of each machine share the partitions of all links. */
+  readonly workers: number
 }
 
 /** What the platform does by itself about each kind of failure: nothing, propose, act. */
@@ -76,6 +83,8 @@ export interface ResolvedExistingCluster extends ResolvedClusterCommon {
   readonly bootstrap: readonly string[]
   /** Absolute paths of PEM files; null: not encrypted. */
   readonly tls: { readonly ca: string; readonly cert: string; readonly key: string } | null
+  /** Addresses of names, `*.domain` for all names in it; absent: the machine's resolver is asked. */
+  readonly hosts?: Readonly<Record<string, string>>
 }
 
 export type ResolvedCluster = ResolvedLocalCluster | ResolvedExistingCluster
@@ -102,6 +111,8 @@ export interface PlacedNode {
   readonly dataDirs: readonly string[]
   /** Maximum heap, MiB. */
   readonly heapMb: number
+  /** A listener more, for those who come through the site's endpoint: its loopback port, and the `host:port` clients are told. */
+  readonly endpoint?: { readonly port: number; readonly advertised: string }
 }
 
 /**

@@ -3,6 +3,9 @@
 /** What a site's own cluster keeps unless the declaration says why it keeps a topic longer, ms: 4 days. */
 export const LOCAL_RETENTION_MS = 4 * 86_400_000
 
+/** Processes of one machine that work on links: more than a machine's cores are no use. */
+export const MAX_MIRROR_WORKERS = 64
+
 /** Kafka's spelling of no limit. */
 export const UNLIMITED = -1
 

@@ -7,6 +7,8 @@ export interface FleetPlan {
   readonly fleet: string
   /** In order within each cluster; clusters do not wait for each other. */
   readonly steps: readonly Step[]
+  /** Of the processes that machines run; followed live once the declaration is accepted. */
+  readonly machines: readonly MachineChange[]
   readonly refusals: readonly Refusal[]
   readonly notes: readonly Note[]
 }
@@ -45,6 +47,13 @@ export interface Step {
   /** What is gone or different afterwards and cannot be undone; null: nothing. */
   readonly warning: string | null
   readonly action: Action
+}
+
+export interface MachineChange {
+  readonly kind: 'mirror-workers'
+  readonly from: number
+  readonly to: number
+  readonly text: string
 }
 
 /** A difference that is left alone because closing it would be unsafe. */

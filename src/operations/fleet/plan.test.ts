@@ -357,3 +357,17 @@ test('the exit code says refused, not known, or all there', () => {
   assert.equal(exitCodeOf(planOf({ far: { kind: 'stopped' } })), 4)
   assert.equal(exitCodeOf(planOf({ fleet: changed('retention: 2d', 'retention: 2d, partitions: 3') })), 3)
 })
+
+test('another number of mirror workers is a change of the machines, once', () => {
+  const more = fleetOf(`${text}mirror: { workers: 3 }\n`)
+  const changed = (fleet: ResolvedFleet, accepted: ResolvedFleet | null) =>
+    planOf({ fleet, accepted }).machines
+  assert.deepEqual(
+    changed(more, declared).map(({ from, to }) => [from, to]),
+    [[1, 3]],
+  )
+  assert.match(changed(more, declared)[0]!.text, /: 2 take their share of the partitions, the others stay$/)
+  assert.match(changed(declared, more)[0]!.text, /: 2 give theirs up in order, the others stay$/)
+  assert.deepEqual(changed(more, more), [])
+  assert.deepEqual(changed(more, null), [])
+})

@@ -2,6 +2,7 @@ import type { ClusterSnapshot, PartError } from '../../foundation/kafka/snapshot
 import type { ActualCluster, ResolvedCluster } from './contract.ts'
 import { diffAcls, diffQuotas } from './plan-access.ts'
 import { diffBrokers } from './plan-brokers.ts'
+import { diffMachines } from './plan-machines.ts'
 import {
   type Difference,
   type FleetPlan,
@@ -21,6 +22,7 @@ export function planFleet(input: PlanInput): FleetPlan {
   return {
     fleet: input.fleet.name,
     steps: parts.flatMap(part => part.steps),
+    machines: diffMachines(input.fleet, input.accepted),
     refusals: parts.flatMap(part => part.refusals),
     notes: [
       ...parts.flatMap(part => part.notes),
@@ -35,7 +37,7 @@ export function planFleet(input: PlanInput): FleetPlan {
   }
 }
 
-export type ClusterPlan = Omit<FleetPlan, 'fleet'>
+export type ClusterPlan = Omit<FleetPlan, 'fleet' | 'machines'>
 
 /** One cluster's part. */
 export function planCluster(input: PlanInput, cluster: ResolvedCluster): ClusterPlan {

@@ -56,6 +56,7 @@ export function resolveFleet(spec: FleetSpec, places: Places): ResolvedFleet {
       target: spec.connect.target ?? null,
     },
     heal: spec.heal,
+    mirror: { workers: spec.mirror.workers },
   }
 }
 
@@ -73,13 +74,14 @@ function resolveCluster(spec: FleetSpec, name: string, { directory }: Places): R
     const { version, heapMb } = cluster
     return { ...common, driver: 'local', version, nodes: brokersOf(cluster)!, heapMb }
   }
-  const { tls, bootstrap } = cluster
+  const { tls, bootstrap, hosts } = cluster
   const file = (path: string): string => resolvePath(directory, path)
   return {
     ...common,
     driver: 'existing',
     bootstrap,
     tls: tls === undefined ? null : { ca: file(tls.ca), cert: file(tls.cert), key: file(tls.key) },
+    ...(hosts === undefined ? {} : { hosts }),
   }
 }
 

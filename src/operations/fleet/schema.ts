@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { DeepReadonly } from '../../foundation/config/config.ts'
 import { duration, size } from '../../foundation/config/units.ts'
 import { defaultKafkaVersion, kafkaRelease, kafkaVersions } from '../../foundation/kafka-dist/versions.ts'
+import { MAX_MIRROR_WORKERS } from './limits.ts'
 
 /**
  * `ajna.yaml`, the declaration of a fleet. This schema is its documentation: every message says what is allowed.
@@ -71,6 +72,15 @@ const localCluster = z.strictObject({
 
 const tlsFiles = z.strictObject({ ca: text(), cert: text(), key: text() })
 
+/** A host name, or `*.` and what it stands before, and the address it has. */
+const hosts = z.record(
+  form(
+    /^(\*\.)?[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/,
+    'a host name in lower-case letters, or *. and a domain for all names in it',
+  ),
+  z.union([z.ipv4(), z.ipv6()], { error: 'an IP address' }),
+)
+
 const existingCluster = z.strictObject({
   driver: z.literal('existing'),
   site: label(),
@@ -78,6 +88,8 @@ const existingCluster = z.strictObject({
   bootstrap: z.array(address()).min(1),
   /** PEM files, relative to this file; without them the connection is not encrypted. */
   tls: tlsFiles.optional(),
+  /** Addresses of names that this machine does not resolve: `"*.site1.example": 10.0.0.1`, for an endpoint that routes by SNI. */
+  hosts: hosts.optional(),
 })
 
 /** `driver: local` may be left out. */
@@ -294,6 +306,15 @@ const heal = z.strictObject({
   'broker-unregistered': healing,
 })
 
+/** What works on the links. */
+const mirror = z.strictObject({
+  /**
+   * How many processes of each machine share the partitions of all links: one uses about one core, so as many as there are
+   * cores to spare, while the brokers are not the limit.
+   */
+  workers: wholeNumber(1, MAX_MIRROR_WORKERS).default(1),
+})
+
 export const fleetSchema = z.strictObject({
   apiVersion: z.literal('ajna/v1'),
   fleet: label(),
@@ -314,6 +335,7 @@ export const fleetSchema = z.strictObject({
   archive: archive.optional(),
   connect: connect.prefault({}),
   heal: heal.prefault({}),
+  mirror: mirror.prefault({}),
 })
 
 export type FleetSpec = DeepReadonly<z.output<typeof fleetSchema>>

@@ -65,7 +65,7 @@ const wrong: readonly (readonly [string, string, ...string[]])[] = [
     'fleet: test',
     'flet: test',
     'ajna.yaml:1:1 fleet: found nothing; allowed: a name of lower-case letters, digits and hyphens, at most 63, as in a host name',
-    'ajna.yaml:2:1 flet: found the unknown key "flet"; allowed: apiVersion, fleet, sites, clusters, tenants, topics, principals, links, ship, archive, connect or heal; did you mean fleet?',
+    'ajna.yaml:2:1 flet: found the unknown key "flet"; allowed: apiVersion, fleet, sites, clusters, tenants, topics, principals, links, ship, archive, connect, heal or mirror; did you mean fleet?',
   ],
   [
     '  hub:\nclusters',
@@ -400,6 +400,18 @@ const wrong: readonly (readonly [string, string, ...string[]])[] = [
     'connect: { access: all, port: 80 }\narchive: { cluster: hub',
     'ajna.yaml:25:20 connect.access: found "all"; allowed: token or machine',
     'ajna.yaml:25:31 connect.port: found 80; allowed: a whole number from 1,024 to 65,535',
+  ],
+  [
+    'bootstrap: [kafka.example:9092] }',
+    'bootstrap: [kafka.example:9092], hosts: { "*.Example": 10.0.0.1, b1.example: b2.example } }',
+    'ajna.yaml:11:84 clusters.other.hosts["*.Example"]: found "*.Example"; allowed: a host name in lower-case letters, or *. and a domain for all names in it',
+    'ajna.yaml:11:119 clusters.other.hosts["b1.example"]: found "b2.example"; allowed: an IP address',
+  ],
+  [
+    'archive: { cluster: hub',
+    'mirror: { workers: 0, threads: 2 }\narchive: { cluster: hub',
+    'ajna.yaml:25:20 mirror.workers: found 0; allowed: a whole number from 1 to 64',
+    'ajna.yaml:25:23 mirror.threads: found the unknown key "threads"; allowed: workers',
   ],
 ]
 

@@ -117,6 +117,8 @@ export const agentConfig = z.strictObject({
   plan: z.string().startsWith('/').optional(),
   bootstrap: z.array(z.string()).min(1),
   tls: z.strictObject({ ca: z.string(), cert: z.string(), key: z.string() }).optional(),
+  /** Addresses of the brokers' names, where the machine does not resolve them. */
+  hosts: z.record(z.string(), z.string()).optional(),
   /** `<principal>.<host>`: within the prefix the principal's ACLs allow. */
   transactionalId: z.string().min(1),
   sources: z.array(shipSource).default([]),

@@ -130,6 +130,8 @@ export const linkPartitionStatusSchema = z.strictObject({
   partition: z.int().nonnegative(),
   /** When its worker said this, ms; absent: as the whole status. */
   observedAt: z.number().exactOptional(),
+  /** Who works on it; absent: whoever says this. */
+  worker: z.string().exactOptional(),
   state: z.enum(linkPartitionStates),
   /** Null unless halted. */
   halted: z.enum(haltReasons).nullable(),

@@ -22,7 +22,7 @@ export interface Replicator extends AsyncDisposable {
 }
 
 /** As `ajna up` starts the role. */
-const NODE_OPTIONS = [
+export const NODE_OPTIONS = [
   '--disable-warning=ExperimentalWarning',
   '--max-old-space-size=192',
   '--max-semi-space-size=8',

@@ -113,6 +113,7 @@ const link = (more: Partial<LinkDetail>): LinkDetail => ({
   missingOffsets: 0,
   sides: null,
   reverseOf: null,
+  workers: [],
   keeps: [],
   keep: null,
   assigned: [],

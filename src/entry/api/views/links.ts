@@ -1,7 +1,7 @@
 /** Links as the API answers them. Pure. */
 import type { LinkDetail, LinkPartition, LinkRow } from '../models.ts'
 
-export function linkRow({ assigned: _a, keep: _k, keeps: _n, ...row }: LinkDetail): LinkRow {
+export function linkRow({ assigned: _a, workers: _w, keep: _k, keeps: _n, ...row }: LinkDetail): LinkRow {
   return row
 }
 

@@ -1,135 +1,44 @@
 import assert from 'node:assert/strict'
-import { type ChildProcess, spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir } from 'node:fs/promises'
-import { join } from 'node:path'
-import { buffer } from 'node:stream/consumers'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
-import { claimPorts } from '../../../../test/fleets/ports.ts'
-import { type SweptFolder, sweptFolder } from '../../../../test/fleets/sweeper.ts'
 import {
-  createSidesJournal,
-  grant,
-  grantKeeping,
-  grantLink,
-  LINK_PRINCIPAL,
-  rule,
-  type Side,
-  type Sides,
-  startSides,
-} from '../../../../test/mirror/sides.ts'
+  type HomeSides,
+  HOME_LINK as LINK,
+  startHomeSides,
+  HOME_TOPIC as TOPIC,
+} from '../../../../test/mirror/home.ts'
+import type { Side, Sides } from '../../../../test/mirror/sides.ts'
 import { batchOf } from '../../../../test/wire/records.ts'
-import { openSession } from '../../../foundation/http/session.ts'
-import { ensureAuthority } from '../../../foundation/tls/authority.ts'
-import { ensureCertificate } from '../../../foundation/tls/renew.ts'
-import type { ResolvedCluster } from '../../../operations/fleet/contract.ts'
-import { LINKS_TOPIC } from '../../../operations/mirror/links/contract.ts'
-import { writeFleetFile } from '../../fleet-file.ts'
-import { type Home, homeAt } from '../../home.ts'
+import type { Home } from '../../home.ts'
 import { outboxOf } from '../../outbox.ts'
-
-const PROGRAM = fileURLToPath(new URL('../main.ts', import.meta.url))
-const LINK = 'edge-hub'
-const TOPIC = 'orders'
 
 describe('a declared link, kept in step and switched by the ajna program, its worker being the mirror role', () => {
   const signal = AbortSignal.timeout(200_000)
-  let folder: SweptFolder
+  let at: HomeSides
   let home: Home
   let sides: Sides
   let role: ChildProcess
 
   before(async () => {
-    folder = await sweptFolder('ajna-sides-')
-    home = homeAt(join(folder.path, 'home'))
-    await mkdir(home.logs, { recursive: true })
-    await openSession(home.token)
-    const authority = await ensureAuthority(home.pki)
-    for (const principal of ['admin', 'mirror', 'writer', LINK_PRINCIPAL])
-      await ensureCertificate(authority, { principal, site: 'test' })
-    sides = await startSides(home.pki)
-    const { edge, hub } = sides
-    const clusters = [edge, hub].map(({ name, cluster }): ResolvedCluster => {
-      const nodes = cluster.nodes.map(({ id, rack }) => ({ id, rack }))
-      return {
-        name,
-        site: 'test',
-        tier: 'local',
-        driver: 'local',
-        version: cluster.version,
-        nodes,
-        heapMb: 256,
-      }
-    })
-    const [console, agent, archive, mirror, connect] = await claimPorts(5)
-    const keep = {
+    at = await startHomeSides({
       acls: [],
       quotas: [],
       groups: ['kept-*'],
       foreignPositions: 'leave',
       everyMs: 500,
-    } as const
-    const link = { name: LINK, from: 'edge', to: 'hub', topics: [TOPIC], principal: LINK_PRINCIPAL, keep }
-    const journal = {
-      name: LINKS_TOPIC,
-      cluster: 'hub',
-      tenant: 'test',
-      partitions: 1,
-      replicationFactor: 1,
-      config: {},
-    }
-    await writeFleetFile(home, {
-      fleet: {
-        name: 'sides',
-        sites: [],
-        clusters,
-        tenants: [],
-        topics: [journal],
-        principals: [],
-        links: [link],
-        ships: [],
-        archive: null,
-        connect: { access: 'token', port: null, target: null },
-        heal: { 'broker-dead': 'off', 'broker-frozen': 'off', 'broker-unregistered': 'off' },
-      },
-      placed: [edge.cluster.placed, hub.cluster.placed],
-      host: 'here',
-      ports: { console: console!, agent: agent!, archive: archive!, mirror: mirror!, connect: connect! },
-      acceptedAt: new Date().toISOString(),
     })
-    const layout = { partitions: 2, replicationFactor: 1 }
-    await edge.admin.createTopics([{ name: TOPIC, layout }], { signal })
-    await createSidesJournal(sides)
-    await grant(
-      hub,
-      (['read', 'write', 'delete'] as const).map(operation =>
-        rule('mirror', operation, 'topic', LINKS_TOPIC),
-      ),
-    )
-    await grantLink(edge, hub, [TOPIC])
-    await grantKeeping(edge, hub)
-    await grant(edge, [rule('writer', 'write', 'topic', TOPIC)])
-    role = spawn(process.execPath, [PROGRAM, 'role', 'mirror', '--home', home.root], {
-      stdio: ['ignore', 'ignore', 'inherit'],
-    })
+    ;({ home, sides } = at)
+    role = at.startRole()
   })
 
   after(async () => {
     if (role?.exitCode === null && role.kill('SIGTERM')) await once(role, 'exit')
-    await sides?.[Symbol.asyncDispose]()
-    await folder[Symbol.asyncDispose]()
+    await at?.[Symbol.asyncDispose]()
   })
 
-  async function ajna(...args: readonly string[]): Promise<{ code: number; out: string; err: string }> {
-    const child = spawn(process.execPath, [PROGRAM, ...args], {
-      env: { ...process.env, AJNA_HOME: home.root },
-    })
-    const ended = once(child, 'close') as Promise<[number | null]>
-    const [out, err, [code]] = await Promise.all([buffer(child.stdout), buffer(child.stderr), ended])
-    return { code: code ?? 1, out: out.toString(), err: err.toString() }
-  }
+  const ajna = (...args: readonly string[]) => at.ajna(...args)
 
   async function write(side: Side, values: readonly string[]): Promise<void> {
     await using producer = await (await side.as('writer')).wire.producer({}, signal)
@@ -189,11 +98,9 @@ describe('a declared link, kept in step and switched by the ajna program, its wo
     assert.match(rehearsal.out, /Records lost: 0; read again: 0; skipped: 0\./)
 
     // Killed under way, the same command goes on.
-    const child = spawn(process.execPath, [PROGRAM, 'link', 'promote', LINK], {
-      env: { ...process.env, AJNA_HOME: home.root },
-    })
+    const child = at.begin('link', 'promote', LINK)
     let words = ''
-    for await (const chunk of child.stderr) {
+    for await (const chunk of child.stderr!) {
       words += chunk
       if (words.includes('✓ close the topics')) break
     }

@@ -1,5 +1,5 @@
 import { AjnaError, errorKind } from '../../../foundation/errors/errors.ts'
-import { type Column, renderTable } from '../../../foundation/text/table.ts'
+import { type Column, count, renderTable } from '../../../foundation/text/table.ts'
 import { dataOf } from '../../api/client.ts'
 import type {
   ClusterDetail,
@@ -234,7 +234,7 @@ const renderTopic = (topic: TopicDetail): string =>
   )
 
 function renderLink(link: LinkDetail): string[] {
-  const { sides, keep } = link
+  const { sides, keep, workers } = link
   const underWay = sides?.underWay ?? null
   const step = underWay?.step == null ? '' : ` at ${underWay.step}`
   const stuck = underWay?.stuck == null ? '' : `: ${underWay.stuck}`
@@ -242,11 +242,15 @@ function renderLink(link: LinkDetail): string[] {
   const reasons = linkReasons(link)
   return [
     ...(sides === null ? [] : [`Sides: ${sides.phase}${switching}.`]),
+    ...(workers.length === 0 ? [] : [renderWorkers(workers)]),
     ...(keep === null ? [] : [renderKeep(keep)]),
     renderAssigned(link),
     ...(reasons.length === 0 ? [] : [reasons.join('\n')]),
   ]
 }
+
+const renderWorkers = (workers: LinkDetail['workers']): string =>
+  `Workers: ${workers.map(({ name, partitions }) => `${name} (${count(partitions, 'partition')})`).join(', ')}.`
 
 function renderKeep({
   roundAt,

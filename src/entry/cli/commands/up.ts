@@ -12,7 +12,7 @@ import { createProcessLooker, type ProcessFacts } from '../../control/processes.
 import { findFleetFile, readFleetFile } from '../../fleet-file.ts'
 import { type Home, homeMarks, homeOf, stateNames } from '../../home.ts'
 import { RESET_REFUSED, UP_NOT_RUNNING, UP_RUNNING } from '../../up/errors.ts'
-import { roleNames, rolesOf } from '../../up/roles.ts'
+import { roleNames, roleProcessesOf } from '../../up/roles.ts'
 import { createSteps } from '../../up/steps.ts'
 import { stopEverything } from '../../up/supervisor.ts'
 import { checkDisk, up as runUp, throwIfUp, UP_PROCESS } from '../../up/up.ts'
@@ -90,7 +90,7 @@ export async function status(options: { readonly json?: boolean }): Promise<void
   const file = await readFleetFile(home)
   const expected = [
     ...file.placed.flatMap(cluster => cluster.nodes.map(node => brokerPrincipal(cluster.name, node.id))),
-    ...rolesOf(file),
+    ...roleProcessesOf(file).map(({ name }) => name),
   ]
   // Writes anew a pid file that was lost or damaged while its process runs.
   await Promise.all(expected.map(name => adopt(home.run, name)))

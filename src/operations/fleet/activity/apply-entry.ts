@@ -5,11 +5,11 @@ import type { Activity } from './contract.ts'
 
 /** An apply that begins; nothing when it has nothing to do. */
 export function applyBegun(
-  { fleet, steps, refusals }: FleetPlan,
+  { fleet, steps, machines, refusals }: FleetPlan,
   actor: string,
   at: number,
 ): Activity | undefined {
-  if (steps.length === 0 && refusals.length === 0) return undefined
+  if (steps.length === 0 && machines.length === 0 && refusals.length === 0) return undefined
   return {
     id: randomUUID(),
     revision: 0,
@@ -27,7 +27,7 @@ export function applyBegun(
 
 /** The same apply at its end, what failed first. */
 export function applyEnded(begun: Activity, result: ApplyResult, endedAt: number): Activity {
-  const { fleet, results, refusals, exit } = result
+  const { fleet, results, machines, refusals, exit } = result
   const done = results.filter(({ state }) => state === 'done')
   const others = results.filter(({ state }) => state !== 'done')
   const refused = refusals.length > 0 ? `, ${refusals.length} refused` : ''
@@ -43,6 +43,7 @@ export function applyEnded(begun: Activity, result: ApplyResult, endedAt: number
       })),
       ...refusals.map(({ subject, because }) => ({ label: 'refused', value: `${subject}: ${because}` })),
       ...done.map(({ step }) => ({ label: `${step.cluster}, done`, value: step.text })),
+      ...machines.map(({ text }) => ({ label: 'machines', value: text })),
     ],
     endedAt,
   }

@@ -46,6 +46,15 @@ test('the controller listener is not advertised to clients', () => {
   assert.equal(settings['advertised.listeners'], 'CLIENT://127.0.0.1:101,INTERNAL://127.0.0.1:201')
 })
 
+test('a node behind an endpoint has a listener more, advertised under its own name', () => {
+  const cluster = clusterOf(3, mtls)
+  const node = { ...cluster.nodes[0]!, endpoint: { port: 501, advertised: 'b1.west.example:443' } }
+  const settings = brokerSettings(cluster, node)
+  assert.match(settings['listeners']!, /,ENDPOINT:\/\/127\.0\.0\.1:501,CONTROLLER:/)
+  assert.match(settings['advertised.listeners']!, /,ENDPOINT:\/\/b1\.west\.example:443$/)
+  assert.match(settings['listener.security.protocol.map']!, /,ENDPOINT:SSL,/)
+})
+
 for (const [brokers, replicas, inSync] of [
   [1, '1', '1'],
   [2, '2', '2'],

@@ -35,10 +35,21 @@ function identitySettings(cluster: PlacedCluster, node: PlacedNode): Record<stri
 function listenerSettings(cluster: PlacedCluster, node: PlacedNode): Record<string, string> {
   const protocol = cluster.security.protocol === 'mtls' ? 'SSL' : 'PLAINTEXT'
   const { client, internal, controller } = node.ports
+  const listeners = [
+    ['CLIENT', `127.0.0.1:${client}`, `127.0.0.1:${client}`],
+    ['INTERNAL', `127.0.0.1:${internal}`, `127.0.0.1:${internal}`],
+    ...(node.endpoint === undefined
+      ? []
+      : [['ENDPOINT', `127.0.0.1:${node.endpoint.port}`, node.endpoint.advertised]]),
+    ['CONTROLLER', `127.0.0.1:${controller}`, null],
+  ] as const
   return {
-    listeners: `CLIENT://127.0.0.1:${client},INTERNAL://127.0.0.1:${internal},CONTROLLER://127.0.0.1:${controller}`,
-    'advertised.listeners': `CLIENT://127.0.0.1:${client},INTERNAL://127.0.0.1:${internal}`,
-    'listener.security.protocol.map': `CLIENT:${protocol},INTERNAL:${protocol},CONTROLLER:${protocol}`,
+    listeners: listeners.map(([name, at]) => `${name}://${at}`).join(),
+    // Controllers' addresses are in their quorum's configuration.
+    'advertised.listeners': listeners
+      .flatMap(([name, , told]) => (told === null ? [] : [`${name}://${told}`]))
+      .join(),
+    'listener.security.protocol.map': listeners.map(([name]) => `${name}:${protocol}`).join(),
     'inter.broker.listener.name': 'INTERNAL',
     'controller.listener.names': 'CONTROLLER',
   }

@@ -118,6 +118,7 @@ export async function createShipper(options: ShipperOptions): Promise<Shipper> {
             clientId: `ajna-agent-${config.host}`,
             log,
             ...(config.tls === undefined ? {} : { tls: config.tls }),
+            ...(config.hosts === undefined ? {} : { hosts: config.hosts }),
           },
           transactionalId: config.transactionalId,
           positioned,

@@ -2,13 +2,16 @@
 import type { LinkPartitionStatus, LinkStatus } from '../contract.ts'
 import type { LinkDefinition } from '../definition.ts'
 
+/** With the name of who says it, where that is known. */
+export type WorkerStatus = LinkStatus & { readonly worker?: string }
+
 /**
  * @param statuses of one link, one from each worker that has said something
  * @returns undefined when none has. It was observed when the oldest of what it is made of was.
  */
 export function mergeStatuses(
   { name: link, desired }: Pick<LinkDefinition, 'name' | 'desired'>,
-  statuses: readonly LinkStatus[],
+  statuses: readonly WorkerStatus[],
   now: number,
 ): LinkStatus | undefined {
   if (statuses.length === 0) {
@@ -40,10 +43,15 @@ function stateOf(statuses: readonly LinkStatus[]): LinkStatus['state'] {
 }
 
 /** Two workers speak of one partition only while it moves: who spoke last has it. */
-function partitionsOf(statuses: readonly LinkStatus[]): LinkPartitionStatus[] {
+function partitionsOf(statuses: readonly WorkerStatus[]): LinkPartitionStatus[] {
   const latest = new Map<string, LinkPartitionStatus>()
-  for (const { partitions, observedAt } of statuses.toSorted((a, b) => a.observedAt - b.observedAt))
-    for (const each of partitions) latest.set(`${each.topic}/${each.partition}`, { ...each, observedAt })
+  for (const { worker, partitions, observedAt } of statuses.toSorted((a, b) => a.observedAt - b.observedAt))
+    for (const each of partitions)
+      latest.set(`${each.topic}/${each.partition}`, {
+        ...each,
+        observedAt,
+        ...(worker === undefined ? {} : { worker }),
+      })
   return [...latest.values()].sort((a, b) =>
     a.topic === b.topic ? a.partition - b.partition : a.topic < b.topic ? -1 : 1,
   )

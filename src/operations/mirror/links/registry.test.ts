@@ -122,18 +122,23 @@ test('a link stands as its workers together say; of a partition that moves the l
   const merged = mergeStatuses(
     link,
     [
-      status(20, [partition('t', 1, { targetEnd: 9 })], { state: 'starting' }),
-      status(10, [partition('t', 0), partition('t', 1), partition('s', 0)], { reason: 'x is not copied: y' }),
+      { worker: 'w2', ...status(20, [partition('t', 1, { targetEnd: 9 })], { state: 'starting' }) },
+      {
+        worker: 'w1',
+        ...status(10, [partition('t', 0), partition('t', 1), partition('s', 0)], {
+          reason: 'x is not copied: y',
+        }),
+      },
     ],
     30,
   )
   assert.deepEqual([merged?.state, merged?.reason, merged?.observedAt], ['running', 'x is not copied: y', 10])
   assert.deepEqual(
-    merged?.partitions.map(each => [each.topic, each.partition, each.targetEnd]),
+    merged?.partitions.map(each => [each.topic, each.partition, each.targetEnd, each.worker]),
     [
-      ['s', 0, 5],
-      ['t', 0, 5],
-      ['t', 1, 9],
+      ['s', 0, 5, 'w1'],
+      ['t', 0, 5, 'w1'],
+      ['t', 1, 9, 'w2'],
     ],
   )
 })

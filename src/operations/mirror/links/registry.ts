@@ -83,7 +83,9 @@ export function openLinkRegistry(options: LinkRegistryOptions): LinkRegistry {
       if (entry === undefined) return undefined
       const { workers } = journal.state()
       const told = [...said].filter(([worker]) => Object.hasOwn(workers, worker))
-      const statuses = told.flatMap(([, links]) => links.filter(({ link }) => link === name))
+      const statuses = told.flatMap(([worker, links]) =>
+        links.filter(({ link }) => link === name).map(status => ({ worker, ...status })),
+      )
       return mergeStatuses(entry.definition, statuses, now())
     },
     positions: async (name, until) => positionsOf(options.connect, known(name), until),
