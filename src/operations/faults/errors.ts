@@ -48,6 +48,12 @@ export const TEST_RUNNING = errorKind(
   'Wait for it to end, or give each its own AJNA_HOME and AJNA_PORT_BASE.',
 )
 
+export const TEST_STOPPED = errorKind(
+  'TEST_STOPPED',
+  'A test was stopped before it was over.',
+  'What it had broken is undone and its cluster is gone. Start it again to have a result.',
+)
+
 export const TEST_KIND_UNKNOWN = errorKind(
   'TEST_KIND_UNKNOWN',
   'There is no failure of that kind.',

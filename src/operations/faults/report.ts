@@ -172,13 +172,13 @@ export function timelineOf({ load, faults, wholeness }: RunResult): readonly str
           ? `partition ${partition} still acknowledges nothing, for ${ms(Math.round(gap.to - gap.from))} ms`
           : `partition ${partition} acknowledges again, after ${ms(Math.round(gap.to - gap.from))} ms`,
       })
-  for (const { at, underReplicated, leaderless } of wholeness.changes)
+  for (const { at, underReplicated, leaderless, silent } of wholeness.changes)
     events.push({
       at,
       what:
-        underReplicated + leaderless === 0
-          ? 'every replica in sync'
-          : `${count(underReplicated, 'partition')} under-replicated${leaderless === 0 ? '' : `, ${leaderless} without a leader`}`,
+        underReplicated + leaderless + silent === 0
+          ? 'every replica in sync, says every broker'
+          : `${count(underReplicated, 'partition')} under-replicated, ${leaderless} without a leader, ${count(silent, 'broker')} silent`,
     })
   events.sort((a, b) => a.at - b.at)
   const lines = events.map(

@@ -6,7 +6,7 @@ import { openWire } from '../../foundation/wire/wire.ts'
 import { type Availability, availabilityOf, type FaultWindow } from './analysis/availability.ts'
 import type { RecordsVerdict } from './analysis/check.ts'
 import { readAndCheck } from './analysis/read.ts'
-import { isWhole, redundancyRestoredMs, type WholenessTrace, wholenessOf } from './analysis/redundancy.ts'
+import { redundancyRestoredMs, type WholenessTrace } from './analysis/redundancy.ts'
 import { type BrokerFacts, chooseBrokers } from './choose.ts'
 import type { FaultKind, Healer, TestedCluster } from './contract.ts'
 import { FAULT_TARGET_NONE, TEST_TOPIC_FAILED } from './errors.ts'
@@ -98,8 +98,10 @@ export async function runScenario(task: RunTask): Promise<RunResult> {
     connectTimeoutMs: 500,
     requestTimeoutMs: 1_000,
   })
-  await createWholeTopic(admin, topic, scenario, cluster, signal)
-  await using watch = watchTopic(admin, topic)
+  const ids = cluster.nodes.map(({ id }) => id)
+  await createTopic(admin, topic, scenario, ids, signal)
+  await using watch = watchTopic(admin, topic, ids)
+  await awaitWhole(admin, topic, watch, signal)
   await using load = await startLoad({
     bootstrap: cluster.bootstrap,
     topic,
@@ -128,15 +130,14 @@ export async function runScenario(task: RunTask): Promise<RunResult> {
   return { topic, load: loaded, records, faults, wholeness, latency: latencyOf(loaded, faults), settled }
 }
 
-async function createWholeTopic(
+async function createTopic(
   admin: ClusterAdmin,
   topic: string,
   scenario: Scenario,
-  cluster: TestedCluster,
+  ids: readonly number[],
   signal: AbortSignal,
 ): Promise<void> {
   const replication = replicationOf(scenario)
-  const ids = cluster.nodes.map(({ id }) => id)
   const replicas = layoutOf(scenario.cluster.partitions, replication, ids, scenario.load.leaders)
   const config = {
     'min.insync.replicas': String(Math.max(1, replication - 1)),
@@ -145,18 +146,37 @@ async function createWholeTopic(
   }
   const [made] = await admin.createTopics([{ name: topic, layout: { replicas }, config }], { signal })
   if (made?.error) throw new AjnaError(TEST_TOPIC_FAILED, topic, { cause: made.error })
+}
+
+/** Until every broker has the topic whole; then those lead that are meant to. */
+async function awaitWhole(
+  admin: ClusterAdmin,
+  topic: string,
+  watch: TopicWatch,
+  signal: AbortSignal,
+): Promise<void> {
   const until = Date.now() + READY_MS
-  for (;;) {
-    const found = await admin.describeTopics([topic], { signal }).catch((error: unknown) => {
-      signal.throwIfAborted()
-      if (Date.now() > until) throw error
-      return []
-    })
-    if (found[0] !== undefined && isWhole(wholenessOf(found[0]))) return
+  while (watch.wholeForMs() === 0) {
     if (Date.now() > until)
       throw new AjnaError(TEST_TOPIC_FAILED, `${topic} is not whole after ${READY_MS / 1_000} s`)
     await delay(LOOK_EVERY_MS, undefined, { signal })
   }
+  const [found] = await admin.describeTopics([topic], { signal })
+  const led = found!.partitions.filter(({ leader, replicas }) => leader !== replicas[0])
+  const elected = await admin.electLeaders(
+    'preferred',
+    led.map(({ partition }) => ({ topic, partition })),
+    { signal },
+  )
+  const failed = elected.find(({ error }) => error !== null)
+  if (failed !== undefined)
+    throw new AjnaError(
+      TEST_TOPIC_FAILED,
+      `${topic}-${failed.item.partition} has another leader than planned`,
+      {
+        cause: failed.error,
+      },
+    )
 }
 
 /** All faults, each at its time; when one cannot be done, the others are taken back and that is thrown. */

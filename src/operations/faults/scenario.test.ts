@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { readdirSync, readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { isAjnaError } from '../../foundation/errors/errors.ts'
@@ -23,6 +24,14 @@ test('a scenario is read, with what it leaves out filled in', () => {
   assert.equal(scenario.expect.redundancyRestored, true)
   assert.equal(replicationOf(scenarioOf({ name: 'small', cluster: { nodes: 1 } })), 1)
   assert.equal(lastsMs(scenario), 5_000 + 12_000 + 90_000)
+})
+
+test('every scenario that comes with the program is allowed', () => {
+  const folder = new URL('../../../config/scenarios/', import.meta.url)
+  for (const name of readdirSync(folder)) {
+    const scenario = readScenario(readFileSync(new URL(name, folder), 'utf8'), name)
+    assert.equal(`${scenario.name}.yaml`, name)
+  }
 })
 
 const hostile: readonly (readonly [what: string, from: string, to: string, ...said: RegExp[]])[] = [

@@ -1,58 +1,78 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { ClusterAdmin } from '../../foundation/kafka/admin.ts'
-import { isWhole, type WholenessChange, type WholenessTrace, wholenessOf } from './analysis/redundancy.ts'
+import {
+  isWhole,
+  type Wholeness,
+  type WholenessChange,
+  type WholenessTrace,
+  wholenessOf,
+  worstOf,
+} from './analysis/redundancy.ts'
 
-/** Looks at a topic's replicas all the time a test runs. */
+/** Looks at a topic's replicas all the time a test runs, as each of the brokers has it. */
 export interface TopicWatch extends AsyncDisposable {
   trace(): WholenessTrace
-  /** How long it has been whole without a break, ms; 0: it is not, or nobody could say. */
+  /** How long it has been whole without a break, ms; 0: it is not, or not every broker says so. */
   wholeForMs(): number
 }
 
 export const LOOK_EVERY_MS = 200
-/** A broker that does not answer within this is not asked again for a while (foundation/kafka). */
-const LOOK_MS = 2_000
+/** A broker that takes longer is silent: what it said before is not to be believed any more. */
+const ANSWER_MS = 1_000
 const MAX_CHANGES = 10_000
 
-export function watchTopic(admin: ClusterAdmin, topic: string): TopicWatch {
+/**
+ * Every broker is asked by itself. Metadata calls a dead broker's replicas in sync until its session ends: it does not answer.
+ * One that wakes says what it knew when it fell asleep: the others say otherwise. One that was started serves only once it is
+ * registered anew, and so out of every ISR until it has caught up.
+ */
+export function watchTopic(admin: ClusterAdmin, topic: string, brokers: readonly number[]): TopicWatch {
   const ending = new AbortController()
+  const { signal } = ending
+  /** What each says; undefined: nothing. */
+  const views = new Map<number, Wholeness | undefined>(brokers.map(id => [id, undefined]))
   const changes: WholenessChange[] = []
   let worstSpacingMs = 0
-  let answeredAt = Date.now()
   let wholeSince: number | undefined
 
-  async function look(): Promise<void> {
-    const [found] = await admin.describeTopics([topic], { signal: ending.signal, deadlineMs: LOOK_MS })
+  function note(spacingMs: number): void {
     const at = Date.now()
-    worstSpacingMs = Math.max(worstSpacingMs, at - answeredAt)
-    answeredAt = at
-    if (found === undefined) return
-    const { underReplicated, leaderless } = wholenessOf(found)
+    const now = worstOf([...views.values()])
     const last = changes.at(-1)
-    if (last?.underReplicated !== underReplicated || last.leaderless !== leaderless)
-      if (changes.length < MAX_CHANGES) changes.push({ at, underReplicated, leaderless })
-    if (isWhole({ underReplicated, leaderless })) wholeSince ??= at
-    else wholeSince = undefined
+    const same =
+      last?.underReplicated === now.underReplicated &&
+      last.leaderless === now.leaderless &&
+      last.silent === now.silent
+    if (!same && changes.length < MAX_CHANGES) changes.push({ at, ...now })
+    if (!isWhole(now)) {
+      wholeSince = undefined
+      return
+    }
+    // From when on it is whole is known to the time since that broker was asked before.
+    if (wholeSince === undefined && changes.length > 1) worstSpacingMs = Math.max(worstSpacingMs, spacingMs)
+    wholeSince ??= at
   }
 
-  const looking = (async () => {
-    while (!ending.signal.aborted) {
-      await look().catch(() => {
-        wholeSince = undefined
-      })
-      await delay(LOOK_EVERY_MS, undefined, { signal: ending.signal }).catch(() => undefined)
+  async function follow(broker: number): Promise<void> {
+    let askedAt = Date.now()
+    while (!signal.aborted) {
+      const options = { signal, deadlineMs: ANSWER_MS, broker }
+      const found = await admin.describeTopics([topic], options).catch(() => [])
+      if (signal.aborted) return
+      views.set(broker, found[0] === undefined ? undefined : wholenessOf(found[0]))
+      note(Date.now() - askedAt)
+      askedAt = Date.now()
+      await delay(LOOK_EVERY_MS, undefined, { signal }).catch(() => undefined)
     }
-  })()
+  }
 
+  const following = Promise.all(brokers.map(follow))
   return {
-    trace: () => ({
-      changes: [...changes],
-      worstSpacingMs: Math.max(worstSpacingMs, Date.now() - answeredAt),
-    }),
+    trace: () => ({ changes: [...changes], worstSpacingMs }),
     wholeForMs: () => (wholeSince === undefined ? 0 : Date.now() - wholeSince),
     async [Symbol.asyncDispose]() {
       ending.abort()
-      await looking
+      await following
     },
   }
 }

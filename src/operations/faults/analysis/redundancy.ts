@@ -8,7 +8,13 @@ export interface Wholeness {
   readonly leaderless: number
 }
 
-export interface WholenessChange extends Wholeness {
+/** What the brokers say of it together. */
+export interface CommonView extends Wholeness {
+  /** Brokers that say nothing. */
+  readonly silent: number
+}
+
+export interface WholenessChange extends CommonView {
   /** When it was seen: the answer's arrival, ms since the epoch. */
   readonly at: number
 }
@@ -16,12 +22,23 @@ export interface WholenessChange extends Wholeness {
 export interface WholenessTrace {
   /** Oldest first; the first one is what was seen first. */
   readonly changes: readonly WholenessChange[]
-  /** The longest between two answers: no time in the trace is known better than that. */
+  /** When it became whole is known to this: how long ago the broker whose word was missing had been asked before. */
   readonly worstSpacingMs: number
 }
 
-export const isWhole = ({ underReplicated, leaderless }: Wholeness): boolean =>
-  underReplicated + leaderless === 0
+/** In the eyes of every broker. */
+export const isWhole = ({ underReplicated, leaderless, silent }: CommonView): boolean =>
+  underReplicated + leaderless + silent === 0
+
+/** The worst that any of them says. */
+export function worstOf(views: readonly (Wholeness | undefined)[]): CommonView {
+  const said = views.filter(view => view !== undefined)
+  return {
+    underReplicated: Math.max(0, ...said.map(each => each.underReplicated)),
+    leaderless: Math.max(0, ...said.map(each => each.leaderless)),
+    silent: views.length - said.length,
+  }
+}
 
 export function wholenessOf(topic: TopicState): Wholeness {
   return {
@@ -33,8 +50,7 @@ export function wholenessOf(topic: TopicState): Wholeness {
 /**
  * From the fault until every replica of every partition was in sync again, ms; null: not within its window.
  *
- * Metadata calls a dead broker's replicas in sync until its session ends, and a broker that wakes believes what it knew when
- * it fell asleep: so it is never before the fault was taken back, nor before the last time that something was amiss.
+ * Never before the fault was taken back, nor before the last time that something was amiss.
  */
 export function redundancyRestoredMs(trace: WholenessTrace, window: FaultWindow): number | null {
   let amiss = false

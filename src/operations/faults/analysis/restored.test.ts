@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Gap } from '../load/timeline.ts'
 import { availabilityOf } from './availability.ts'
-import { redundancyRestoredMs } from './redundancy.ts'
+import { isWhole, redundancyRestoredMs, worstOf } from './redundancy.ts'
 
 const gap = (from: number, to: number, open = false): Gap => ({ from, to, open })
 const window = { at: 10_000, revertedAt: 22_000, to: 60_000 }
@@ -36,8 +36,23 @@ test('a fault that stopped nothing has nothing to restore', () => {
 })
 
 const trace = (...changes: readonly (readonly [at: number, underReplicated: number])[]) => ({
-  changes: changes.map(([at, underReplicated]) => ({ at, underReplicated, leaderless: 0 })),
+  changes: changes.map(([at, underReplicated]) => ({ at, underReplicated, leaderless: 0, silent: 0 })),
   worstSpacingMs: 200,
+})
+
+test('a topic is whole when every broker says so', () => {
+  const whole = { underReplicated: 0, leaderless: 0 }
+  assert.ok(isWhole(worstOf([whole, whole, whole])))
+  assert.ok(!isWhole(worstOf([whole, undefined, whole])), 'a dead one says nothing')
+  assert.ok(
+    !isWhole(worstOf([whole, { underReplicated: 1, leaderless: 0 }])),
+    'one that wakes knows no better',
+  )
+  assert.deepEqual(worstOf([undefined, { underReplicated: 2, leaderless: 1 }, whole]), {
+    underReplicated: 2,
+    leaderless: 1,
+    silent: 1,
+  })
 })
 
 test('redundancy is not there while metadata still calls the dead in sync', () => {
