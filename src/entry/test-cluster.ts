@@ -6,6 +6,7 @@ import { defaultKafkaVersion } from '../foundation/kafka-dist/versions.ts'
 import { type RunningProcess, start } from '../foundation/process/run.ts'
 import type { TestedCluster, TestedNode } from '../operations/faults/contract.ts'
 import { leaseFault } from '../operations/faults/leases/lease.ts'
+import { reasonOfDeath } from '../operations/fleet/brokers/diagnose.ts'
 import { awaitReady, prepareNode } from '../operations/fleet/brokers/driver.ts'
 import { allocatePorts } from '../operations/fleet/brokers/ports.ts'
 import { brokerPrincipal, type PlacedCluster, type PlacedNode } from '../operations/fleet/contract.ts'
@@ -21,7 +22,10 @@ export interface TestClusterTask {
 }
 
 /** A cluster of brokers combined with controllers, plaintext on loopback, that is gone when it is disposed. */
-export interface StartedTestCluster extends TestedCluster, AsyncDisposable {}
+export interface StartedTestCluster extends TestedCluster, AsyncDisposable {
+  /** Why a broker that was started then has ended, in its own words. */
+  explain(broker: number, since: string): Promise<string>
+}
 
 const HEAP_MB = 256
 const READY_MS = 120_000
@@ -74,6 +78,9 @@ export async function startTestCluster(task: TestClusterTask): Promise<StartedTe
       version: placed.version,
       bootstrap: placed.nodes.map(({ ports }) => `127.0.0.1:${ports.client}`),
       nodes: nodes.map(([node]) => node),
+      async explain(broker, since) {
+        return (await reasonOfDeath(placed.nodes.find(({ id }) => id === broker)!, since)).said
+      },
       [Symbol.asyncDispose]: end,
     }
   } catch (error) {

@@ -26,7 +26,7 @@ export function chooseBrokers(
   const left = [...facts].sort((a, b) => a.id - b.id)
   const brokers: BrokerFacts[] = []
   for (const choice of choices) {
-    if (choice === 'all') return { kind: 'chosen', brokers: left.concat(brokers) }
+    if (choice === 'all' && left.length > 0) return { kind: 'chosen', brokers: left.concat(brokers) }
     const fit = fitting(choice, left)
     const found = fit[Math.floor(random() * fit.length)]
     if (found === undefined) return { kind: 'none', reason: reasonOf(choice, facts) }
@@ -36,8 +36,9 @@ export function chooseBrokers(
   return { kind: 'chosen', brokers }
 }
 
-function fitting(choice: Exclude<BrokerChoice, 'all'>, left: readonly BrokerFacts[]): readonly BrokerFacts[] {
+function fitting(choice: BrokerChoice, left: readonly BrokerFacts[]): readonly BrokerFacts[] {
   switch (choice) {
+    case 'all':
     case 'any':
       return left
     case 'controller':

@@ -19,6 +19,14 @@ export interface TestedCluster {
   readonly nodes: readonly TestedNode[]
 }
 
+/** A broker that ended though no fault was on it, and was started again: nobody else keeps a test's brokers alive. */
+export interface UnplannedEnd {
+  readonly broker: number
+  /** When that was seen, ms since the epoch. */
+  readonly at: number
+  readonly reason: string
+}
+
 /** Whoever repairs what a fault breaks, and can tell when it saw it. This slice has none: Kafka is on its own. */
 export interface Healer {
   readonly name: string

@@ -1,7 +1,7 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import { listed } from '../../foundation/config/problem.ts'
 import { AjnaError } from '../../foundation/errors/errors.ts'
 import { openCluster } from '../../foundation/kafka/admin.ts'
+import { pause } from '../../foundation/wire/backoff.ts'
 import type { FailureFigures, Healer, Spread, TestedCluster } from './contract.ts'
 import { TEST_KIND_UNKNOWN } from './errors.ts'
 import { type RunResult, runScenario } from './run.ts'
@@ -94,6 +94,7 @@ export interface FailuresTask {
   readonly folder: string
   readonly random: () => number
   readonly healer?: Healer
+  readonly explain?: (broker: number, since: string) => Promise<string>
   readonly note: (what: string) => void
   /** Told of each run as it ends. */
   readonly ran?: (kind: FailureKind, scenario: Scenario, result: RunResult) => void
@@ -138,7 +139,7 @@ async function allButOne(cluster: TestedCluster, signal: AbortSignal): Promise<r
     const spare = cluster.nodes.findLast(({ id }) => id !== leader)
     if (leader !== null && spare !== undefined)
       return cluster.nodes.filter(node => node !== spare).map(({ id }) => id)
-    await delay(ASK_AGAIN_MS, undefined, { signal })
+    await pause(ASK_AGAIN_MS, signal)
   }
 }
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { dirname, join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
@@ -7,15 +8,21 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { startCluster, type TestCluster } from '../../../test/fleets/cluster.ts'
 import { seededRandom } from '../../../test/wire/random.ts'
+import { openCluster } from '../../foundation/kafka/admin.ts'
 import { ensureKafka } from '../../foundation/kafka-dist/kafka-dist.ts'
 import { adopt } from '../../foundation/process/run.ts'
+import { BatchBuilder } from '../../foundation/wire/build.ts'
+import { openWire } from '../../foundation/wire/wire.ts'
 import { prepareNode } from '../fleet/brokers/driver.ts'
 import { brokerPrincipal } from '../fleet/contract.ts'
+import { readAndCheck } from './analysis/read.ts'
 import type { TestedCluster } from './contract.ts'
 import { type FailureKind, kindsNamed, measureFailures } from './failures.ts'
 import { isStopped } from './inject.ts'
 import { judge } from './judge.ts'
 import { activeFaults, endedFaults } from './leases/record.ts'
+import { startLoad } from './load/generator.ts'
+import { writeRecord } from './load/record.ts'
 import { timelineOf } from './report.ts'
 import { type RunResult, runScenario } from './run.ts'
 import { scenarioOf } from './scenario.ts'
@@ -125,6 +132,57 @@ describe('faults on the brokers of a real cluster, without a healer', { timeout:
     assert.ok(result.records.acknowledged > 0)
   })
 
+  test('what is planted in a real log is found, each to the record', async () => {
+    const [topic, partitions, run] = ['planted', 2, randomBytes(8)]
+    const { bootstrap } = cluster
+    await using admin = openCluster({ bootstrap, clientId: 'planted' })
+    const layout = { partitions, replicationFactor: 3 }
+    assert.equal((await admin.createTopics([{ name: topic, layout }], { signal }))[0]!.error, null)
+    const size = { recordsPerSecond: 400, recordBytes: 100, requestTimeoutMs: 3_000 }
+    await using load = await startLoad({ bootstrap, topic, partitions, producers: 2, run, signal, ...size })
+    await delay(2_000, undefined, { signal })
+    const { streams, failure } = await load.stop(DEADLINE_MS)
+    assert.equal(failure, null)
+    await using wire = openWire({ bootstrap, clientId: 'planted' })
+    const task = { wire, topic, partitions, run, sent: streams, signal }
+    const clean = await readAndCheck(task)
+    const sent = streams.reduce((sum, stream) => sum + stream.sent, 0)
+    assert.ok(sent > 400)
+    assert.deepEqual(clean, {
+      acknowledged: sent,
+      unknown: 0,
+      found: sent,
+      lost: 0,
+      duplicated: 0,
+      reordered: 0,
+      foreign: 0,
+      examples: [],
+    })
+
+    await using producer = await wire.producer({}, signal)
+    const copy = (sequence: number): Buffer => {
+      const value = Buffer.alloc(100)
+      writeRecord(value, run, { producer: 1, partition: 0, sequence })
+      return value
+    }
+    const planted = [
+      copy(7),
+      copy(7),
+      copy(streams.find(each => each.producer === 1)!.sent),
+      Buffer.from('noise'),
+    ]
+    const batch = new BatchBuilder()
+    for (const value of planted) batch.add({ timestamp: Date.now(), value })
+    await producer.append(topic, 0, batch.finish())
+    await wire.deleteRecords([{ topic, partition: 1, before: 5 }], signal)
+    const { lost, duplicated, reordered, foreign, examples } = await readAndCheck(task)
+    assert.deepEqual(
+      { lost, duplicated, reordered, foreign },
+      { lost: 5, duplicated: 2, reordered: 0, foreign: 2 },
+    )
+    for (const each of examples) note(each)
+  })
+
   test('a coordinator killed -9 in the middle of a freeze: the broker wakes by itself and serves', async () => {
     const { process: spec } = cluster.nodes[0]!
     assert.equal(spec.name, brokerPrincipal(owned.name, 1))
@@ -157,7 +215,7 @@ describe('faults on the brokers of a real cluster, without a healer', { timeout:
     const scenario = scenarioOf({
       name: 'no-follower',
       faults: [
-        { at: '0s', fault: 'freeze', broker: 'any', for: '30s' },
+        { at: '0s', fault: 'freeze', broker: 'leader', for: '30s' },
         { at: '1s', fault: 'kill', broker: 'follower', for: '1s' },
       ],
     })

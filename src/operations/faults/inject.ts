@@ -1,11 +1,12 @@
 import { readFile } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
-import { AjnaError, isAjnaError } from '../../foundation/errors/errors.ts'
+import { AjnaError } from '../../foundation/errors/errors.ts'
 import { parseStat } from '../../foundation/process/identity.ts'
 import { adopt, type RunningProcess, start } from '../../foundation/process/run.ts'
 import type { FaultKind, TestedCluster, TestedNode } from './contract.ts'
-import { FAULT_LEASE_OVER, FAULT_TARGET_NOT_RUNNING } from './errors.ts'
+import { FAULT_TARGET_NOT_RUNNING } from './errors.ts'
 import { type FaultLease, leaseFault } from './leases/lease.ts'
+import { endedFaults } from './leases/record.ts'
 
 export interface FaultPlan {
   readonly kind: FaultKind
@@ -36,10 +37,10 @@ export interface ArmedFault {
    * @throws AjnaError FAULT_LEASE_OVER, FAULT_TARGET_NOT_RUNNING
    */
   begin(signal: AbortSignal): Promise<number>
-  /** A crash-loop's last death; else when it has begun. */
+  /** Settles with a crash-loop's last death, or what kept it from that; else when it has begun. */
   readonly raged: Promise<void>
-  /** Takes it back: the process wakes, or is started. Answers when that was done; undefined: another had. */
-  revert(why: string): Promise<number | undefined>
+  /** Takes it back, unless its watchdog has: the process wakes, or is started. Answers when that was done. */
+  revert(why: string): Promise<number>
 }
 
 const STOPPED_MS = 5_000
@@ -80,8 +81,9 @@ export async function armFault(task: InjectTask): Promise<ArmedFault> {
       return at
     },
     async revert(why) {
-      const ended = await lease.revert(why)
-      return ended?.endedAt
+      const { id } = lease.record
+      const ended = (await lease.revert(why)) ?? (await endedFaults(folder)).find(each => each.id === id)
+      return ended?.endedAt ?? Date.now()
     },
   }
 }
@@ -118,7 +120,11 @@ export async function isStopped(pid: number): Promise<boolean> {
   return parseStat(stat)?.state === 'T'
 }
 
-/** Started, left to run for a while, killed; again and again. It ends dead: the fault's way back starts it for good. */
+/**
+ * Started, left to run for a while, killed; again and again. It ends dead: the fault's way back starts it for good.
+ *
+ * @throws AjnaError FAULT_LEASE_OVER: it has not died as often as it was to
+ */
 async function crashAgain(
   lease: FaultLease,
   node: TestedNode,
@@ -131,8 +137,8 @@ async function crashAgain(
       await Promise.race([running.exited, delay(plan.everyMs, undefined, { signal })])
       await lease.act(() => running.stop({ signal: 'SIGKILL' }))
     } catch (error) {
-      if (signal.aborted || isAjnaError(error, FAULT_LEASE_OVER)) return
-      throw error
+      if (!signal.aborted) throw error
+      return
     }
   }
 }

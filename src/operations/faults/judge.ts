@@ -45,6 +45,7 @@ export function judge({ expect }: Scenario, result: RunResult): readonly Expecta
     atMost('duplicated', expect.duplicated, records.duplicated),
     atMost('reordered', expect.reordered, records.reordered),
     atMost('foreign or damaged', 0, records.foreign),
+    atMost('brokers that ended by themselves', 0, result.unplannedEnds.length),
     ...(faults.length > 0 && expect.availabilityRestoredWithin !== undefined
       ? [within('availability', expect.availabilityRestoredWithin, available)]
       : []),

@@ -42,6 +42,7 @@ export interface RunReport {
     /** The longest that the generator itself was late. */
     readonly worstLateMs: number
   }
+  readonly unplannedEnds: RunResult['unplannedEnds']
   /** How well the times are known. */
   readonly resolution: { readonly gapsFromMs: number; readonly redundancyMs: number }
 }
@@ -89,6 +90,7 @@ export function reportOf(task: ReportTask): RunReport {
       lastedMs: Math.round(stopAt - startAt),
       worstLateMs: Math.round(worstLateMs),
     },
+    unplannedEnds: result.unplannedEnds,
     resolution: { gapsFromMs: GAP_FROM_MS, redundancyMs: result.wholeness.worstSpacingMs },
   }
 }
@@ -154,7 +156,7 @@ function renderLatency(latency: RunResult['latency']): string {
 const MAX_LINES = 60
 
 /** What happened, in order. Pure. */
-export function timelineOf({ load, faults, wholeness }: RunResult): readonly string[] {
+export function timelineOf({ load, faults, wholeness, unplannedEnds }: RunResult): readonly string[] {
   const events: { readonly at: number; readonly what: string }[] = []
   for (const each of faults) {
     const brokers = each.brokers.map(describeBroker).join(', ')
@@ -164,6 +166,8 @@ export function timelineOf({ load, faults, wholeness }: RunResult): readonly str
       what: `${each.fault} of ${each.brokers.map(({ id }) => id).join(', ')} taken back`,
     })
   }
+  for (const { broker, at, reason } of unplannedEnds)
+    events.push({ at, what: `broker ${broker} had ended by itself, and is started again: ${reason}` })
   for (const { partition, gaps } of load.partitions)
     for (const gap of gaps)
       events.push({

@@ -2,15 +2,17 @@ import { randomBytes } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { AjnaError, describeError } from '../../foundation/errors/errors.ts'
 import { type ClusterAdmin, openCluster } from '../../foundation/kafka/admin.ts'
+import { adopt, pidFile, readPidFile, start } from '../../foundation/process/run.ts'
 import { openWire } from '../../foundation/wire/wire.ts'
 import { type Availability, availabilityOf, type FaultWindow } from './analysis/availability.ts'
 import type { RecordsVerdict } from './analysis/check.ts'
 import { readAndCheck } from './analysis/read.ts'
 import { redundancyRestoredMs, type WholenessTrace } from './analysis/redundancy.ts'
 import { type BrokerFacts, chooseBrokers } from './choose.ts'
-import type { FaultKind, Healer, TestedCluster } from './contract.ts'
-import { FAULT_TARGET_NONE, TEST_TOPIC_FAILED } from './errors.ts'
+import type { FaultKind, Healer, TestedCluster, UnplannedEnd } from './contract.ts'
+import { FAULT_TARGET_NONE, TEST_STOPPED, TEST_TOPIC_FAILED } from './errors.ts'
 import { type ArmedFault, armFault } from './inject.ts'
+import { activeFaults } from './leases/record.ts'
 import { type Load, type LoadResult, startLoad } from './load/generator.ts'
 import { type LatencySummary, summarize } from './load/latency.ts'
 import { layoutOf } from './plan.ts'
@@ -33,6 +35,8 @@ export interface RunTask {
   /** In [0, 1), of the scenario's seed. */
   readonly random: () => number
   readonly healer?: Healer
+  /** What a broker that ended says of its reason; `since`: ISO time of its start. */
+  readonly explain?: (broker: number, since: string) => Promise<string>
   readonly note: (what: string) => void
   readonly signal: AbortSignal
 }
@@ -64,6 +68,7 @@ export interface RunResult {
     readonly during: LatencySummary | null
     readonly after: LatencySummary | null
   }
+  readonly unplannedEnds: readonly UnplannedEnd[]
   /** The cluster was whole again before the scenario's `settle` was over. */
   readonly settled: boolean
 }
@@ -76,6 +81,8 @@ const WHOLE_MS = 2_000
 const FLOWING_MS = 1_000
 const DRAIN_MS = 30_000
 const READY_MS = 60_000
+const ELECTED_MS = 15_000
+const ASKED_MS = 3_000
 const READ_MS = 120_000
 const LOOK_EVERY_MS = 100
 
@@ -86,9 +93,24 @@ const LOOK_EVERY_MS = 100
  * @throws AjnaError FAULT_…, TEST_…; the signal's reason
  */
 export async function runScenario(task: RunTask): Promise<RunResult> {
-  const { scenario, cluster, note } = task
-  const limit = AbortSignal.timeout(READY_MS + lastsMs(scenario) + DRAIN_MS + READ_MS)
-  const signal = AbortSignal.any([task.signal, limit])
+  const limit = new AbortController()
+  const mostMs = READY_MS + lastsMs(task.scenario) + DRAIN_MS + READ_MS
+  const late = new AjnaError(TEST_STOPPED, `${task.scenario.name} was not over after ${mostMs / 1_000} s`)
+  const timer = setTimeout(() => limit.abort(late), mostMs)
+  const signal = AbortSignal.any([task.signal, limit.signal])
+  try {
+    return await runBounded({ ...task, signal })
+  } catch (error) {
+    // Whatever was waited for says only that it was aborted.
+    signal.throwIfAborted()
+    throw error
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+async function runBounded(task: RunTask): Promise<RunResult> {
+  const { scenario, cluster, note, signal } = task
   const topic = `ajna-test-${scenario.name}-${randomBytes(3).toString('hex')}`
   const run = randomBytes(8)
   const { partitions } = scenario.cluster
@@ -115,9 +137,12 @@ export async function runScenario(task: RunTask): Promise<RunResult> {
   })
   note(`load: ${scenario.load.rate} records/s to ${partitions} partitions of ${topic}`)
 
-  const done = await doFaults({ ...task, signal }, admin, topic, load)
+  const done = await doFaults(task, admin, topic, load)
   await delay(Math.max(0, load.startAt + scenario.load.duration - Date.now()), undefined, { signal })
-  const settled = await settle(watch, load, scenario.settle, signal)
+  const unplannedEnds: UnplannedEnd[] = []
+  const settled = await settle(watch, load, scenario.settle, signal, async () => {
+    unplannedEnds.push(...(await startEnded(task)))
+  })
   const wholeness = watch.trace()
   const loaded = await load.stop(settled ? DRAIN_MS : LOOK_EVERY_MS)
   note(`read back: ${loaded.streams.reduce((sum, each) => sum + each.sent, 0)} records were sent`)
@@ -127,7 +152,8 @@ export async function runScenario(task: RunTask): Promise<RunResult> {
   await admin.deleteTopics([{ name: topic }], { signal }).catch(() => undefined)
 
   const faults = outcomes(done, loaded, wholeness, task.healer)
-  return { topic, load: loaded, records, faults, wholeness, latency: latencyOf(loaded, faults), settled }
+  const latency = latencyOf(loaded, faults)
+  return { topic, load: loaded, records, faults, wholeness, latency, unplannedEnds, settled }
 }
 
 async function createTopic(
@@ -226,7 +252,7 @@ async function doFault(
             everyMs: fault.every ?? CRASH_EVERY_MS,
           },
           purpose: `scenario ${scenario.name}`,
-          leaseMs: faultMs(fault) + LEASE_MARGIN_MS,
+          leaseMs: faultMs(fault) + LEASE_MARGIN_MS * (fault.times ?? 1),
         }),
       )
     const began = await Promise.all(armed.map(each => each.begin(signal)))
@@ -240,7 +266,7 @@ async function doFault(
       fault: fault.fault,
       brokers,
       at,
-      revertedAt: Math.max(at, ...reverted.map(each => each ?? Date.now())),
+      revertedAt: Math.max(at, ...reverted),
     }
   } catch (error) {
     const undone = await Promise.allSettled(armed.map(each => each.revert(describeError(error))))
@@ -255,23 +281,41 @@ export const describeBroker = ({ id, leads, controller }: BrokerFacts): string =
 
 /** @throws AjnaError FAULT_TARGET_NONE */
 async function victims(
-  { cluster, random, signal }: RunTask,
+  { cluster, folder, random, signal }: RunTask,
   fault: ScenarioFault,
   admin: ClusterAdmin,
   topic: string,
 ): Promise<readonly BrokerFacts[]> {
-  const [[found], quorum] = await Promise.all([
-    admin.describeTopics([topic], { signal }),
-    admin.describeQuorum({ signal }),
-  ])
-  const facts = cluster.nodes.map(({ id }) => ({
-    id,
-    leads: found?.partitions.filter(({ leader }) => leader === id).length ?? 0,
-    controller: quorum.leader === id,
-  }))
+  const [found] = await admin.describeTopics([topic], { signal })
+  const controller = await controllerOf(admin, signal)
+  // One fault at a time on a broker: the end of one would undo the other.
+  const busy = (await activeFaults(folder)).filter(each => each.cluster === cluster.name)
+  const facts = cluster.nodes
+    .filter(({ id }) => !busy.some(({ node }) => node === id))
+    .map(({ id }) => ({
+      id,
+      leads: found?.partitions.filter(({ leader }) => leader === id).length ?? 0,
+      controller: controller === id,
+    }))
   const chosen = chooseBrokers(fault.broker, facts, random)
   if (chosen.kind === 'none') throw new AjnaError(FAULT_TARGET_NONE, `${fault.fault}: ${chosen.reason}`)
   return chosen.brokers
+}
+
+/** The active controller; null when there is none for a while. */
+async function controllerOf(admin: ClusterAdmin, signal: AbortSignal): Promise<number | null> {
+  const until = Date.now() + ELECTED_MS
+  for (;;) {
+    const last = Date.now() > until
+    try {
+      const { leader } = await admin.describeQuorum({ signal, deadlineMs: ASKED_MS })
+      if (leader !== null || last) return leader
+    } catch (error) {
+      signal.throwIfAborted()
+      if (last) throw error
+    }
+    await delay(LOOK_EVERY_MS, undefined, { signal })
+  }
 }
 
 /** Whether the topic was whole for a while, with writes flowing, before the time was over. */
@@ -280,15 +324,33 @@ async function settle(
   load: Load,
   settleMs: number,
   signal: AbortSignal,
+  look: () => Promise<void>,
 ): Promise<boolean> {
   const until = Date.now() + settleMs
   const begun = Date.now()
   while (Date.now() < until) {
     const wholeMs = Math.min(watch.wholeForMs(), Date.now() - begun)
     if (wholeMs >= WHOLE_MS && load.waitingMs() < FLOWING_MS) return true
+    await look()
     await delay(LOOK_EVERY_MS, undefined, { signal })
   }
   return false
+}
+
+/** Once all faults are taken back: starts brokers that have ended all the same, and says why they had. */
+async function startEnded({ cluster, explain, note }: RunTask): Promise<readonly UnplannedEnd[]> {
+  const ends: UnplannedEnd[] = []
+  for (const { id, process } of cluster.nodes) {
+    const { runDir, name } = process
+    if ((await adopt(runDir, name)) !== undefined) continue
+    const at = Date.now()
+    const last = await readPidFile(pidFile(runDir, name))
+    const reason = (await explain?.(id, last?.since ?? new Date(0).toISOString())) ?? 'no reason is known'
+    note(`broker ${id} has ended by itself: ${reason}; it is started again`)
+    await start(process)
+    ends.push({ broker: id, at, reason })
+  }
+  return ends
 }
 
 function outcomes(

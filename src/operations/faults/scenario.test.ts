@@ -122,6 +122,7 @@ test('victims are what was asked for, and each a different one', () => {
   assert.deepEqual(chosen(['all']), [1, 2, 3, 4])
   assert.match(String(chosen(['follower', 'follower'])), /no broker is left for "follower"/)
   assert.match(String(chosen([9])), /no broker is left for 9/)
+  assert.equal(chooseBrokers(['all'], [], () => 0).kind, 'none')
 })
 
 test('replicas are distinct, and only brokers that may lead come first', () => {

@@ -43,6 +43,7 @@ export async function run(file: string, options: Json): Promise<void> {
     cluster: bed.cluster,
     folder: bed.home.faults,
     random: randomOf(seed),
+    explain: bed.cluster.explain,
     note,
     signal: bed.signal,
   })
@@ -78,6 +79,7 @@ export async function failures(
     runs: options.runs,
     folder: bed.home.faults,
     random: randomOf(seed),
+    explain: bed.cluster.explain,
     note,
     ran: ({ name }, scenario, result) => {
       const missed = judge(scenario, result).filter(each => !each.met)

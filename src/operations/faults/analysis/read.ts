@@ -30,6 +30,7 @@ export async function readAndCheck(task: ReadTask): Promise<RecordsVerdict> {
     const ends = new Map(
       (await wire.listOffsets(ask('latest'), signal)).map(({ partition, offset }) => [partition, offset]),
     )
+    const starts = new Map(from.map(({ partition, offset }) => [partition, offset]))
     for (const { partition, offset } of from) if (ends.get(partition) === offset) ends.delete(partition)
     await using stream = wire.fetch({ from, signal, recycle: true })
     for await (const event of stream) {
@@ -39,7 +40,8 @@ export async function readAndCheck(task: ReadTask): Promise<RecordsVerdict> {
       const unread = (batch: { readonly error: unknown }): never => {
         throw batch.error
       }
-      for (const record of readableRecords(event.bytes, unread))
+      // A batch comes whole, also what lies in it before the start of the log.
+      for (const record of readableRecords(event.bytes, unread, starts.get(event.partition)))
         check.see(event.partition, record.offset, readRecord(record.value, run))
       if (event.nextOffset >= (ends.get(event.partition) ?? Number.POSITIVE_INFINITY))
         ends.delete(event.partition)
