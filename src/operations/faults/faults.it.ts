@@ -136,8 +136,7 @@ describe('faults on the brokers of a real cluster, without a healer', { timeout:
     const [topic, partitions, run] = ['planted', 2, randomBytes(8)]
     const { bootstrap } = cluster
     await using admin = openCluster({ bootstrap, clientId: 'planted' })
-    const layout = { partitions, replicationFactor: 3 }
-    assert.equal((await admin.createTopics([{ name: topic, layout }], { signal }))[0]!.error, null)
+    await admin.createTopics([{ name: topic, layout: { partitions, replicationFactor: 3 } }], { signal })
     const size = { recordsPerSecond: 400, recordBytes: 100, requestTimeoutMs: 3_000 }
     await using load = await startLoad({ bootstrap, topic, partitions, producers: 2, run, signal, ...size })
     await delay(2_000, undefined, { signal })
