@@ -57,6 +57,6 @@ export const TEST_STOPPED = errorKind(
 export const TEST_KIND_UNKNOWN = errorKind(
   'TEST_KIND_UNKNOWN',
   'There is no failure of that kind.',
-  'Choose among those the message lists; `ajna test failures --help` shows them too.',
+  'Choose among those that the message lists, separated by commas.',
   2,
 )

@@ -143,6 +143,7 @@ async function runBounded(task: RunTask): Promise<RunResult> {
   const settled = await settle(watch, load, scenario.settle, signal, async () => {
     unplannedEnds.push(...(await startEnded(task)))
   })
+  if (!settled) note(`not whole after ${scenario.settle / 1_000} s: ${watch.views()}`)
   const wholeness = watch.trace()
   const loaded = await load.stop(settled ? DRAIN_MS : LOOK_EVERY_MS)
   note(`read back: ${loaded.streams.reduce((sum, each) => sum + each.sent, 0)} records were sent`)
@@ -186,7 +187,10 @@ async function awaitWhole(
   const until = Date.now() + READY_MS
   while (watch.wholeForMs() === 0) {
     if (Date.now() > until)
-      throw new AjnaError(TEST_TOPIC_FAILED, `${topic} is not whole after ${READY_MS / 1_000} s`)
+      throw new AjnaError(
+        TEST_TOPIC_FAILED,
+        `${topic} is not whole after ${READY_MS / 1_000} s: ${watch.views()}`,
+      )
     await delay(LOOK_EVERY_MS, undefined, { signal })
   }
   const [found] = await admin.describeTopics([topic], { signal })

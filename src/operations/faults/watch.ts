@@ -14,6 +14,8 @@ export interface TopicWatch extends AsyncDisposable {
   trace(): WholenessTrace
   /** How long it has been whole without a break, ms; 0: it is not, or not every broker says so. */
   wholeForMs(): number
+  /** What each broker says now, for people. */
+  views(): string
 }
 
 export const LOOK_EVERY_MS = 200
@@ -70,9 +72,18 @@ export function watchTopic(admin: ClusterAdmin, topic: string, brokers: readonly
   return {
     trace: () => ({ changes: [...changes], worstSpacingMs }),
     wholeForMs: () => (wholeSince === undefined ? 0 : Date.now() - wholeSince),
+    views: () => [...views].map(([id, view]) => `broker ${id}: ${viewInWords(view)}`).join('; '),
     async [Symbol.asyncDispose]() {
       ending.abort()
       await following
     },
   }
+}
+
+function viewInWords(view: Wholeness | undefined): string {
+  if (view === undefined) return 'silent'
+  const { underReplicated, leaderless } = view
+  return underReplicated + leaderless === 0
+    ? 'whole'
+    : `${underReplicated} under-replicated, ${leaderless} without a leader`
 }

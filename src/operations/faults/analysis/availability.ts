@@ -1,4 +1,4 @@
-import type { Gap, PartitionTimeline } from '../load/timeline.ts'
+import { GAP_FROM_MS, type Gap, type PartitionTimeline } from '../load/timeline.ts'
 
 /** What part of a run one fault answers for. Times are ms since the epoch. */
 export interface FaultWindow {
@@ -38,9 +38,12 @@ export function availabilityOf(
       lastEnd = Math.max(lastEnd, gap.to)
       restored &&= !gap.open
     }
-    for (const gap of gaps)
-      if (gap.from >= window.revertedAt && gap.from < window.to)
-        afterRevertMs = Math.max(afterRevertMs, gap.to - gap.from)
+    for (const gap of gaps) {
+      // One that the next fault made longer counts for that one.
+      const length = Math.min(gap.to, window.to) - gap.from
+      if (gap.from >= window.revertedAt && length >= GAP_FROM_MS)
+        afterRevertMs = Math.max(afterRevertMs, length)
+    }
   }
   return {
     restoredMs: restored ? Math.round(lastEnd - window.at) : null,

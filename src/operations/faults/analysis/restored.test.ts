@@ -31,6 +31,13 @@ test('what the return of a broker disturbs is told apart', () => {
   assert.deepEqual([found.restoredMs, found.afterRevertMs], [4_000, 1_500])
 })
 
+test('a wait that the next fault made long counts for that one', () => {
+  const gaps = [gap(59_970, 73_000)]
+  assert.equal(availabilityOf([{ gaps }], window).afterRevertMs, 0)
+  const next = availabilityOf([{ gaps }], { at: 60_000, revertedAt: 66_000, to: Number.POSITIVE_INFINITY })
+  assert.deepEqual([next.restoredMs, next.longestGapMs, next.afterRevertMs], [13_000, 13_030, 0])
+})
+
 test('a fault that stopped nothing has nothing to restore', () => {
   assert.equal(availabilityOf([{ gaps: [gap(1_000, 2_000)] }], window).restoredMs, 0)
 })
