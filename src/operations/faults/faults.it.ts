@@ -143,7 +143,7 @@ describe('faults on the brokers of a real cluster, without a healer', { timeout:
     const { streams, failure } = await load.stop(DEADLINE_MS)
     assert.equal(failure, null)
     await using wire = openWire({ bootstrap, clientId: 'planted' })
-    const task = { wire, topic, partitions, run, sent: streams, signal }
+    const task = { wire, topic, partitions, run, sent: streams, deadlineMs: DEADLINE_MS, signal }
     const clean = await readAndCheck(task)
     const sent = streams.reduce((sum, stream) => sum + stream.sent, 0)
     assert.ok(sent > 400)

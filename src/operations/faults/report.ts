@@ -1,10 +1,11 @@
 import { type Column, count, renderTable } from '../../foundation/text/table.ts'
 import type { FailureFigures, Spread } from './contract.ts'
+import { describeBroker } from './disturb.ts'
 import type { Expectation } from './judge.ts'
 import type { LeasedFault } from './leases/record.ts'
 import type { LatencySummary } from './load/latency.ts'
 import { GAP_FROM_MS } from './load/timeline.ts'
-import { describeBroker, type RunResult } from './run.ts'
+import type { RunResult } from './run.ts'
 
 /** What a run comes to: for people, and as one JSON document. */
 

@@ -1,53 +1,23 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
-import { AjnaError, describeError } from '../../foundation/errors/errors.ts'
-import { type ClusterAdmin, openCluster } from '../../foundation/kafka/admin.ts'
-import { refusalOf } from '../../foundation/kafka/errors.ts'
-import { adopt, pidFile, readPidFile, start } from '../../foundation/process/run.ts'
+import { AjnaError } from '../../foundation/errors/errors.ts'
+import { openCluster } from '../../foundation/kafka/admin.ts'
 import { openWire } from '../../foundation/wire/wire.ts'
 import { type Availability, availabilityOf, type FaultWindow } from './analysis/availability.ts'
 import type { RecordsVerdict } from './analysis/check.ts'
 import { readAndCheck } from './analysis/read.ts'
 import { redundancyRestoredMs, type WholenessTrace } from './analysis/redundancy.ts'
-import { type BrokerFacts, chooseBrokers } from './choose.ts'
-import type { FaultKind, Healer, TestedCluster, UnplannedEnd } from './contract.ts'
-import { FAULT_TARGET_NONE, TEST_STOPPED, TEST_TOPIC_FAILED } from './errors.ts'
-import { type ArmedFault, armFault } from './inject.ts'
-import { activeFaults } from './leases/record.ts'
+import type { Healer, UnplannedEnd } from './contract.ts'
+import { type DisturbTask, disturb, type FaultRecord, startEnded } from './disturb.ts'
+import { TEST_STOPPED } from './errors.ts'
 import { type Load, type LoadResult, startLoad } from './load/generator.ts'
 import { type LatencySummary, summarize } from './load/latency.ts'
-import { layoutOf } from './plan.ts'
-import {
-  CRASH_EVERY_MS,
-  CRASHES,
-  faultMs,
-  lastsMs,
-  replicationOf,
-  type Scenario,
-  type ScenarioFault,
-} from './scenario.ts'
+import { lastsMs } from './scenario.ts'
+import { awaitWhole, createTopic } from './topic.ts'
 import { type TopicWatch, watchTopic } from './watch.ts'
 
-export interface RunTask {
-  readonly scenario: Scenario
-  readonly cluster: TestedCluster
-  /** Directory of the faults of one state directory. */
-  readonly folder: string
-  /** In [0, 1), of the scenario's seed. */
-  readonly random: () => number
+export interface RunTask extends DisturbTask {
   readonly healer?: Healer
-  /** What a broker that ended says of its reason; `since`: ISO time of its start. */
-  readonly explain?: (broker: number, since: string) => Promise<string>
-  readonly note: (what: string) => void
-  readonly signal: AbortSignal
-}
-
-/** One fault, done and taken back. Times are ms since the epoch. */
-export interface FaultRecord {
-  readonly fault: FaultKind
-  readonly brokers: readonly BrokerFacts[]
-  readonly at: number
-  readonly revertedAt: number
 }
 
 export interface FaultOutcome extends FaultRecord {
@@ -74,16 +44,12 @@ export interface RunResult {
   readonly settled: boolean
 }
 
-/** A fault's lease beyond the time that it is to last: its controller takes it back before. */
-const LEASE_MARGIN_MS = 15_000
 /** Whole for so long, and then for good. */
 const WHOLE_MS = 2_000
 /** The longest wait of a record while the load is called flowing. */
 const FLOWING_MS = 1_000
 const DRAIN_MS = 30_000
 const READY_MS = 60_000
-const ELECTED_MS = 15_000
-const ASKED_MS = 3_000
 const READ_MS = 120_000
 const LOOK_EVERY_MS = 100
 
@@ -137,7 +103,7 @@ async function runBounded(task: RunTask): Promise<RunResult> {
   })
   note(`load: ${scenario.load.rate} records/s to ${partitions} partitions of ${topic}`)
 
-  const done = await doFaults(task, admin, topic, load)
+  const done = await disturb(task, admin, topic, load.startAt)
   await delay(Math.max(0, load.startAt + scenario.load.duration - Date.now()), undefined, { signal })
   const unplannedEnds: UnplannedEnd[] = []
   const settled = await settle(watch, load, scenario.settle, signal, async () => {
@@ -148,180 +114,13 @@ async function runBounded(task: RunTask): Promise<RunResult> {
   const loaded = await load.stop(settled ? DRAIN_MS : LOOK_EVERY_MS)
   note(`read back: ${loaded.streams.reduce((sum, each) => sum + each.sent, 0)} records were sent`)
   await using wire = openWire({ bootstrap: cluster.bootstrap, clientId: 'ajna-test-check' })
-  const reading = AbortSignal.any([signal, AbortSignal.timeout(READ_MS)])
-  const records = await readAndCheck({ wire, topic, partitions, run, sent: loaded.streams, signal: reading })
+  const reading = { wire, topic, partitions, run, sent: loaded.streams }
+  const records = await readAndCheck({ ...reading, deadlineMs: READ_MS, signal })
   await admin.deleteTopics([{ name: topic }], { signal }).catch(() => undefined)
 
   const faults = outcomes(done, loaded, wholeness, task.healer)
   const latency = latencyOf(loaded, faults)
   return { topic, load: loaded, records, faults, wholeness, latency, unplannedEnds, settled }
-}
-
-async function createTopic(
-  admin: ClusterAdmin,
-  topic: string,
-  scenario: Scenario,
-  ids: readonly number[],
-  signal: AbortSignal,
-): Promise<void> {
-  const replication = replicationOf(scenario)
-  const replicas = layoutOf(scenario.cluster.partitions, replication, ids, scenario.load.leaders)
-  const config = {
-    'min.insync.replicas': String(Math.max(1, replication - 1)),
-    'retention.ms': '-1',
-    'retention.bytes': '-1',
-  }
-  const [made] = await admin.createTopics([{ name: topic, layout: { replicas }, config }], { signal })
-  // Nobody else makes a topic of that name: it exists already when the answer to the first attempt was lost.
-  if (made?.error && refusalOf(made.error) !== 'TOPIC_ALREADY_EXISTS')
-    throw new AjnaError(TEST_TOPIC_FAILED, topic, { cause: made.error })
-}
-
-/** Until every broker has the topic whole; then those lead that are meant to. */
-async function awaitWhole(
-  admin: ClusterAdmin,
-  topic: string,
-  watch: TopicWatch,
-  signal: AbortSignal,
-): Promise<void> {
-  const until = Date.now() + READY_MS
-  while (watch.wholeForMs() === 0) {
-    if (Date.now() > until)
-      throw new AjnaError(
-        TEST_TOPIC_FAILED,
-        `${topic} is not whole after ${READY_MS / 1_000} s: ${watch.views()}`,
-      )
-    await delay(LOOK_EVERY_MS, undefined, { signal })
-  }
-  const [found] = await admin.describeTopics([topic], { signal })
-  const led = found!.partitions.filter(({ leader, replicas }) => leader !== replicas[0])
-  const elected = await admin.electLeaders(
-    'preferred',
-    led.map(({ partition }) => ({ topic, partition })),
-    { signal },
-  )
-  const failed = elected.find(({ error }) => error !== null)
-  if (failed !== undefined)
-    throw new AjnaError(
-      TEST_TOPIC_FAILED,
-      `${topic}-${failed.item.partition} has another leader than planned`,
-      {
-        cause: failed.error,
-      },
-    )
-}
-
-/** All faults, each at its time; when one cannot be done, the others are taken back and that is thrown. */
-async function doFaults(
-  task: RunTask,
-  admin: ClusterAdmin,
-  topic: string,
-  load: Load,
-): Promise<readonly FaultRecord[]> {
-  const failed = new AbortController()
-  const signal = AbortSignal.any([task.signal, failed.signal])
-  const running = task.scenario.faults.map(async fault => {
-    try {
-      return await doFault({ ...task, signal }, fault, admin, topic, load)
-    } catch (error) {
-      failed.abort(error)
-      throw error
-    }
-  })
-  const ended = await Promise.allSettled(running)
-  if (failed.signal.aborted) throw failed.signal.reason
-  const records = ended.flatMap(each => (each.status === 'fulfilled' ? [each.value] : []))
-  return records.sort((a, b) => a.at - b.at)
-}
-
-async function doFault(
-  task: RunTask,
-  fault: ScenarioFault,
-  admin: ClusterAdmin,
-  topic: string,
-  load: Load,
-): Promise<FaultRecord> {
-  const { cluster, folder, scenario, note, signal } = task
-  await delay(Math.max(0, load.startAt + fault.at - Date.now()), undefined, { signal })
-  const brokers = await victims(task, fault, admin, topic)
-  const armed: ArmedFault[] = []
-  try {
-    for (const { id } of brokers)
-      armed.push(
-        await armFault({
-          folder,
-          cluster,
-          node: cluster.nodes.find(node => node.id === id)!,
-          plan: {
-            kind: fault.fault,
-            times: fault.times ?? CRASHES,
-            everyMs: fault.every ?? CRASH_EVERY_MS,
-          },
-          purpose: `scenario ${scenario.name}`,
-          leaseMs: faultMs(fault) + LEASE_MARGIN_MS * (fault.times ?? 1),
-        }),
-      )
-    const began = await Promise.all(armed.map(each => each.begin(signal)))
-    const at = Math.min(...began)
-    for (const broker of brokers) note(`${fault.fault} broker ${describeBroker(broker)}`)
-    if (fault.fault === 'crash-loop') await Promise.all(armed.map(each => each.raged))
-    else await delay(Math.max(0, at + fault.for - Date.now()), undefined, { signal })
-    const reverted = await Promise.all(armed.map(each => each.revert('its time was over')))
-    note(`${fault.fault} taken back`)
-    return {
-      fault: fault.fault,
-      brokers,
-      at,
-      revertedAt: Math.max(at, ...reverted),
-    }
-  } catch (error) {
-    const undone = await Promise.allSettled(armed.map(each => each.revert(describeError(error))))
-    const left = undone.find(each => each.status === 'rejected')
-    if (left !== undefined) note(`a fault is left to its watchdog: ${describeError(left.reason)}`)
-    throw error
-  }
-}
-
-export const describeBroker = ({ id, leads, controller }: BrokerFacts): string =>
-  `${id} (leads ${leads}${controller ? ', active controller' : ''})`
-
-/** @throws AjnaError FAULT_TARGET_NONE */
-async function victims(
-  { cluster, folder, random, signal }: RunTask,
-  fault: ScenarioFault,
-  admin: ClusterAdmin,
-  topic: string,
-): Promise<readonly BrokerFacts[]> {
-  const [found] = await admin.describeTopics([topic], { signal })
-  const controller = await controllerOf(admin, signal)
-  // One fault at a time on a broker: the end of one would undo the other.
-  const busy = (await activeFaults(folder)).filter(each => each.cluster === cluster.name)
-  const facts = cluster.nodes
-    .filter(({ id }) => !busy.some(({ node }) => node === id))
-    .map(({ id }) => ({
-      id,
-      leads: found?.partitions.filter(({ leader }) => leader === id).length ?? 0,
-      controller: controller === id,
-    }))
-  const chosen = chooseBrokers(fault.broker, facts, random)
-  if (chosen.kind === 'none') throw new AjnaError(FAULT_TARGET_NONE, `${fault.fault}: ${chosen.reason}`)
-  return chosen.brokers
-}
-
-/** The active controller; null when there is none for a while. */
-async function controllerOf(admin: ClusterAdmin, signal: AbortSignal): Promise<number | null> {
-  const until = Date.now() + ELECTED_MS
-  for (;;) {
-    const last = Date.now() > until
-    try {
-      const { leader } = await admin.describeQuorum({ signal, deadlineMs: ASKED_MS })
-      if (leader !== null || last) return leader
-    } catch (error) {
-      signal.throwIfAborted()
-      if (last) throw error
-    }
-    await delay(LOOK_EVERY_MS, undefined, { signal })
-  }
 }
 
 /** Whether the topic was whole for a while, with writes flowing, before the time was over. */
@@ -341,22 +140,6 @@ async function settle(
     await delay(LOOK_EVERY_MS, undefined, { signal })
   }
   return false
-}
-
-/** Once all faults are taken back: starts brokers that have ended all the same, and says why they had. */
-async function startEnded({ cluster, explain, note }: RunTask): Promise<readonly UnplannedEnd[]> {
-  const ends: UnplannedEnd[] = []
-  for (const { id, process } of cluster.nodes) {
-    const { runDir, name } = process
-    if ((await adopt(runDir, name)) !== undefined) continue
-    const at = Date.now()
-    const last = await readPidFile(pidFile(runDir, name))
-    const reason = (await explain?.(id, last?.since ?? new Date(0).toISOString())) ?? 'no reason is known'
-    note(`broker ${id} has ended by itself: ${reason}; it is started again`)
-    await start(process)
-    ends.push({ broker: id, at, reason })
-  }
-  return ends
 }
 
 function outcomes(

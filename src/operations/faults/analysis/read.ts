@@ -12,6 +12,7 @@ export interface ReadTask {
   readonly partitions: number
   readonly run: Buffer
   readonly sent: readonly StreamResult[]
+  readonly deadlineMs: number
   readonly signal: AbortSignal
 }
 
@@ -21,7 +22,8 @@ export interface ReadTask {
  * @throws AjnaError TEST_LOG_UNREADABLE: then nothing is known, least of all that nothing was lost
  */
 export async function readAndCheck(task: ReadTask): Promise<RecordsVerdict> {
-  const { wire, topic, partitions, run, sent, signal } = task
+  const { wire, topic, partitions, run, sent } = task
+  const signal = AbortSignal.any([task.signal, AbortSignal.timeout(task.deadlineMs)])
   const check = checkRecords(sent)
   const ask = (at: 'earliest' | 'latest') =>
     Array.from({ length: partitions }, (_, partition) => ({ topic, partition, at }))
@@ -48,7 +50,7 @@ export async function readAndCheck(task: ReadTask): Promise<RecordsVerdict> {
       if (ends.size === 0) break
     }
   } catch (cause) {
-    signal.throwIfAborted()
+    task.signal.throwIfAborted()
     if (isAjnaError(cause, TEST_LOG_UNREADABLE)) throw cause
     throw new AjnaError(TEST_LOG_UNREADABLE, `${topic}: ${describeError(cause)}`, { cause })
   }
