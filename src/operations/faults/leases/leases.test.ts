@@ -1,15 +1,16 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { seededRandom } from '../../../../test/wire/random.ts'
 import { identify } from '../../../foundation/process/identity.ts'
 import { adopt, type ProcessSpec, start } from '../../../foundation/process/run.ts'
-import { temporaryFolder } from '../../../foundation/process/testing.ts'
-import type { FaultKind, TestedCluster } from '../contract.ts'
+import { type FaultKind, faultKinds, type TestedCluster } from '../contract.ts'
 import { type ArmedFault, armFault, isStopped } from '../inject.ts'
 import { leaseFault } from './lease.ts'
 import { activeFaults, activeFile, endedFaults, writeActive } from './record.ts'
@@ -31,12 +32,14 @@ async function until(what: string, holds: () => Promise<boolean>): Promise<void>
 interface Bed {
   readonly faults: string
   readonly cluster: TestedCluster
+  /** Killed when the test is over. */
+  readonly coordinators: ChildProcess[]
   pid(): Promise<number | undefined>
 }
 
 /** A cluster of one process that does nothing, and is not missed. */
 async function bedOf(t: TestContext): Promise<Bed> {
-  const folder = await temporaryFolder(t)
+  const folder = await mkdtemp(join(tmpdir(), 'ajna-test-'))
   const process: ProcessSpec = {
     name: 'kafka-idle-1',
     command: 'sleep',
@@ -46,13 +49,17 @@ async function bedOf(t: TestContext): Promise<Bed> {
   }
   const pid = async (): Promise<number | undefined> => (await adopt(process.runDir, process.name))?.record.pid
   const faults = join(folder, 'faults')
+  const coordinators: ChildProcess[] = []
+  // All in one, in this order: a watchdog may still be at work in the folder.
   t.after(async () => {
+    for (const child of coordinators) child.kill('SIGKILL')
     for (const { id } of await activeFaults(faults)) await revert(faults, id, 'sweep', 'the test is over')
     await (await adopt(process.runDir, process.name))?.stop({ signal: 'SIGKILL' })
+    await rm(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 })
   })
   await start(process)
   const cluster = { name: 'idle', version: '0', bootstrap: ['127.0.0.1:1'], nodes: [{ id: 1, process }] }
-  return { faults, cluster, pid }
+  return { faults, cluster, coordinators, pid }
 }
 
 /** The lease of the one fault is over now. */
@@ -109,22 +116,27 @@ test('a frozen process wakes by itself when its lease is over', async t => {
 })
 
 /** A process that freezes the bed's broker and then only waits. */
-async function coordinator(t: TestContext, bed: Bed, kind: FaultKind): Promise<ChildProcess> {
+async function coordinator(bed: Bed, kind: FaultKind): Promise<ChildProcess> {
+  const child = spawnCoordinator(bed, kind)
+  const [said] = (await once(child.stdout!, 'data')) as [Buffer]
+  assert.equal(said.toString().trim(), 'begun')
+  return child
+}
+
+function spawnCoordinator(bed: Bed, kind: FaultKind): ChildProcess {
   const child = spawn(
     process.execPath,
     [COORDINATOR, bed.faults, JSON.stringify(bed.cluster), '1', kind, `${LONG_MS}`],
     { stdio: ['ignore', 'pipe', 'inherit'] },
   )
-  t.after(() => child.kill('SIGKILL'))
-  const [said] = (await once(child.stdout!, 'data')) as [Buffer]
-  assert.equal(said.toString().trim(), 'begun')
+  bed.coordinators.push(child)
   return child
 }
 
 test('kill -9 of the coordinator in the middle of a freeze: the process wakes by itself', async t => {
   const bed = await bedOf(t)
   const pid = (await bed.pid())!
-  const child = await coordinator(t, bed, 'freeze')
+  const child = await coordinator(bed, 'freeze')
   assert.ok(await isStopped(pid))
   child.kill('SIGKILL')
   await until('it wakes', async () => !(await isStopped(pid)))
@@ -136,7 +148,7 @@ test('kill -9 of the coordinator in the middle of a freeze: the process wakes by
 test('kill -9 of the coordinator after it killed a broker: the broker is started', async t => {
   const bed = await bedOf(t)
   const pid = (await bed.pid())!
-  const child = await coordinator(t, bed, 'kill')
+  const child = await coordinator(bed, 'kill')
   assert.equal(await bed.pid(), undefined)
   child.kill('SIGKILL')
   await until('it runs again', async () => (await bed.pid()) !== undefined)
@@ -146,18 +158,19 @@ test('kill -9 of the coordinator after it killed a broker: the broker is started
 test('a frozen coordinator keeps nothing frozen beyond the lease', async t => {
   const bed = await bedOf(t)
   const pid = (await bed.pid())!
-  const child = await coordinator(t, bed, 'freeze')
+  const child = await coordinator(bed, 'freeze')
   child.kill('SIGSTOP')
   await until('the coordinator is frozen', () => isStopped(child.pid!))
   assert.ok(await isStopped(pid))
   await endLease(bed)
   await until('it wakes', async () => !(await isStopped(pid)))
+  await until('it is recorded', async () => (await endedFaults(bed.faults)).length === 1)
 })
 
 test('with coordinator and watchdog both killed, the next sweep undoes the fault', async t => {
   const bed = await bedOf(t)
   const pid = (await bed.pid())!
-  const child = await coordinator(t, bed, 'freeze')
+  const child = await coordinator(bed, 'freeze')
   const [fault] = await activeFaults(bed.faults)
   await killWatchdogOf(fault!.id)
   child.kill('SIGKILL')
@@ -175,6 +188,27 @@ async function killWatchdogOf(id: string): Promise<void> {
       process.kill(Number(entry), 'SIGKILL')
   }
 }
+
+test('kill -9 of the coordinator at any moment leaves a process that runs', async t => {
+  const random = seededRandom()
+  t.diagnostic(`seed ${random.seed}`)
+  const bed = await bedOf(t)
+  for (let round = 0; round < 6; round++) {
+    const kind = random.pick(faultKinds)
+    const child = spawnCoordinator(bed, kind)
+    // From before its first line to the middle of a crash-loop.
+    await delay(random.integer(900))
+    child.kill('SIGKILL')
+    await once(child, 'exit')
+    const what = `round ${round}, ${kind}, seed ${random.seed}`
+    await until(what, async () => {
+      // A watchdog that had not begun has nothing to undo, and what is recorded is swept.
+      await sweep(bed.faults)
+      const pid = await bed.pid()
+      return pid !== undefined && !(await isStopped(pid)) && (await activeFaults(bed.faults)).length === 0
+    })
+  }
+})
 
 test('a sweep leaves alone what is under way', async t => {
   const bed = await bedOf(t)

@@ -20,7 +20,7 @@ const fault = await armFault({
   folder,
   cluster,
   node: cluster.nodes.find(({ id }) => id === Number(broker))!,
-  plan: { kind, times: 2, everyMs: 1_000 },
+  plan: { kind, times: 3, everyMs: 100 },
   purpose: 'a coordinator that will be killed',
   leaseMs: Number(leaseMs),
 })
