@@ -232,7 +232,7 @@ export function renderListed(faults: readonly ListedFault[], now: number): strin
       { title: 'BROKER', value: row => row.node ?? '-', align: 'right' },
       { title: 'FOR s', value: row => seconds(now - row.since), align: 'right' },
       { title: 'UNDONE IN s', value: row => seconds(row.until - now), align: 'right' },
-      { title: 'BY', value: row => wayBackOf(row), shrinkTo: 12 },
+      { title: 'BY', value: row => wayBackOf(row) },
       { title: 'PURPOSE', value: row => row.overdue ?? row.purpose, shrinkTo: 12 },
     ],
     faults,

@@ -93,7 +93,7 @@ describe('ajna test, as a user types it', { timeout: 500_000 }, () => {
   test('a scenario runs, is judged, and leaves no cluster; its faults are listed meanwhile', async () => {
     const file = await fileOf(
       'freeze.yaml',
-      scenario('{ at: 1s, fault: freeze, broker: controller, for: 6s }'),
+      scenario('{ at: 1s, fault: freeze, broker: controller, for: 25s }'),
     )
     const child = begin('run', file, '--json')
     const ended = Promise.all([text(child.stdout), text(child.stderr), once(child, 'exit')])
