@@ -11,6 +11,10 @@ export interface Home {
   readonly logs: string
   readonly clusters: string
   readonly objects: string
+  /** Faults under way and how they are undone, and the clusters of tests. */
+  readonly faults: string
+  /** Held while a test runs. */
+  readonly testLock: string
   /** Activity on its way into the journal. */
   readonly outbox: string
   /** What the activity journal held when it was last read. */
@@ -25,6 +29,7 @@ export interface Home {
 /** What lies in a state directory beside the roles' own directories: what a reset deletes, and nothing else. */
 export const stateNames: readonly string[] = [
   'clusters',
+  'faults',
   'fleet.json',
   'hosts',
   'logs',
@@ -50,6 +55,8 @@ export function homeAt(root: string): Home {
     logs: at('logs'),
     clusters: at('clusters'),
     objects: at('objects'),
+    faults: at('faults'),
+    testLock: at('faults', 'test.lock'),
     outbox: at('outbox'),
     activityCopy: at('control', 'activity.json'),
     upLock: at('run', 'up.lock'),

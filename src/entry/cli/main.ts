@@ -8,6 +8,8 @@ import { reportError, say } from './output.ts'
  */
 
 const USAGE_EXIT = 2
+/** A run of one kind of failure takes some twenty seconds, and there are ten kinds. */
+const MAX_RUNS = 50
 
 function program(): Command {
   const ajna = new Command('ajna')
@@ -135,6 +137,10 @@ function program(): Command {
       (await import('./commands/certs.ts')).renewCertificates(principal, options),
     )
 
+  testCommands(
+    ajna.command('test').description('faults under load, what clients saw of them, and their traces'),
+  )
+
   ajna
     .command('role <name>', { hidden: true })
     .requiredOption('--home <directory>')
@@ -144,6 +150,31 @@ function program(): Command {
       (await import('../roles/run.ts')).runRole(name, options.home, options.number),
     )
   return ajna
+}
+
+/** Tests on a cluster that is made for them, and gone afterwards. */
+function testCommands(group: Command): void {
+  group
+    .command('run <file>')
+    .description('run a scenario: start a cluster, write, break it, judge every record')
+    .option('--json', 'one JSON document')
+    .action(async (file, options) => (await import('./commands/test.ts')).run(file, options))
+  group
+    .command('failures')
+    .description(
+      'measure each kind of failure on a cluster: availability, redundancy, records lost and repeated',
+    )
+    .option('--runs <runs>', `of each kind, at most ${MAX_RUNS}`, upTo(MAX_RUNS), 1)
+    .option('--kinds <kinds>', 'only these, separated by commas (an unknown one lists them)')
+    .option('--seed <seed>', 'decides what is left open', wholeNumber)
+    .option('--json', 'one JSON document')
+    .action(async options => (await import('./commands/test.ts')).failures(options))
+  group
+    .command('faults')
+    .description('the faults that are under way, and how they are undone')
+    .option('--revert', 'undo all of them now')
+    .option('--json', 'one JSON document')
+    .action(async options => (await import('./commands/test.ts')).faults(options))
 }
 
 /** Where a link stands, out and in, and going on where another replicator stopped. */
@@ -283,6 +314,14 @@ const sideOptions = (command: Command): Command =>
     .option('--unfenced', 'yes: nothing keeps a lost worker of the link from writing')
     .option('--writers-stopped', 'yes: somebody has stopped the producers, where no rule can')
     .option('--json', 'one JSON document')
+
+const upTo =
+  (most: number) =>
+  (text: string): number => {
+    const value = wholeNumber(text)
+    if (value > most) throw new CommanderError(USAGE_EXIT, 'ajna.number', `"${text}" is more than ${most}`)
+    return value
+  }
 
 function wholeNumber(text: string): number {
   const value = Number(text)

@@ -90,6 +90,14 @@ test('creates topics as told, by count or replica by replica, and says what beca
     ],
   )
   assert.match(described[0]!.id, /^[\w-]{22}$/)
+  const ids = described.map(({ id }) => id)
+  for (const broker of [1, 2, 3])
+    await until(
+      () => admin.describeTopics([named('placed'), named('spread')], { broker }),
+      // Each of them by itself has heard of both.
+      found => found.length === 2 && found.every(({ id }) => ids.includes(id)),
+    )
+  await assert.rejects(admin.describeTopics([named('placed')], { broker: 9, deadlineMs: 1_000 }))
   assert.deepEqual(
     errorsOf(
       await admin.createTopics([{ name: named('spread'), layout: { partitions: 2, replicationFactor: 3 } }]),

@@ -6,7 +6,7 @@ import {
   metadataV11,
   metadataV12,
 } from '@platformatic/kafka'
-import { budget, type CallOptions, type Calls, type ItemOutcome } from './calls.ts'
+import { budget, type CallOptions, type Calls, type ItemOutcome, type Target } from './calls.ts'
 import { codecs } from './connections.ts'
 import { faultOf } from './errors.ts'
 import { chunked, dashedUuid, kafkaUuid } from './values.ts'
@@ -73,8 +73,14 @@ export interface TopicAdmin {
     more: readonly MorePartitions[],
     options?: CallOptions,
   ): Promise<readonly ItemOutcome<MorePartitions>[]>
-  /** Every topic, or those named that exist, sorted by name. Does not create topics by asking. */
-  describeTopics(names: readonly string[] | 'all', options?: CallOptions): Promise<readonly TopicState[]>
+  /**
+   * Every topic, or those named that exist, sorted by name; `broker`: as that one has it, instead of any. Does not create
+   * topics by asking.
+   */
+  describeTopics(
+    names: readonly string[] | 'all',
+    options?: CallOptions & { readonly broker?: number },
+  ): Promise<readonly TopicState[]>
   /**
    * Which of the topics the caller itself may write to, as one broker has it now: whatever rules say so, or that none binds
    * it (a super user).
@@ -169,9 +175,9 @@ export function topicAdmin(calls: Calls): TopicAdmin {
 
     async describeTopics(names, options) {
       const asked = names === 'all' ? null : [...names]
-      return topicStates(
-        await calls.ask('list topics', { to: 'any' }, METADATA, [asked, false, false], options),
-      )
+      const target: Target =
+        options?.broker === undefined ? { to: 'any' } : { to: 'broker', id: options.broker }
+      return topicStates(await calls.ask('list topics', target, METADATA, [asked, false, false], options))
     },
 
     async writableTopics(names, broker, options) {

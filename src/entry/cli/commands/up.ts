@@ -7,6 +7,9 @@ import { createLogger } from '../../../foundation/log/log.ts'
 import { isLocked, lockFile } from '../../../foundation/process/lock.ts'
 import { adopt, start } from '../../../foundation/process/run.ts'
 import { renderTable } from '../../../foundation/text/table.ts'
+import { TEST_RUNNING } from '../../../operations/faults/errors.ts'
+import { activeFaults } from '../../../operations/faults/leases/record.ts'
+import { revert } from '../../../operations/faults/leases/revert.ts'
 import { brokerPrincipal } from '../../../operations/fleet/contract.ts'
 import { createProcessLooker, type ProcessFacts } from '../../control/processes.ts'
 import { findFleetFile, readFleetFile } from '../../fleet-file.ts'
@@ -175,6 +178,7 @@ export async function down(): Promise<void> {
 export async function reset(options: { readonly yes?: boolean }): Promise<void> {
   const home = homeOf()
   await throwIfUp(home)
+  await throwIfTesting(home)
   const found = await readdir(home.root).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined
     throw error
@@ -189,6 +193,7 @@ export async function reset(options: { readonly yes?: boolean }): Promise<void> 
   const fleet = await findFleetFile(home).catch(() => undefined)
   if (options.yes !== true) await askFor(fleet?.fleet.name ?? 'reset', home)
   await stopEverything(home, say)
+  for (const { id } of await activeFaults(home.faults)) await revert(home.faults, id, 'sweep', 'reset')
   for (const name of found)
     if (ours.has(name.replace(/(\.[0-9a-f]{8})?\.(new|damaged)$/, '')))
       await rm(join(home.root, name), { recursive: true, force: true })
@@ -199,6 +204,11 @@ export async function reset(options: { readonly yes?: boolean }): Promise<void> 
       ? `deleted ${home.root}`
       : `deleted the state in ${home.root}; left: ${left.join(', ')}`,
   )
+}
+
+/** @throws AjnaError TEST_RUNNING */
+async function throwIfTesting(home: Home): Promise<void> {
+  if (await isLocked(home.testLock)) throw new AjnaError(TEST_RUNNING, `a test runs in ${home.root}`)
 }
 
 async function askFor(word: string, home: Home): Promise<void> {

@@ -1,0 +1,128 @@
+import { randomBytes } from 'node:crypto'
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { ensureKafka } from '../foundation/kafka-dist/kafka-dist.ts'
+import { defaultKafkaVersion } from '../foundation/kafka-dist/versions.ts'
+import { type RunningProcess, start } from '../foundation/process/run.ts'
+import type { TestedCluster, TestedNode } from '../operations/faults/contract.ts'
+import { leaseFault } from '../operations/faults/leases/lease.ts'
+import { reasonOfDeath } from '../operations/fleet/brokers/diagnose.ts'
+import { awaitReady, prepareNode } from '../operations/fleet/brokers/driver.ts'
+import { allocatePorts } from '../operations/fleet/brokers/ports.ts'
+import { brokerPrincipal, type PlacedCluster, type PlacedNode } from '../operations/fleet/contract.ts'
+import type { Home } from './home.ts'
+
+export interface TestClusterTask {
+  readonly home: Home
+  readonly nodes: number
+  /** After so long it is ended, whatever becomes of this process; before, once this process is gone. */
+  readonly leaseMs: number
+  readonly note: (what: string) => void
+  readonly signal: AbortSignal
+}
+
+/** A cluster of brokers combined with controllers, plaintext on loopback, that is gone when it is disposed. */
+export interface StartedTestCluster extends TestedCluster, AsyncDisposable {
+  /** Why a broker that was started then has ended, in its own words. */
+  explain(broker: number, since: string): Promise<string>
+}
+
+const HEAP_MB = 256
+const READY_MS = 120_000
+/** No fleet has a cluster of that name: its ports are the tests' own. */
+const PORTS_OF = '.test'
+
+/** Tests are short: what is compiled quickly serves them better than what is compiled well. */
+const JVM_OPTIONS = ['-XX:TieredStopAtLevel=1']
+
+/** @throws AjnaError BROKER_DIED, BROKER_NOT_READY, FAULT_UNWATCHED and what fetching Kafka throws */
+export async function startTestCluster(task: TestClusterTask): Promise<StartedTestCluster> {
+  const { home, note, signal } = task
+  const dist = await ensureKafka(defaultKafkaVersion, { progress: note })
+  const placed = await place(task, dist.version)
+  const folder = join(home.faults, 'clusters', placed.name)
+  const runDir = join(folder, 'run')
+  await mkdir(runDir, { recursive: true })
+  const lease = await leaseFault({
+    folder: home.faults,
+    kind: 'cluster',
+    cluster: placed.name,
+    node: null,
+    purpose: 'a cluster made for a test',
+    leaseMs: task.leaseMs,
+    back: {
+      kind: 'end',
+      runDir,
+      processes: placed.nodes.map(({ id }) => brokerPrincipal(placed.name, id)),
+      folder,
+    },
+  })
+  const end = async (): Promise<void> => {
+    await lease.revert('the test is over')
+  }
+  try {
+    const nodes = await Promise.all(
+      placed.nodes.map(async (node): Promise<readonly [TestedNode, RunningProcess]> => {
+        const process = await prepareNode(placed, node, dist, runDir)
+        return [{ id: node.id, process }, await start(process)]
+      }),
+    )
+    const deadline = { deadlineMs: READY_MS, signal }
+    await Promise.all(
+      nodes.map(([{ id }, running]) =>
+        awaitReady(placed, placed.nodes.find(node => node.id === id)!, running, deadline),
+      ),
+    )
+    return {
+      name: placed.name,
+      version: placed.version,
+      bootstrap: placed.nodes.map(({ ports }) => `127.0.0.1:${ports.client}`),
+      nodes: nodes.map(([node]) => node),
+      async explain(broker, since) {
+        return (await reasonOfDeath(placed.nodes.find(({ id }) => id === broker)!, since)).said
+      },
+      [Symbol.asyncDispose]: end,
+    }
+  } catch (error) {
+    await end()
+    throw error
+  }
+}
+
+async function place({ home, nodes }: TestClusterTask, version: string): Promise<PlacedCluster> {
+  const name = `test-${randomBytes(3).toString('hex')}`
+  const ids = Array.from({ length: nodes }, (_, index) => index + 1)
+  const portsOf = ['client', 'internal', 'controller', 'jmx'] as const
+  const portName = (id: number, port: string): string => `${PORTS_OF}/${id}/${port}`
+  await mkdir(home.root, { recursive: true })
+  const ports = await allocatePorts(
+    home.ports,
+    ids.flatMap(id => portsOf.map(port => portName(id, port))),
+  )
+  const placedNode = (id: number): PlacedNode => {
+    const nodeHome = join(home.faults, 'clusters', name, String(id))
+    const port = (of: (typeof portsOf)[number]): number => ports[portName(id, of)]!
+    return {
+      id,
+      rack: `rack-${id}`,
+      ports: {
+        client: port('client'),
+        internal: port('internal'),
+        controller: port('controller'),
+        jmx: port('jmx'),
+      },
+      home: nodeHome,
+      dataDirs: [join(nodeHome, 'data-0')],
+      heapMb: HEAP_MB,
+    }
+  }
+  return {
+    name,
+    site: 'test',
+    version,
+    clusterId: randomBytes(16).toString('base64url'),
+    security: { protocol: 'plaintext' },
+    nodes: ids.map(placedNode),
+    jvmOptions: JVM_OPTIONS,
+  }
+}

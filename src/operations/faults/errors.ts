@@ -1,0 +1,62 @@
+import { errorKind } from '../../foundation/errors/errors.ts'
+
+export const FAULT_TARGET_NOT_RUNNING = errorKind(
+  'FAULT_TARGET_NOT_RUNNING',
+  'A fault was to be done to a process that does not run.',
+  'An earlier fault may still hold it: look at `ajna test faults`, and let faults on one broker follow one another in time.',
+)
+
+export const FAULT_TARGET_NONE = errorKind(
+  'FAULT_TARGET_NONE',
+  'No broker is what a fault asks for (the controller, one that leads, one that only follows).',
+  'Name a broker by its id, or let the scenario leave one that fits: `load.leaders` says which brokers lead.',
+)
+
+export const FAULT_LEASE_OVER = errorKind(
+  'FAULT_LEASE_OVER',
+  'A fault has ended, or has been taken back, before its next act.',
+  'Nothing is to be done: what was broken has been undone. Give the fault more time if it should last longer.',
+)
+
+export const FAULT_UNWATCHED = errorKind(
+  'FAULT_UNWATCHED',
+  'The process that would undo a fault did not start, so the fault was not done.',
+  'See watchdog.log beside the faults; the machine may lack memory or processes (ulimit -u).',
+)
+
+export const FAULT_RECORD_INVALID = errorKind(
+  'FAULT_RECORD_INVALID',
+  'The file that says how a fault is undone is not what was written.',
+  'Look at the file and at the process it names: a frozen one is woken by `kill -CONT <pid>`. Then remove the file.',
+)
+
+export const TEST_TOPIC_FAILED = errorKind(
+  'TEST_TOPIC_FAILED',
+  'The topic that a test writes to could not be made, or is not whole.',
+  'Every broker of the cluster must be up and in sync before a test; look at the reason given.',
+)
+
+export const TEST_LOG_UNREADABLE = errorKind(
+  'TEST_LOG_UNREADABLE',
+  'What a test wrote could not be read back, so nothing can be said about it.',
+  'Look at the reason: a partition without a leader, a log that was cut, or a cluster that does not answer.',
+)
+
+export const TEST_RUNNING = errorKind(
+  'TEST_RUNNING',
+  'Another test runs in this state directory.',
+  'Wait for it to end, or give each its own AJNA_HOME and AJNA_PORT_BASE.',
+)
+
+export const TEST_STOPPED = errorKind(
+  'TEST_STOPPED',
+  'A test was stopped before it was over.',
+  'What it had broken is undone and its cluster is gone. Start it again to have a result.',
+)
+
+export const TEST_KIND_UNKNOWN = errorKind(
+  'TEST_KIND_UNKNOWN',
+  'There is no failure of that kind.',
+  'Choose among those that the message lists, separated by commas.',
+  2,
+)

@@ -1,0 +1,143 @@
+import { randomBytes } from 'node:crypto'
+import { mkdir, readdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { z } from 'zod'
+import type { DeepReadonly } from '../../../foundation/config/config.ts'
+import { AjnaError } from '../../../foundation/errors/errors.ts'
+import { readIfThere, writeWhole } from '../../../foundation/files/whole.ts'
+import { faultKinds } from '../contract.ts'
+import { FAULT_RECORD_INVALID } from '../errors.ts'
+
+const identity = z.object({
+  pid: z.int().min(2),
+  startTime: z.int().nonnegative(),
+  boot: z.string().min(1),
+})
+
+const processSpec = z.object({
+  name: z.string().min(1),
+  command: z.string().min(1),
+  args: z.array(z.string()),
+  env: z.record(z.string(), z.string()).exactOptional(),
+  cwd: z.string().exactOptional(),
+  runDir: z.string().min(1),
+  consoleFile: z.string().min(1),
+})
+
+/** How what was done is undone; doing it twice does no harm. */
+const wayBack = z.discriminatedUnion('kind', [
+  /** SIGCONT, to that very process. */
+  z.object({ kind: z.literal('wake'), process: identity }),
+  /** Started, unless it runs. */
+  z.object({ kind: z.literal('run'), process: processSpec }),
+  /** A cluster that was made for a test: its processes are killed, its folder is deleted. */
+  z.object({
+    kind: z.literal('end'),
+    runDir: z.string(),
+    processes: z.array(z.string()),
+    folder: z.string(),
+  }),
+])
+export type WayBack = DeepReadonly<z.infer<typeof wayBack>>
+
+/** A fault that has begun, or is just about to: written before it is done. Times are ms since the epoch. */
+const leasedFault = z.object({
+  id: z.string().regex(/^[a-z0-9-]{1,80}$/),
+  /** `cluster` is no fault: the cluster a test has made, which must not outlive it either. */
+  kind: z.enum([...faultKinds, 'cluster']),
+  cluster: z.string(),
+  /** Null for a cluster. */
+  node: z.int().nullable(),
+  purpose: z.string(),
+  /** Who does it: once that process is gone, it is undone. */
+  controller: identity,
+  since: z.int(),
+  /** When it is undone whatever its controller does. */
+  until: z.int(),
+  back: wayBack,
+})
+export type LeasedFault = DeepReadonly<z.infer<typeof leasedFault>>
+
+const endedFault = z.object({
+  ...leasedFault.shape,
+  endedAt: z.int(),
+  /** Which process undid it. */
+  by: z.enum(['controller', 'watchdog', 'sweep']),
+  why: z.string(),
+  undone: z.string(),
+})
+export type EndedFault = DeepReadonly<z.infer<typeof endedFault>>
+
+const KEPT_ENDED = 100
+
+export const newFaultId = (kind: string): string => `${kind}-${randomBytes(4).toString('hex')}`
+export const activeFile = (folder: string, id: string): string => join(folder, `${id}.json`)
+const endedFolder = (folder: string): string => join(folder, 'ended')
+
+/** On the disk when it resolves. */
+export async function writeActive(folder: string, fault: LeasedFault): Promise<void> {
+  await mkdir(folder, { recursive: true })
+  await writeWhole(activeFile(folder, fault.id), `${JSON.stringify(fault, null, 2)}\n`)
+}
+
+/** Undefined: it has been undone. @throws AjnaError FAULT_RECORD_INVALID */
+export async function readActive(folder: string, id: string): Promise<LeasedFault | undefined> {
+  const file = activeFile(folder, id)
+  const text = await readIfThere(file)
+  if (text === undefined) return undefined
+  try {
+    return leasedFault.parse(JSON.parse(text))
+  } catch (cause) {
+    throw new AjnaError(FAULT_RECORD_INVALID, `${file} is not the record of a fault`, { cause })
+  }
+}
+
+/** Those that have not been undone, oldest first. @throws AjnaError FAULT_RECORD_INVALID */
+export async function activeFaults(folder: string): Promise<readonly LeasedFault[]> {
+  const names = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return []
+    throw error
+  })
+  const ids = names.flatMap(name => (name.endsWith('.json') ? [name.slice(0, -'.json'.length)] : []))
+  const found = await Promise.all(ids.map(id => readActive(folder, id)))
+  return found.filter(fault => fault !== undefined).sort((a, b) => a.since - b.since)
+}
+
+/** Moves a fault that has been undone to those that were; the last hundred are kept. */
+export async function writeEnded(folder: string, fault: EndedFault): Promise<void> {
+  const ended = endedFolder(folder)
+  await mkdir(ended, { recursive: true })
+  const file = join(ended, `${fault.since}-${fault.id}.json`)
+  await writeWhole(file, `${JSON.stringify(fault, null, 2)}\n`)
+  await rm(activeFile(folder, fault.id), { force: true })
+  const older = (await readdir(ended)).filter(name => name.endsWith('.json')).sort()
+  await Promise.all(
+    older
+      .slice(0, Math.max(0, older.length - KEPT_ENDED))
+      .map(name => rm(join(ended, name), { force: true })),
+  )
+}
+
+/** Newest first. */
+export async function endedFaults(folder: string): Promise<readonly EndedFault[]> {
+  const names = await readdir(endedFolder(folder)).catch(() => [])
+  const texts = await Promise.all(
+    names
+      .filter(name => name.endsWith('.json'))
+      .sort()
+      .reverse()
+      .map(name => readIfThere(join(endedFolder(folder), name))),
+  )
+  return texts.flatMap(text => {
+    const parsed = text === undefined ? undefined : endedFault.safeParse(safely(text))
+    return parsed?.success ? [parsed.data] : []
+  })
+}
+
+function safely(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}

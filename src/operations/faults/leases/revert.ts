@@ -1,0 +1,138 @@
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { bootId, isAlive } from '../../../foundation/process/identity.ts'
+import { type FileLock, lockFile } from '../../../foundation/process/lock.ts'
+import { adopt, start } from '../../../foundation/process/run.ts'
+import {
+  activeFaults,
+  type EndedFault,
+  type LeasedFault,
+  readActive,
+  type WayBack,
+  writeEnded,
+} from './record.ts'
+
+/** A holder that has had the lock for longer is frozen: what it was about to do is judged again when it wakes. */
+const LOCK_PATIENCE_MS = 5_000
+/** How long a cluster's end waits for the faults on its brokers to be undone. */
+const OTHERS_MS = 30_000
+const POLL_MS = 100
+
+const lockPath = (folder: string, id: string): string => join(folder, 'locks', id)
+
+/** Nobody else acts on the fault meanwhile, unless whoever did has been frozen while doing so. */
+export async function withFaultLock<T>(folder: string, id: string, work: () => Promise<T>): Promise<T> {
+  const lock = await patiently(lockPath(folder, id))
+  try {
+    return await work()
+  } finally {
+    await lock?.release()
+  }
+}
+
+async function patiently(path: string): Promise<FileLock | undefined> {
+  const until = performance.now() + LOCK_PATIENCE_MS
+  for (;;) {
+    const lock = await lockFile(path, { wait: false })
+    if (lock !== undefined || performance.now() > until) return lock
+  }
+}
+
+/**
+ * Undoes a fault and records that. Undefined: it had been undone. May be called by anybody, any number of times, by several
+ * at once.
+ *
+ * @throws what the way back throws; the fault is still recorded as active then
+ */
+export function revert(
+  folder: string,
+  id: string,
+  by: EndedFault['by'],
+  why: string,
+): Promise<EndedFault | undefined> {
+  return withFaultLock(folder, id, async () => {
+    const fault = await readActive(folder, id)
+    if (fault === undefined) return undefined
+    const undone = await goBack(folder, fault)
+    const ended: EndedFault = { ...fault, endedAt: Date.now(), by, why, undone }
+    await writeEnded(folder, ended)
+    await rm(lockPath(folder, id), { force: true })
+    return ended
+  })
+}
+
+/** Why a fault must be undone now; undefined: it may go on. `since` the machine started anew nothing of it is left. */
+export async function whyOver(
+  fault: Pick<LeasedFault, 'controller' | 'until'>,
+  now = Date.now(),
+): Promise<string | undefined> {
+  if (fault.controller.boot !== (await bootId())) return 'the machine was started anew'
+  if (!(await isAlive(fault.controller))) return `its controller, process ${fault.controller.pid}, is gone`
+  if (now >= fault.until) return 'its time was over'
+  return undefined
+}
+
+/** Undoes every fault that should have been: its watchdog was killed too. Clusters last, when nothing acts on them. */
+export async function sweep(folder: string): Promise<readonly EndedFault[]> {
+  const overdue: { fault: LeasedFault; why: string }[] = []
+  for (const fault of await activeFaults(folder)) {
+    const why = await whyOver(fault)
+    if (why !== undefined) overdue.push({ fault, why })
+  }
+  const last = (fault: LeasedFault): number => (fault.kind === 'cluster' ? 1 : 0)
+  overdue.sort((a, b) => last(a.fault) - last(b.fault))
+  const ended: EndedFault[] = []
+  for (const { fault, why } of overdue) {
+    const done = await revert(folder, fault.id, 'sweep', why)
+    if (done !== undefined) ended.push(done)
+  }
+  return ended
+}
+
+async function goBack(folder: string, fault: LeasedFault): Promise<string> {
+  // Pids and process tables begin anew with each boot.
+  if (fault.controller.boot !== (await bootId()) && fault.back.kind !== 'end') return 'nothing was left of it'
+  return goBackBy(fault.back, () => othersUndone(folder, fault))
+}
+
+async function goBackBy(back: WayBack, others: () => Promise<void>): Promise<string> {
+  switch (back.kind) {
+    case 'wake': {
+      if (!(await isAlive(back.process))) return `process ${back.process.pid} had ended`
+      process.kill(back.process.pid, 'SIGCONT')
+      return `woke process ${back.process.pid}`
+    }
+    case 'run': {
+      const { runDir, name } = back.process
+      const found = await adopt(runDir, name)
+      if (found !== undefined) return `${name} ran already, process ${found.record.pid}`
+      const started = await start(back.process)
+      return `started ${name}, process ${started.record.pid}`
+    }
+    case 'end': {
+      await others()
+      let ended = 0
+      for (const name of back.processes) {
+        const found = await adopt(back.runDir, name)
+        if (found === undefined) continue
+        await found.stop({ signal: 'SIGKILL' })
+        ended++
+      }
+      await rm(back.folder, { recursive: true, force: true })
+      return `ended ${ended} of ${back.processes.length} processes`
+    }
+    default:
+      return back satisfies never
+  }
+}
+
+/** A broker that is started again after its cluster was ended would be left behind. */
+async function othersUndone(folder: string, { cluster, id }: LeasedFault): Promise<void> {
+  const until = performance.now() + OTHERS_MS
+  while (performance.now() < until) {
+    const others = (await activeFaults(folder)).filter(other => other.cluster === cluster && other.id !== id)
+    if (others.length === 0) return
+    await delay(POLL_MS)
+  }
+}

@@ -1,0 +1,253 @@
+import { type Column, count, renderTable } from '../../foundation/text/table.ts'
+import type { FailureFigures, Spread } from './contract.ts'
+import { describeBroker } from './disturb.ts'
+import type { Expectation } from './judge.ts'
+import type { LeasedFault } from './leases/record.ts'
+import type { LatencySummary } from './load/latency.ts'
+import { GAP_FROM_MS } from './load/timeline.ts'
+import type { RunResult } from './run.ts'
+
+/** What a run comes to: for people, and as one JSON document. */
+
+export const NO_HEALER =
+  'No healer at work: this is what Kafka does alone. A killed broker is started, and a frozen one woken, when the fault is taken back.'
+
+export interface RunReport {
+  readonly name: string
+  readonly seed: number
+  readonly version: string
+  readonly healer: string | null
+  readonly met: boolean
+  readonly expectations: readonly Expectation[]
+  readonly records: RunResult['records']
+  readonly faults: readonly {
+    readonly fault: string
+    readonly brokers: readonly { readonly id: number; readonly leads: number; readonly controller: boolean }[]
+    /** After the load's start, ms. */
+    readonly atMs: number
+    readonly detectionMs: number | null
+    readonly availabilityRestoredMs: number | null
+    readonly longestGapMs: number
+    readonly partitionsStopped: number
+    readonly afterRevertMs: number
+    readonly revertedMs: number
+    readonly redundancyRestoredMs: number | null
+  }[]
+  readonly latency: RunResult['latency']
+  readonly load: {
+    readonly recordsPerSecond: number
+    readonly recordBytes: number
+    readonly partitions: number
+    readonly requestTimeoutMs: number
+    readonly lastedMs: number
+    /** The longest that the generator itself was late. */
+    readonly worstLateMs: number
+  }
+  readonly unplannedEnds: RunResult['unplannedEnds']
+  /** How well the times are known. */
+  readonly resolution: { readonly gapsFromMs: number; readonly redundancyMs: number }
+}
+
+export interface ReportTask {
+  readonly name: string
+  readonly seed: number
+  readonly version: string
+  readonly healer: string | null
+  readonly load: { readonly rate: number; readonly recordSize: number; readonly requestTimeout: number }
+  readonly partitions: number
+  readonly result: RunResult
+  readonly expectations: readonly Expectation[]
+}
+
+export function reportOf(task: ReportTask): RunReport {
+  const { name, seed, version, healer, load, partitions, result, expectations } = task
+  const { startAt, stopAt, worstLateMs } = result.load
+  return {
+    name,
+    seed,
+    version,
+    healer,
+    met: expectations.every(({ met }) => met),
+    expectations,
+    records: result.records,
+    faults: result.faults.map(each => ({
+      fault: each.fault,
+      brokers: each.brokers,
+      atMs: Math.round(each.at - startAt),
+      detectionMs: each.detectionMs,
+      availabilityRestoredMs: each.availability.restoredMs,
+      longestGapMs: each.availability.longestGapMs,
+      partitionsStopped: each.availability.partitionsStopped,
+      afterRevertMs: each.availability.afterRevertMs,
+      revertedMs: Math.round(each.revertedAt - each.at),
+      redundancyRestoredMs: each.redundancyRestoredMs,
+    })),
+    latency: result.latency,
+    load: {
+      recordsPerSecond: load.rate,
+      recordBytes: load.recordSize,
+      partitions,
+      requestTimeoutMs: load.requestTimeout,
+      lastedMs: Math.round(stopAt - startAt),
+      worstLateMs: Math.round(worstLateMs),
+    },
+    unplannedEnds: result.unplannedEnds,
+    resolution: { gapsFromMs: GAP_FROM_MS, redundancyMs: result.wholeness.worstSpacingMs },
+  }
+}
+
+const ms = (value: number | null): string => (value === null ? 'never' : value.toLocaleString('en-US'))
+
+/** A run for people: what was expected, what each fault did, what clients felt, and the order of events. */
+export function renderRun(report: RunReport, result: RunResult): string {
+  const { records, resolution } = report
+  return [
+    `Scenario ${report.name}, seed ${report.seed}, Kafka ${report.version}: ${report.met ? 'as expected' : 'NOT as expected'}`,
+    renderTable(
+      [
+        { title: 'EXPECTATION', value: row => row.what },
+        { title: 'EXPECTED', value: row => row.expected, shrinkTo: 20 },
+        { title: 'FOUND', value: row => row.found, shrinkTo: 20 },
+        { title: '', value: row => (row.met ? 'met' : 'NOT MET') },
+      ],
+      report.expectations,
+    ),
+    ...(report.faults.length === 0 ? [] : [renderFaults(report)]),
+    renderLatency(report.latency),
+    ['Timeline (s after the load’s start)', ...timelineOf(result)].join('\n'),
+    ...(records.examples.length === 0 ? [] : [records.examples.join('\n')]),
+    `${count(records.acknowledged, 'record')} acknowledged, ${records.unknown.toLocaleString('en-US')} unknown. Gaps count from ${resolution.gapsFromMs} ms; redundancy is known to ${ms(resolution.redundancyMs)} ms; the generator was late by ${ms(report.load.worstLateMs)} ms at most.`,
+    ...(report.healer === null ? [NO_HEALER] : []),
+  ].join('\n\n')
+}
+
+const renderFaults = ({ faults }: RunReport): string =>
+  renderTable(
+    [
+      { title: 'FAULT', value: row => row.fault },
+      { title: 'BROKERS', value: row => row.brokers.map(describeBroker).join(', '), shrinkTo: 12 },
+      { title: 'STOPPED', value: row => `${row.partitionsStopped} part.`, align: 'right' },
+      { title: 'AVAILABLE ms', value: row => ms(row.availabilityRestoredMs), align: 'right' },
+      { title: 'GAP ms', value: row => ms(row.longestGapMs), align: 'right' },
+      { title: 'REVERTED ms', value: row => ms(row.revertedMs), align: 'right' },
+      { title: 'REDUNDANT ms', value: row => ms(row.redundancyRestoredMs), align: 'right' },
+      { title: 'LATER GAP ms', value: row => ms(row.afterRevertMs), align: 'right' },
+    ],
+    faults,
+    120,
+  )
+
+function renderLatency(latency: RunResult['latency']): string {
+  const rows = (['before', 'during', 'after'] as const).flatMap(when => {
+    const summary: LatencySummary | null = latency[when]
+    return summary === null ? [] : [{ when, ...summary }]
+  })
+  return renderTable(
+    [
+      { title: 'LATENCY', value: row => row.when },
+      { title: 'RECORDS', value: row => row.records.toLocaleString('en-US'), align: 'right' },
+      { title: 'P50 ms', value: row => row.p50Ms, align: 'right' },
+      { title: 'P99 ms', value: row => row.p99Ms, align: 'right' },
+      { title: 'MAX ms', value: row => row.maxMs, align: 'right' },
+    ],
+    rows,
+  )
+}
+
+const MAX_LINES = 60
+
+/** What happened, in order. Pure. */
+export function timelineOf({ load, faults, wholeness, unplannedEnds }: RunResult): readonly string[] {
+  const events: { readonly at: number; readonly what: string }[] = []
+  for (const each of faults) {
+    const brokers = each.brokers.map(describeBroker).join(', ')
+    events.push({ at: each.at, what: `${each.fault}: broker ${brokers}` })
+    events.push({
+      at: each.revertedAt,
+      what: `${each.fault} of ${each.brokers.map(({ id }) => id).join(', ')} taken back`,
+    })
+  }
+  for (const { broker, at, reason } of unplannedEnds)
+    events.push({ at, what: `broker ${broker} had ended by itself, and is started again: ${reason}` })
+  for (const { partition, gaps } of load.partitions)
+    for (const gap of gaps)
+      events.push({
+        at: gap.to,
+        what: gap.open
+          ? `partition ${partition} still acknowledges nothing, for ${ms(Math.round(gap.to - gap.from))} ms`
+          : `partition ${partition} acknowledges again, after ${ms(Math.round(gap.to - gap.from))} ms`,
+      })
+  for (const { at, underReplicated, leaderless, silent } of wholeness.changes)
+    events.push({
+      at,
+      what:
+        underReplicated + leaderless + silent === 0
+          ? 'every replica in sync, says every broker'
+          : `${count(underReplicated, 'partition')} under-replicated, ${leaderless} without a leader, ${count(silent, 'broker')} silent`,
+    })
+  events.sort((a, b) => a.at - b.at)
+  const lines = events.map(
+    ({ at, what }) => `${((at - load.startAt) / 1_000).toFixed(2).padStart(8)}  ${what}`,
+  )
+  return lines.length <= MAX_LINES
+    ? lines
+    : [...lines.slice(0, MAX_LINES), `          and ${lines.length - MAX_LINES} more`]
+}
+
+/** The table of all kinds of failures. */
+export function renderFailures(failures: readonly FailureFigures[]): string {
+  const spread = (title: string, of: (row: FailureFigures) => Spread): Column<FailureFigures> => ({
+    title,
+    value: row => `${ms(of(row).median)} / ${ms(of(row).worst)}`,
+    align: 'right',
+  })
+  return renderTable(
+    [
+      { title: 'FAILURE', value: row => row.kind },
+      { title: 'RUNS', value: row => row.runs, align: 'right' },
+      { title: 'DETECTED ms', value: row => row.detectionMs?.toLocaleString('en-US') ?? '-', align: 'right' },
+      spread('AVAILABLE ms', row => row.availabilityRestoredMs),
+      spread('GAP ms', row => row.longestGapMs),
+      spread('REVERTED ms', row => row.revertedMs),
+      spread('REDUNDANT ms', row => row.redundancyRestoredMs),
+      { title: 'LOST', value: row => row.lost, align: 'right' },
+      { title: 'DUPL.', value: row => row.duplicated, align: 'right' },
+    ],
+    failures,
+    140,
+  )
+}
+
+export interface ListedFault extends LeasedFault {
+  /** Why it should have been undone by now; null: it is as it should be. */
+  readonly overdue: string | null
+}
+
+export function renderListed(faults: readonly ListedFault[], now: number): string {
+  const seconds = (value: number): string => (value / 1_000).toFixed(1)
+  return renderTable(
+    [
+      { title: 'ID', value: row => row.id },
+      { title: 'CLUSTER', value: row => row.cluster, shrinkTo: 12 },
+      { title: 'BROKER', value: row => row.node ?? '-', align: 'right' },
+      { title: 'FOR s', value: row => seconds(now - row.since), align: 'right' },
+      { title: 'UNDONE IN s', value: row => seconds(row.until - now), align: 'right' },
+      { title: 'BY', value: row => wayBackOf(row) },
+      { title: 'PURPOSE', value: row => row.overdue ?? row.purpose, shrinkTo: 12 },
+    ],
+    faults,
+  )
+}
+
+function wayBackOf({ back }: LeasedFault): string {
+  switch (back.kind) {
+    case 'wake':
+      return `waking process ${back.process.pid}`
+    case 'run':
+      return `starting ${back.process.name}`
+    case 'end':
+      return `ending ${count(back.processes.length, 'process', 'processes')}`
+    default:
+      return back satisfies never
+  }
+}

@@ -1,0 +1,186 @@
+import { randomBytes } from 'node:crypto'
+import { setTimeout as delay } from 'node:timers/promises'
+import { AjnaError } from '../../foundation/errors/errors.ts'
+import { openCluster } from '../../foundation/kafka/admin.ts'
+import { openWire } from '../../foundation/wire/wire.ts'
+import { type Availability, availabilityOf, type FaultWindow } from './analysis/availability.ts'
+import type { RecordsVerdict } from './analysis/check.ts'
+import { readAndCheck } from './analysis/read.ts'
+import { redundancyRestoredMs, type WholenessTrace } from './analysis/redundancy.ts'
+import type { Healer, UnplannedEnd } from './contract.ts'
+import { type DisturbTask, disturb, type FaultRecord, startEnded } from './disturb.ts'
+import { TEST_STOPPED } from './errors.ts'
+import { type Load, type LoadResult, startLoad } from './load/generator.ts'
+import { type LatencySummary, summarize } from './load/latency.ts'
+import { lastsMs } from './scenario.ts'
+import { awaitWhole, createTopic } from './topic.ts'
+import { type TopicWatch, watchTopic } from './watch.ts'
+
+export interface RunTask extends DisturbTask {
+  readonly healer?: Healer
+}
+
+export interface FaultOutcome extends FaultRecord {
+  readonly availability: Availability
+  readonly redundancyRestoredMs: number | null
+  readonly detectionMs: number | null
+}
+
+/** Everything that one run found. */
+export interface RunResult {
+  readonly topic: string
+  readonly load: LoadResult
+  readonly records: RecordsVerdict
+  readonly faults: readonly FaultOutcome[]
+  readonly wholeness: WholenessTrace
+  /** By when a record was meant to be sent; during: from the first fault until redundancy was back. Slots of a second. */
+  readonly latency: {
+    readonly before: LatencySummary | null
+    readonly during: LatencySummary | null
+    readonly after: LatencySummary | null
+  }
+  readonly unplannedEnds: readonly UnplannedEnd[]
+  /** The cluster was whole again before the scenario's `settle` was over. */
+  readonly settled: boolean
+}
+
+/** Whole for so long, and then for good. */
+const WHOLE_MS = 2_000
+/** The longest wait of a record while the load is called flowing. */
+const FLOWING_MS = 1_000
+const DRAIN_MS = 30_000
+const READY_MS = 60_000
+const READ_MS = 120_000
+const LOOK_EVERY_MS = 100
+
+/**
+ * Runs a scenario against a cluster that is whole: writes under the faults, takes each back, waits until all is whole again,
+ * reads everything back. However it ends, no fault of it is left.
+ *
+ * @throws AjnaError FAULT_…, TEST_…; the signal's reason
+ */
+export async function runScenario(task: RunTask): Promise<RunResult> {
+  const limit = new AbortController()
+  const mostMs = READY_MS + lastsMs(task.scenario) + DRAIN_MS + READ_MS
+  const late = new AjnaError(TEST_STOPPED, `${task.scenario.name} was not over after ${mostMs / 1_000} s`)
+  const timer = setTimeout(() => limit.abort(late), mostMs)
+  const signal = AbortSignal.any([task.signal, limit.signal])
+  try {
+    return await runBounded({ ...task, signal })
+  } catch (error) {
+    // Whatever was waited for says only that it was aborted.
+    signal.throwIfAborted()
+    throw error
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+async function runBounded(task: RunTask): Promise<RunResult> {
+  const { scenario, cluster, note, signal } = task
+  const topic = `ajna-test-${scenario.name}-${randomBytes(3).toString('hex')}`
+  const run = randomBytes(8)
+  const { partitions } = scenario.cluster
+  const { bootstrap } = cluster
+  await using admin = openCluster({ bootstrap, clientId: 'ajna-test' })
+  // Of its own: whoever looks five times a second must not wait for a frozen broker as long as whoever acts.
+  const impatient = { connectTimeoutMs: 500, requestTimeoutMs: 1_000 }
+  await using looking = openCluster({ bootstrap, clientId: 'ajna-test-watch', ...impatient })
+  const ids = cluster.nodes.map(({ id }) => id)
+  await createTopic(admin, topic, scenario, ids, signal)
+  await using watch = watchTopic(looking, topic, ids)
+  await awaitWhole(admin, topic, watch, signal)
+  await using load = await startLoad({
+    bootstrap: cluster.bootstrap,
+    topic,
+    partitions,
+    producers: scenario.load.producers,
+    recordsPerSecond: scenario.load.rate,
+    recordBytes: scenario.load.recordSize,
+    requestTimeoutMs: scenario.load.requestTimeout,
+    run,
+    signal,
+  })
+  note(`load: ${scenario.load.rate} records/s to ${partitions} partitions of ${topic}`)
+
+  const done = await disturb(task, admin, topic, load.startAt)
+  await delay(Math.max(0, load.startAt + scenario.load.duration - Date.now()), undefined, { signal })
+  const unplannedEnds: UnplannedEnd[] = []
+  const settled = await settle(watch, load, scenario.settle, signal, async () => {
+    unplannedEnds.push(...(await startEnded(task)))
+  })
+  if (!settled) note(`not whole after ${scenario.settle / 1_000} s: ${watch.views()}`)
+  const wholeness = watch.trace()
+  const loaded = await load.stop(settled ? DRAIN_MS : LOOK_EVERY_MS)
+  note(`read back: ${loaded.streams.reduce((sum, each) => sum + each.sent, 0)} records were sent`)
+  await using wire = openWire({ bootstrap: cluster.bootstrap, clientId: 'ajna-test-check' })
+  const reading = { wire, topic, partitions, run, sent: loaded.streams }
+  const records = await readAndCheck({ ...reading, deadlineMs: READ_MS, signal })
+  await admin.deleteTopics([{ name: topic }], { signal }).catch(() => undefined)
+
+  const faults = outcomes(done, loaded, wholeness, task.healer)
+  const latency = latencyOf(loaded, faults)
+  return { topic, load: loaded, records, faults, wholeness, latency, unplannedEnds, settled }
+}
+
+/** Whether the topic was whole for a while, with writes flowing, before the time was over. */
+async function settle(
+  watch: TopicWatch,
+  load: Load,
+  settleMs: number,
+  signal: AbortSignal,
+  look: () => Promise<void>,
+): Promise<boolean> {
+  const until = Date.now() + settleMs
+  const begun = Date.now()
+  while (Date.now() < until) {
+    const wholeMs = Math.min(watch.wholeForMs(), Date.now() - begun)
+    if (wholeMs >= WHOLE_MS && load.waitingMs() < FLOWING_MS) return true
+    await look()
+    await delay(LOOK_EVERY_MS, undefined, { signal })
+  }
+  return false
+}
+
+function outcomes(
+  done: readonly FaultRecord[],
+  load: LoadResult,
+  wholeness: WholenessTrace,
+  healer: Healer | undefined,
+): readonly FaultOutcome[] {
+  return done.map((each, index) => {
+    // Faults at the same time are one disturbance: each answers for all of it.
+    const next = done.slice(index + 1).find(({ at }) => at >= each.revertedAt)
+    const window: FaultWindow = {
+      at: each.at,
+      revertedAt: each.revertedAt,
+      to: next?.at ?? Number.POSITIVE_INFINITY,
+    }
+    const detected = each.brokers.map(({ id }) => healer?.detectedAt(id, each.at))
+    const detectionMs = detected.every(at => at !== undefined) ? Math.max(...detected) - each.at : null
+    return {
+      ...each,
+      availability: availabilityOf(load.partitions, window),
+      redundancyRestoredMs: redundancyRestoredMs(wholeness, window),
+      detectionMs,
+    }
+  })
+}
+
+function latencyOf(
+  { latencies, startAt }: LoadResult,
+  faults: readonly FaultOutcome[],
+): RunResult['latency'] {
+  const of = (from: number, to: number): LatencySummary | null => summarize(latencies, from, to) ?? null
+  const first = faults[0]
+  if (first === undefined) return { before: of(startAt, Number.POSITIVE_INFINITY), during: null, after: null }
+  const whole = Math.max(
+    ...faults.map(each => each.at + (each.redundancyRestoredMs ?? Number.POSITIVE_INFINITY)),
+  )
+  // A slot that a fault begins in belongs to it.
+  return {
+    before: of(startAt, first.at - 1_000),
+    during: of(first.at - 1_000, whole),
+    after: of(whole, Number.POSITIVE_INFINITY),
+  }
+}

@@ -1,0 +1,165 @@
+import assert from 'node:assert/strict'
+import { readdirSync, readFileSync } from 'node:fs'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { isAjnaError } from '../../foundation/errors/errors.ts'
+import { chooseBrokers } from './choose.ts'
+import { failureKinds, figuresOf, kindsNamed, spreadOf } from './failures.ts'
+import { layoutOf } from './plan.ts'
+import { type BrokerChoice, lastsMs, readScenario, replicationOf, scenarioOf } from './scenario.ts'
+
+const base = `name: leader-killed
+seed: 7
+cluster: { nodes: 3, partitions: 6, replication: 3 }
+load: { rate: 300, recordSize: 200B, requestTimeout: 3s }
+faults:
+  - { at: 5s, fault: kill, broker: leader, for: 12s }
+expect: { lost: 0, duplicated: 0, availabilityRestoredWithin: 15s }
+`
+
+test('a scenario is read, with what it leaves out filled in', () => {
+  const scenario = readScenario(base, 'a.yaml')
+  assert.deepEqual(scenario.faults, [{ at: 5_000, fault: 'kill', broker: ['leader'], for: 12_000 }])
+  assert.equal(scenario.load.producers, 2)
+  assert.equal(scenario.expect.redundancyRestored, true)
+  assert.equal(replicationOf(scenarioOf({ name: 'small', cluster: { nodes: 1 } })), 1)
+  assert.equal(lastsMs(scenario), 5_000 + 12_000 + 90_000)
+})
+
+test('every scenario that comes with the program is allowed', () => {
+  const folder = new URL('../../../config/scenarios/', import.meta.url)
+  for (const name of readdirSync(folder)) {
+    const scenario = readScenario(readFileSync(new URL(name, folder), 'utf8'), name)
+    assert.equal(`${scenario.name}.yaml`, name)
+  }
+})
+
+const hostile: readonly (readonly [what: string, from: string, to: string, ...said: RegExp[]])[] = [
+  [
+    'an unknown fault',
+    'fault: kill',
+    'fault: kil',
+    /a\.yaml:6:\d+ faults\[0\]\.fault: found "kil"/,
+    /did you mean kill/,
+  ],
+  [
+    'a negative time',
+    'at: 5s',
+    'at: -5s',
+    /a\.yaml:6:\d+ faults\[0\]\.at: found "-5s"/,
+    /duration with its unit/,
+  ],
+  ['a time without a unit', 'for: 12s', 'for: 12', /faults\[0\]\.for/],
+  ['a fault of no time', 'for: 12s', 'for: 0s', /from 100ms to 10m/],
+  [
+    'a node that is not there',
+    'broker: leader',
+    'broker: 4',
+    /found broker 4; allowed: broker ids from 1 to 3/,
+  ],
+  [
+    'a role nobody has',
+    'broker: leader',
+    'broker: boss',
+    /faults\[0\]\.broker/,
+    /leader, controller, follower/,
+  ],
+  ['the same broker twice', 'broker: leader', 'broker: [2, 2]', /a broker twice/],
+  ['more brokers than there are', 'broker: leader', 'broker: [any, any, any, any]', /4 brokers/],
+  ['an absurd rate', 'rate: 300', 'rate: 1000000000', /load\.rate: found 1000000000; allowed: .*20,000/],
+  [
+    'a rate that would fill the disk',
+    'rate: 300, recordSize: 200B',
+    'rate: 20000, recordSize: 32KiB',
+    /GiB on the brokers/,
+  ],
+  ['a negative rate', 'rate: 300', 'rate: -1', /load\.rate/],
+  ['a record too small to say who it is', 'recordSize: 200B', 'recordSize: 3B', /from 24B/],
+  ['more replicas than nodes', 'replication: 3', 'replication: 4', /cluster\.replication.*at most 3/],
+  ['no partitions', 'partitions: 6', 'partitions: 0', /cluster\.partitions/],
+  ['an expected loss', 'lost: 0', 'lost: 3', /no test may expect to lose/],
+  ['an unknown key', 'seed: 7', 'sed: 7', /the unknown key "sed"/, /did you mean seed/],
+  ['times of a fault that happens once', 'for: 12s', 'times: 3', /times of a kill/],
+  ['a name that is no name', 'name: leader-killed', 'name: ../../etc', /lower-case letters/],
+  ['an end beyond all patience', 'at: 5s', 'at: 40m', /0s to 30m/],
+  ['no map at all', base, '- kill everything\n', /a\.yaml:1:1/],
+]
+
+for (const [what, from, to, ...said] of hostile)
+  test(`${what} is refused with its line and what is allowed`, () => {
+    assert.ok(base.includes(from))
+    assert.throws(
+      () => readScenario(base.replace(from, to), 'a.yaml'),
+      (error: unknown) => {
+        assert.ok(isAjnaError(error, 'CONFIG_INVALID'))
+        assert.equal(error.exit, 2)
+        for (const each of said) assert.match(error.message, each)
+        return true
+      },
+    )
+  })
+
+const facts = [
+  { id: 1, leads: 2, controller: true },
+  { id: 2, leads: 2, controller: false },
+  { id: 3, leads: 1, controller: false },
+  { id: 4, leads: 0, controller: false },
+]
+const chosen = (choices: readonly BrokerChoice[], random = () => 0): readonly number[] | string => {
+  const answer = chooseBrokers(choices, facts, random)
+  return answer.kind === 'none' ? answer.reason : answer.brokers.map(({ id }) => id)
+}
+
+test('victims are what was asked for, and each a different one', () => {
+  assert.deepEqual(chosen(['leader']), [2])
+  assert.deepEqual(chosen(['controller']), [1])
+  assert.deepEqual(chosen(['follower']), [4])
+  assert.deepEqual(chosen([3, 'leader']), [3, 2])
+  assert.deepEqual(
+    chosen(['any', 'any'], () => 0.99),
+    [4, 3],
+  )
+  assert.deepEqual(chosen(['all']), [1, 2, 3, 4])
+  assert.match(String(chosen(['follower', 'follower'])), /no broker is left for "follower"/)
+  assert.match(String(chosen([9])), /no broker is left for 9/)
+  assert.equal(chooseBrokers(['all'], [], () => 0).kind, 'none')
+})
+
+test('replicas are distinct, and only brokers that may lead come first', () => {
+  const cluster = fc.integer({ min: 1, max: 5 }).chain(nodes =>
+    fc.record({
+      nodes: fc.constant(nodes),
+      partitions: fc.integer({ min: 1, max: 40 }),
+      replication: fc.integer({ min: 1, max: nodes }),
+      leading: fc.integer({ min: 1, max: nodes }),
+    }),
+  )
+  fc.assert(
+    fc.property(cluster, ({ nodes, partitions, replication, leading }) => {
+      const brokers = Array.from({ length: nodes }, (_, index) => index + 1)
+      const leaders = brokers.slice(0, leading)
+      const layout = layoutOf(partitions, replication, brokers, leaders)
+      assert.equal(layout.length, partitions)
+      for (const replicas of layout) {
+        assert.ok(leaders.includes(replicas[0]!))
+        assert.equal(new Set(replicas).size, replication)
+      }
+      const led = leaders.map(id => layout.filter(([first]) => first === id).length)
+      assert.ok(Math.max(...led) - Math.min(...led) <= 1)
+    }),
+  )
+})
+
+test('never is worse than any time', () => {
+  assert.deepEqual(spreadOf([3, null, 1]), { median: 3, worst: null })
+  assert.deepEqual(spreadOf([4, 1]), { median: 4, worst: 4 })
+  assert.deepEqual(spreadOf([null, null, 1]), { median: null, worst: null })
+  assert.deepEqual(spreadOf([]), { median: null, worst: null })
+  assert.equal(figuresOf('broker-kill', []).detectionMs, null)
+})
+
+test('every kind of failure is a scenario that is allowed, and an unknown one is told with those there are', () => {
+  for (const { name, fault } of failureKinds) scenarioOf({ name, faults: [{ ...fault, at: '4s' }] })
+  assert.equal(kindsNamed(['crash-loop'])[0]!.name, 'crash-loop')
+  assert.throws(() => kindsNamed(['meteor']), /"meteor" is not among broker-kill/)
+})

@@ -1,0 +1,183 @@
+import { z } from 'zod'
+import { type DeepReadonly, readConfig } from '../../foundation/config/config.ts'
+import type { Finding } from '../../foundation/config/problem.ts'
+import { duration, size } from '../../foundation/config/units.ts'
+import { faultKinds } from './contract.ts'
+import { MIN_RECORD_BYTES } from './load/record.ts'
+
+/** A scenario's file. This schema is its documentation: every message says what is allowed. */
+
+const wholeNumber = (from: number, to: number) => {
+  const error = `a whole number from ${from.toLocaleString('en-US')} to ${to.toLocaleString('en-US')}`
+  return z.int({ error }).min(from, { error }).max(to, { error })
+}
+
+const between = (from: number, to: number, words: string) =>
+  duration().refine(ms => ms >= from && ms <= to, { error: `a duration from ${words}` })
+
+/** The schema's own limits: a test is bounded in time, memory and disk, whatever its file says. */
+const MAX_RATE = 20_000
+const MAX_RECORD_BYTES = 32 * 1024
+const MAX_TEST_MS = 30 * 60_000
+/** What may be written to the disks in all, replicas included. */
+const MAX_DISK_BYTES = 2 * 1024 ** 3
+
+const role = z.enum(['leader', 'controller', 'follower', 'any', 'all'])
+/** A broker's id, or what it is when the fault begins. */
+const broker = z.union([wholeNumber(1, 99), role], {
+  error: 'a broker’s id, or leader, controller, follower, any or all',
+})
+export type BrokerChoice = z.output<typeof broker>
+
+const fault = z.strictObject({
+  /** After the load's start, at the earliest. */
+  at: between(0, MAX_TEST_MS, '0s to 30m'),
+  fault: z.enum(faultKinds),
+  /**
+   * To which broker, or brokers: `leader` leads the most partitions and is not the controller, `controller` is the active
+   * one, `follower` is neither. Of several that fit, the seed decides.
+   */
+  broker: z.union([broker, z.array(broker).min(1)]).transform(one => (Array.isArray(one) ? one : [one])),
+  /** How long, before it is taken back; a crash-loop lasts as long as it lasts. */
+  for: between(100, 10 * 60_000, '100ms to 10m').default(12_000),
+  /** Of a crash-loop: how often it dies, and how long it runs in between. */
+  times: wholeNumber(2, 50).optional(),
+  every: between(100, 60_000, '100ms to 1m').optional(),
+})
+
+/** As a file has it. */
+export type FaultInput = z.input<typeof fault>
+
+const scenarioSchema = z.strictObject({
+  name: z
+    .string()
+    .regex(/^[a-z0-9][a-z0-9-]{0,62}$/, { error: 'a name of lower-case letters, digits and hyphens' }),
+  /** Decides what is left open. Default: another one each time; it is printed. */
+  seed: wholeNumber(0, 2 ** 32 - 1).optional(),
+  cluster: z
+    .strictObject({
+      nodes: wholeNumber(1, 5).default(3),
+      partitions: wholeNumber(1, 100).default(6),
+      /** Replicas of each partition; all but one of them must have a record before it is acknowledged. */
+      replication: wholeNumber(1, 5).optional(),
+    })
+    .prefault({}),
+  load: z
+    .strictObject({
+      /** Records a second, over all producers and partitions. */
+      rate: wholeNumber(1, MAX_RATE).default(300),
+      recordSize: size()
+        .refine(bytes => bytes >= MIN_RECORD_BYTES && bytes <= MAX_RECORD_BYTES, {
+          error: `a size from ${MIN_RECORD_BYTES}B to 32KiB`,
+        })
+        .default(200),
+      producers: wholeNumber(1, 4).default(2),
+      /** The producers' request.timeout: what a request to a frozen broker costs them. */
+      requestTimeout: between(200, 60_000, '200ms to 1m').default(3_000),
+      /** Brokers that lead partitions; the others only follow. Default: all. */
+      leaders: z.array(wholeNumber(1, 99)).min(1).optional(),
+      /** How long at least; it goes on until what the faults broke is whole again. */
+      duration: between(1_000, MAX_TEST_MS, '1s to 30m').default(10_000),
+    })
+    .prefault({}),
+  faults: z.array(fault).max(50).default([]),
+  /** How long to wait after the last fault for the cluster to be whole again. */
+  settle: between(1_000, 10 * 60_000, '1s to 10m').default(90_000),
+  expect: z
+    .strictObject({
+      lost: z.literal(0, { error: '0: no test may expect to lose what was acknowledged' }).default(0),
+      duplicated: wholeNumber(0, 1_000_000).default(0),
+      reordered: wholeNumber(0, 1_000_000).default(0),
+      /** Of every fault: writes to every partition are acknowledged again. */
+      availabilityRestoredWithin: between(1, MAX_TEST_MS, '1ms to 30m').optional(),
+      /** Of every fault: every replica of every partition is in sync again. */
+      redundancyRestoredWithin: between(1, MAX_TEST_MS, '1ms to 30m').optional(),
+      /** The same without a time: before `settle` is over. */
+      redundancyRestored: z.boolean().default(true),
+    })
+    .prefault({}),
+})
+
+export type Scenario = DeepReadonly<z.output<typeof scenarioSchema>>
+export type ScenarioFault = Scenario['faults'][number]
+
+/** @throws AjnaError CONFIG_INVALID with every problem found, each with its line, what was found and what is allowed */
+export const readScenario = (text: string, file: string): Scenario =>
+  readConfig(scenarioSchema, text, file, check)
+
+/** A scenario from a program, by the same rules. */
+export const scenarioOf = (value: z.input<typeof scenarioSchema>): Scenario =>
+  readScenario(JSON.stringify(value), `scenario ${value.name}`)
+
+export const replicationOf = ({ cluster }: Pick<Scenario, 'cluster'>): number =>
+  cluster.replication ?? Math.min(3, cluster.nodes)
+
+function check(scenario: Scenario): readonly Finding[] {
+  const { cluster, load, faults, settle } = scenario
+  const nodes = `broker ids from 1 to ${cluster.nodes}: the cluster has ${cluster.nodes} nodes`
+  const findings: Finding[] = []
+  if (replicationOf(scenario) > cluster.nodes)
+    findings.push({ path: ['cluster', 'replication'], allowed: `at most ${cluster.nodes}, one a node` })
+  for (const [index, id] of (load.leaders ?? []).entries())
+    if (id > cluster.nodes) findings.push({ path: ['load', 'leaders', index], allowed: nodes })
+  if (new Set(load.leaders).size < (load.leaders?.length ?? 0))
+    findings.push({ path: ['load', 'leaders'], allowed: 'each broker once' })
+  for (const [index, each] of faults.entries())
+    findings.push(...checkFault(each, index, cluster.nodes, nodes))
+  const lasts = lastsMs(scenario)
+  const bytes = (lasts / 1_000) * load.rate * (load.recordSize + RECORD_OVERHEAD) * replicationOf(scenario)
+  if (lasts > MAX_TEST_MS)
+    findings.push({
+      path: [],
+      found: `a test of ${Math.ceil(lasts / 60_000)} minutes`,
+      allowed: 'at most 30',
+    })
+  else if (bytes > MAX_DISK_BYTES)
+    findings.push({
+      path: ['load', 'rate'],
+      found: `a load of up to ${(bytes / 1024 ** 3).toFixed(1)} GiB on the brokers' disks (rate × size × replicas × ${Math.ceil(lasts / 1_000)} s, settle of ${settle / 1_000} s included)`,
+      allowed: `at most ${MAX_DISK_BYTES / 1024 ** 3} GiB`,
+    })
+  return findings
+}
+
+/** Of a record in a batch of few. */
+const RECORD_OVERHEAD = 32
+
+function checkFault(
+  { broker: brokers, fault: kind, times, every }: ScenarioFault,
+  index: number,
+  nodes: number,
+  allowed: string,
+): Finding[] {
+  const findings: Finding[] = []
+  const at = (...rest: (string | number)[]) => ['faults', index, ...rest]
+  for (const id of brokers)
+    if (typeof id === 'number' && id > nodes)
+      findings.push({ path: at('broker'), found: `broker ${id}`, allowed })
+  if (brokers.length > nodes)
+    findings.push({ path: at('broker'), found: `${brokers.length} brokers`, allowed })
+  if (new Set(brokers.filter(each => each !== 'any')).size < brokers.filter(each => each !== 'any').length)
+    findings.push({ path: at('broker'), found: 'a broker twice', allowed: 'each one once' })
+  if (kind !== 'crash-loop')
+    for (const key of ['times', 'every'] as const)
+      if ({ times, every }[key] !== undefined)
+        findings.push({
+          path: at(key),
+          found: `${key} of a ${kind}`,
+          allowed: 'times and every of a crash-loop only',
+          atKey: true,
+        })
+  return findings
+}
+
+export const CRASHES = 3
+export const CRASH_EVERY_MS = 3_000
+
+/** How long a fault lasts, ms. */
+export const faultMs = (each: ScenarioFault): number =>
+  each.fault === 'crash-loop' ? ((each.times ?? CRASHES) - 1) * (each.every ?? CRASH_EVERY_MS) : each.for
+
+/** How long a scenario may take, ms. */
+export const lastsMs = ({ load, faults, settle }: Scenario): number =>
+  Math.max(load.duration, ...faults.map(each => each.at + faultMs(each))) + settle

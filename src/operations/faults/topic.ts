@@ -1,0 +1,70 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { AjnaError } from '../../foundation/errors/errors.ts'
+import type { ClusterAdmin } from '../../foundation/kafka/admin.ts'
+import { refusalOf } from '../../foundation/kafka/errors.ts'
+import { TEST_TOPIC_FAILED } from './errors.ts'
+import { layoutOf } from './plan.ts'
+import { replicationOf, type Scenario } from './scenario.ts'
+import type { TopicWatch } from './watch.ts'
+
+const READY_MS = 60_000
+const LOOK_EVERY_MS = 100
+
+/** The topic a scenario writes to. @throws AjnaError TEST_TOPIC_FAILED */
+export async function createTopic(
+  admin: ClusterAdmin,
+  topic: string,
+  scenario: Scenario,
+  ids: readonly number[],
+  signal: AbortSignal,
+): Promise<void> {
+  const replication = replicationOf(scenario)
+  const replicas = layoutOf(scenario.cluster.partitions, replication, ids, scenario.load.leaders)
+  const config = {
+    'min.insync.replicas': String(Math.max(1, replication - 1)),
+    'retention.ms': '-1',
+    'retention.bytes': '-1',
+  }
+  const [made] = await admin.createTopics([{ name: topic, layout: { replicas }, config }], { signal })
+  // Nobody else makes a topic of that name: it exists already when the answer to the first attempt was lost.
+  if (made?.error && refusalOf(made.error) !== 'TOPIC_ALREADY_EXISTS')
+    throw new AjnaError(TEST_TOPIC_FAILED, topic, { cause: made.error })
+}
+
+/**
+ * Waits until every broker has the topic whole, and has those lead that are meant to.
+ *
+ * @throws AjnaError TEST_TOPIC_FAILED
+ */
+export async function awaitWhole(
+  admin: ClusterAdmin,
+  topic: string,
+  watch: TopicWatch,
+  signal: AbortSignal,
+): Promise<void> {
+  const until = Date.now() + READY_MS
+  while (watch.wholeForMs() === 0) {
+    if (Date.now() > until)
+      throw new AjnaError(
+        TEST_TOPIC_FAILED,
+        `${topic} is not whole after ${READY_MS / 1_000} s: ${watch.views()}`,
+      )
+    await delay(LOOK_EVERY_MS, undefined, { signal })
+  }
+  const [found] = await admin.describeTopics([topic], { signal })
+  const led = found!.partitions.filter(({ leader, replicas }) => leader !== replicas[0])
+  const elected = await admin.electLeaders(
+    'preferred',
+    led.map(({ partition }) => ({ topic, partition })),
+    { signal },
+  )
+  const failed = elected.find(({ error }) => error !== null)
+  if (failed !== undefined)
+    throw new AjnaError(
+      TEST_TOPIC_FAILED,
+      `${topic}-${failed.item.partition} has another leader than planned`,
+      {
+        cause: failed.error,
+      },
+    )
+}
