@@ -218,10 +218,13 @@ describe('an operator', () => {
     await withPage('trouble', WIDE, async (page, served) => {
       await page.goto(`${served.base}/links`)
       const map = page.getByRole('region', { name: 'Map of sites and links' })
-      const way = map.getByRole('link', { name: /edge-to-hub\s*, from edge to hub, halted.*2 halted/ })
+      const way = map.getByRole('link', { name: /edge-to-hub\s*, from edge to hub, halted.*1 halted/ })
       await way.waitFor()
       assert.match(await text(map), /payments-to-edge\s*, from hub to edge.*promote/)
-      assert.match(await text(page.locator('.finding').first()), /Link edge-to-hub has halted 2 partitions/)
+      assert.match(
+        await text(page.locator('.finding').first()),
+        /Link edge-to-hub has halted 1 partition and 1 blocked partition/,
+      )
       await way.click()
       await page.waitForURL('**/links/edge-to-hub')
       const needs = page.getByRole('list', { name: 'Partitions that need somebody' })
@@ -240,8 +243,53 @@ describe('an operator', () => {
         await text(kept.locator('tbody tr').first()),
         /search-indexer.*failed.*GROUP_AUTHORIZATION/,
       )
-      await page.getByLabel('Show').selectOption('unwell')
-      await page.waitForURL('**/links/edge-to-hub?show=unwell')
+    })
+  })
+
+  it('finds among a link’s partitions those that are so, in the order asked for, and a link to what was found can be shared', async () => {
+    await withPage('trouble', WIDE, async (page, served) => {
+      await page.goto(`${served.base}/links/edge-to-hub`)
+      const partitions = page.getByRole('region', { name: 'Partitions of edge-to-hub' })
+      await partitions.waitFor()
+      await page.getByLabel('State', { exact: true }).selectOption({ label: 'blocked (1)' })
+      await page.waitForURL('**/links/edge-to-hub?state=blocked')
+      await page.getByText('1 found').waitFor()
+      assert.match(await text(partitions.locator('tbody tr')), /metrics\.edge1.*blocked/)
+      await page.getByLabel('State', { exact: true }).selectOption('all')
+      await partitions.getByRole('button', { name: 'Lag records' }).click()
+      await partitions.getByRole('button', { name: 'Lag records' }).click()
+      await page.waitForURL('**/links/edge-to-hub?sort=lag&order=desc')
+      await page.getByLabel('Search topics').fill('metrics')
+      await page.waitForURL(/q=metrics/)
+      await page.getByText(/\d+ found/).waitFor()
+      assert.match(await text(partitions.locator('tbody tr').first()), /metrics\.edge/)
+      await page.goto(page.url())
+      await page.getByText(/\d+ found/).waitFor()
+      await page.getByLabel('Search topics').fill('no such topic')
+      await page.getByText('No partition of the link is so').waitFor()
+      assert.deepEqual(await axeFindings(page), [])
+    })
+  })
+
+  it('scrolls through 20,000 partitions of a link, and is not thrown about by what changes meanwhile', async () => {
+    await withPage('large', WIDE, async (page, served) => {
+      await page.goto(`${served.base}/links/dc01-k1-to-dc25-k4`)
+      const partitions = page.getByRole('region', { name: 'Partitions of dc01-k1-to-dc25-k4' })
+      await partitions.waitFor()
+      const rows = Number(await partitions.locator('table').getAttribute('aria-rowcount')) - 1
+      assert.ok(rows >= 20_000, `${rows} partitions`)
+      await partitions.locator('tbody tr').first().focus()
+      await page.keyboard.press('End')
+      const last = partitions.locator(`tbody tr[data-index="${rows - 1}"]:not(.pending)`)
+      await last.waitFor()
+      const seen = await text(last)
+      const scrolled = () => partitions.evaluate('table => table.scrollTop')
+      const before = await scrolled()
+      const asked = page.waitForResponse(/partitions\?/)
+      served.fixture.change('dc01-k1', facts => ({ ...facts }))
+      await asked
+      await last.waitFor()
+      assert.deepEqual([await scrolled(), await text(last)], [before, seen])
     })
   })
 

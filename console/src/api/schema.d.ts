@@ -749,7 +749,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** A link, partition by partition */
+        /** A link as a whole: its sums, what is not well of it, what its target will never have */
         get: {
             parameters: {
                 query?: never;
@@ -768,6 +768,75 @@ export interface paths {
                     };
                     content: {
                         "application/json": components["schemas"]["Link"];
+                    };
+                };
+                /** @description Default Response */
+                "4XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+                /** @description Default Response */
+                "5XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/links/{link}/partitions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A link’s partitions, searched, ordered and paged here */
+        get: {
+            parameters: {
+                query?: {
+                    offset?: number;
+                    limit?: number;
+                    /** @description words of the topic’s name */
+                    search?: string;
+                    order?: "asc" | "desc";
+                    /** @description urgency: those that need somebody first, then those that do badly */
+                    sort?: "urgency" | "topic" | "state" | "since" | "verdict" | "lag" | "lag-time" | "missing";
+                    /** @description unhealthy: all that are not as they should be, by state or by verdict */
+                    state?: "all" | "unhealthy" | "starting" | "copying" | "caught-up" | "filling" | "waiting" | "blocked" | "halted" | "paused";
+                    verdict?: "all" | "ok" | "warning" | "stalled" | "stopped" | "rewound";
+                    /** @description this topic alone */
+                    topic?: string;
+                };
+                header?: never;
+                path: {
+                    link: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["LinkPartitionPage"];
                     };
                 };
                 /** @description Default Response */
@@ -2128,6 +2197,7 @@ export interface components {
             topics: number;
             partitions: number;
             haltedPartitions: number;
+            blockedPartitions: number;
             lagRecords: number | null;
             lagMs: number | null;
             recordsPerSecond: number | null;
@@ -2167,6 +2237,22 @@ export interface components {
                 to: number;
             }[];
         };
+        LinkGap: {
+            topic: string;
+            partition: number;
+            from: number;
+            to: number;
+        };
+        LinkStates: {
+            starting: number;
+            copying: number;
+            "caught-up": number;
+            filling: number;
+            waiting: number;
+            blocked: number;
+            halted: number;
+            paused: number;
+        };
         Link: {
             name: string;
             from: string;
@@ -2181,6 +2267,7 @@ export interface components {
             topics: number;
             partitions: number;
             haltedPartitions: number;
+            blockedPartitions: number;
             lagRecords: number | null;
             lagMs: number | null;
             recordsPerSecond: number | null;
@@ -2198,8 +2285,13 @@ export interface components {
             missingOffsets: number;
             sides: components["schemas"]["LinkSides"] | null;
             reverseOf: string | null;
-            /** @description those that need somebody first, then those that do badly, then by name */
-            assigned: components["schemas"]["LinkPartition"][];
+            states: components["schemas"]["LinkStates"];
+            unhealthyPartitions: number;
+            /** @description of those that are not healthy: who need somebody first, then who do badly; at most 10 */
+            worst: components["schemas"]["LinkPartition"][];
+            gapsInAll: number;
+            /** @description offsets [from, to) that the target will never have, the largest first, at most 100 */
+            gaps: components["schemas"]["LinkGap"][];
             keeps: ("groups" | "acls" | "quotas")[];
             keep: components["schemas"]["LinkKeep"] | null;
         };
@@ -2516,6 +2608,11 @@ export interface components {
             total: number;
             offset: number;
             items: components["schemas"]["Partition"][];
+        };
+        LinkPartitionPage: {
+            total: number;
+            offset: number;
+            items: components["schemas"]["LinkPartition"][];
         };
         TopicPage: {
             total: number;

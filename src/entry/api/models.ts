@@ -430,7 +430,10 @@ export const linkRowModel = z
     observedAt: time.nullable(),
     topics: count,
     partitions: count,
+    /** Somebody has to decide; nothing more is copied until then. */
     haltedPartitions: count,
+    /** Somebody has to allow or mend something; they try on by themselves. */
+    blockedPartitions: count,
     lagRecords: measured.nullable(),
     lagMs: measured.nullable(),
     recordsPerSecond: rate.nullable(),
@@ -476,11 +479,38 @@ export const linkPartitionModel = z
   .meta({ id: 'LinkPartition' })
 export type LinkPartition = Readonly<z.infer<typeof linkPartitionModel>>
 
+export const linkGapModel = z
+  .object({ topic: z.string(), partition: count, from: count, to: count })
+  .meta({ id: 'LinkGap' })
+export type LinkGap = Readonly<z.infer<typeof linkGapModel>>
+
+/** How many partitions are in each state. */
+export const linkStatesModel = z
+  .object({
+    starting: count,
+    copying: count,
+    'caught-up': count,
+    filling: count,
+    waiting: count,
+    blocked: count,
+    halted: count,
+    paused: count,
+  } satisfies Record<(typeof linkPartitionStates)[number], z.ZodType>)
+  .meta({ id: 'LinkStates' })
+export type LinkStates = Readonly<z.infer<typeof linkStatesModel>>
+
 export const linkModel = linkRowModel
   .extend({
-    assigned: z
+    states: linkStatesModel,
+    /** Not as they should be, by their state or by their verdict. */
+    unhealthyPartitions: count,
+    worst: z
       .array(linkPartitionModel)
-      .describe('those that need somebody first, then those that do badly, then by name'),
+      .describe('of those that are not healthy: who need somebody first, then who do badly; at most 10'),
+    gapsInAll: count,
+    gaps: z
+      .array(linkGapModel)
+      .describe('offsets [from, to) that the target will never have, the largest first, at most 100'),
     /** What its definition names to be kept in step besides records. */
     keeps: z.array(z.enum(['groups', 'acls', 'quotas'])),
     /** Null: nothing is kept, or no worker has said how far yet. */
@@ -800,5 +830,6 @@ export function pageOf<Item extends z.ZodType>(item: Item) {
   return z.object({ total: count, offset: count, items: z.array(item) })
 }
 export const partitionPageModel = pageOf(partitionModel).meta({ id: 'PartitionPage' })
+export const linkPartitionPageModel = pageOf(linkPartitionModel).meta({ id: 'LinkPartitionPage' })
 export const topicPageModel = pageOf(topicRowModel).meta({ id: 'TopicPage' })
 export const streamPageModel = pageOf(streamVerdictModel).meta({ id: 'StreamPage' })

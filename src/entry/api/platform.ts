@@ -15,6 +15,8 @@ import type {
   HealedCluster,
   LinkAct,
   LinkDetail,
+  LinkPartition,
+  LinkRow,
   LogFilter,
   LogLine,
   LogTable,
@@ -117,12 +119,16 @@ export interface FleetFacts {
   readonly observedAt: number
   readonly sites: readonly SiteFacts[]
   readonly clusters: readonly ClusterFacts[]
-  readonly links: readonly LinkDetail[]
+  readonly links: readonly LinkFacts[]
   readonly processes: readonly ProcessStatus[]
   readonly eventToInsight: Delay | null
   /** Closed buckets that are not complete, oldest first. */
   readonly incomplete: readonly BucketVerdict[]
 }
+
+/** A link with all its partitions, 10,000s of them it may be. */
+export type LinkFacts = LinkRow &
+  Pick<LinkDetail, 'keeps' | 'keep'> & { readonly assigned: readonly LinkPartition[] }
 
 export interface SiteFacts {
   readonly name: string

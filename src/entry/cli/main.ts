@@ -59,13 +59,17 @@ function program(): Command {
       .option('--json', 'one JSON document')
       .option('--search <text>', 'part of the name')
       .action(async options => (await import('./commands/show.ts')).list(noun, options))
-    group
-      .command('show <name>')
-      .option('--json', 'one JSON document')
-      .action(async (name, options) => (await import('./commands/show.ts')).show(noun, name, options))
-    if (noun === 'link') positionCommands(group)
-    if (noun === 'link') actCommands(group)
-    if (noun === 'link') linkCommands(group)
+    if (noun !== 'link') {
+      group
+        .command('show <name>')
+        .option('--json', 'one JSON document')
+        .action(async (name, options) => (await import('./commands/show.ts')).show(noun, name, options))
+      continue
+    }
+    showLinkCommand(group)
+    positionCommands(group)
+    actCommands(group)
+    linkCommands(group)
   }
 
   const logs = ajna.command('logs').description('search and follow what is shipped')
@@ -141,6 +145,21 @@ function program(): Command {
     .option('--digest <digest>')
     .action(async (name, options) => (await import('../roles/run.ts')).runRole(name, options.home))
   return ajna
+}
+
+function showLinkCommand(group: Command): void {
+  group
+    .command('show <name>')
+    .description('a link as a whole, and its partitions, the worst first')
+    .option('--state <state>', 'those in this state alone, or `unhealthy` ones', 'all')
+    .option('--verdict <verdict>', 'those that do so alone: ok, warning, stalled, stopped, rewound', 'all')
+    .option('--topic <text>', 'part of the topic’s name', '')
+    .option('--sort <key>', 'by topic, state, since, verdict, lag, lag-time or missing offsets', 'urgency')
+    .option('--desc', 'the other way round')
+    .option('--limit <partitions>', 'list at most so many', wholeNumber, 50)
+    .option('--all', 'list all of them')
+    .option('--json', 'one JSON document')
+    .action(async (name, options) => (await import('./commands/link-show.ts')).showLink(name, options))
 }
 
 /** Where a link stands, out and in, and going on where another replicator stopped. */

@@ -12,7 +12,7 @@ import type { KeepStatus } from '../../operations/mirror/keep/status.ts'
 import type { LinkRegistry, LinkSides } from '../../operations/mirror/registry.ts'
 import { copyName, topicSelector } from '../../operations/mirror/select.ts'
 import { type Judgement, type LinkVerdicts, linkVerdicts, worst } from '../../operations/mirror/verdict.ts'
-import type { LinkDetail } from '../api/models.ts'
+import type { LinkFacts } from '../api/platform.ts'
 import type { LogEnds } from './ends.ts'
 
 /** A status older than this says nothing about now. */
@@ -40,7 +40,7 @@ export function askWorker(token: string) {
 export interface LinkWatch {
   /** Takes in what a link's workers have said. */
   note(name: string): void
-  links(): LinkDetail[]
+  links(): LinkFacts[]
   /** The link that writes a topic at a cluster, or null. */
   linkOf(cluster: string, topic: string): string | null
 }
@@ -61,7 +61,7 @@ interface Watched {
   readonly to: string
   readonly definition: LinkDefinition | undefined
   readonly status: LinkStatus | undefined
-  readonly owner: LinkDetail['owner']
+  readonly owner: LinkFacts['owner']
   readonly reverseOf: string | null
   readonly sides: LinkSides | null
 }
@@ -156,13 +156,14 @@ function writes(
   return named || status?.partitions.some(each => copyName(rename, each.topic) === topic) === true
 }
 
-function detailOf(link: Watched, rates: LinkRates, verdicts: LinkVerdicts, now: number): LinkDetail {
+function detailOf(link: Watched, rates: LinkRates, verdicts: LinkVerdicts, now: number): LinkFacts {
   const { name, from, to, definition, status, owner, reverseOf, sides } = link
   const partitions = status?.partitions ?? []
-  const halted = partitions.filter(({ state }) => state === 'halted' || state === 'blocked')
-  const told = halted[0] ?? partitions.find(each => each.state === 'waiting' && each.reason !== '')
+  const failed = partitions.filter(({ state }) => state === 'halted' || state === 'blocked')
+  const blocked = failed.filter(({ state }) => state === 'blocked').length
+  const told = failed[0] ?? partitions.find(each => each.state === 'waiting' && each.reason !== '')
   const lagMs = lagMsOf(partitions)
-  const { state, reason, since } = stateOf(link, halted.length, lagMs, now)
+  const { state, reason, since } = stateOf(link, failed.length, lagMs, now)
   const topics = new Set(partitions.map(({ topic }) => topic))
   const judged = partitions.map(each => verdicts.judge(each, now))
   return {
@@ -177,7 +178,8 @@ function detailOf(link: Watched, rates: LinkRates, verdicts: LinkVerdicts, now: 
     observedAt: status?.observedAt ?? null,
     topics: topics.size === 0 ? (definition?.topics.include.length ?? 0) : topics.size,
     partitions: partitions.length,
-    haltedPartitions: halted.length,
+    haltedPartitions: failed.length - blocked,
+    blockedPartitions: blocked,
     lagRecords: lagOf(partitions),
     lagMs,
     recordsPerSecond: rates.records(),
@@ -212,7 +214,7 @@ function detailOf(link: Watched, rates: LinkRates, verdicts: LinkVerdicts, now: 
 
 const keptKinds = ['groups', 'acls', 'quotas'] as const
 
-function tally(judged: readonly (Judgement | undefined)[]): LinkDetail['verdicts'] {
+function tally(judged: readonly (Judgement | undefined)[]): LinkFacts['verdicts'] {
   const verdicts = { ok: 0, warning: 0, stalled: 0, stopped: 0, rewound: 0 }
   for (const each of judged) if (each !== undefined) verdicts[each.verdict]++
   return verdicts
@@ -221,7 +223,7 @@ function tally(judged: readonly (Judgement | undefined)[]): LinkDetail['verdicts
 const offsetsIn = (missing: LinkStatus['partitions'][number]['missing']): number =>
   missing.reduce((sum, { from, to }) => sum + to - from, 0)
 
-function sidesOf({ phase, underWay }: LinkSides): NonNullable<LinkDetail['sides']> {
+function sidesOf({ phase, underWay }: LinkSides): NonNullable<LinkFacts['sides']> {
   if (underWay === null) return { phase, underWay }
   const steps = underWay.steps.map(step => ({ ...step, text: stepTexts[step.name] }))
   return { phase, underWay: { ...underWay, steps } }
@@ -235,7 +237,7 @@ function keepOf({
   failed,
   left,
   groups,
-}: KeepStatus): LinkDetail['keep'] {
+}: KeepStatus): LinkFacts['keep'] {
   return {
     observedAt,
     roundAt,
@@ -251,10 +253,10 @@ function keepOf({
 
 function stateOf(
   { status, sides }: Pick<Watched, 'status' | 'sides'>,
-  halted: number,
+  failed: number,
   lagMs: number | null,
   now: number,
-): Pick<LinkDetail, 'state' | 'reason' | 'since'> {
+): Pick<LinkFacts, 'state' | 'reason' | 'since'> {
   if (status === undefined)
     return { state: 'unknown', reason: 'no mirror worker has said anything yet', since: null }
   if (now - status.observedAt > STALE_MS)
@@ -265,7 +267,7 @@ function stateOf(
     return { state: 'stopped', reason, since: status.startedAt }
   }
   if (status.state === 'paused') return { state: 'stopped', reason: 'paused', since: null }
-  if (halted > 0) return { state: 'halted', reason: '', since: status.startedAt }
+  if (failed > 0) return { state: 'halted', reason: '', since: status.startedAt }
   if (lagMs !== null && lagMs > LAGGING_MS)
     return { state: 'lagging', reason: `${Math.round(lagMs / 1_000)} s behind`, since: null }
   return { state: 'running', reason: status.reason, since: status.startedAt }

@@ -1,21 +1,26 @@
 import { z } from 'zod'
 import { AjnaError } from '../../../foundation/errors/errors.ts'
+import { linkPartitionStates } from '../../../operations/mirror/contract.ts'
+import { lagVerdicts } from '../../../operations/mirror/verdict.ts'
 import { canActOnLink } from '../can.ts'
 import { LINK_UNKNOWN } from '../errors.ts'
 import {
   activityModel,
   actPreviewModel,
   actRequestModel,
-  type LinkDetail,
   linkActs,
   linkModel,
+  linkPartitionPageModel,
   linkRowModel,
+  order,
+  pageQuery,
   rehearsalModel,
   rehearsalRequestModel,
+  search,
 } from '../models.ts'
-import type { Platform } from '../platform.ts'
+import type { LinkFacts, Platform } from '../platform.ts'
 import { linkActPreview } from '../views/link-acts.ts'
-import { linkDetail, linkRow } from '../views/links.ts'
+import { linkDetail, linkPartitionPage, linkPartitionSorts, linkRow } from '../views/links.ts'
 import { rehearsalAnswer } from '../views/rehearsal.ts'
 import { callSignal, errorAnswers, guardAct, type RouteContext } from './context.ts'
 
@@ -37,11 +42,35 @@ export function linkRoutes(context: RouteContext): void {
   app.get('/api/links/:link', {
     schema: {
       tags: ['links'],
-      summary: 'A link, partition by partition',
+      summary: 'A link as a whole: its sums, what is not well of it, what its target will never have',
       params: linkPath,
       response: { 200: linkModel, ...errorAnswers },
     },
     handler: request => linkDetail(linkNamed(platform, request.params.link)),
+  })
+  app.get('/api/links/:link/partitions', {
+    schema: {
+      tags: ['links'],
+      summary: 'A link’s partitions, searched, ordered and paged here',
+      params: linkPath,
+      querystring: z.object({
+        ...pageQuery,
+        search: search.describe('words of the topic’s name'),
+        order,
+        sort: z
+          .enum(linkPartitionSorts)
+          .default('urgency')
+          .describe('urgency: those that need somebody first, then those that do badly'),
+        state: z
+          .enum(['all', 'unhealthy', ...linkPartitionStates])
+          .default('all')
+          .describe('unhealthy: all that are not as they should be, by state or by verdict'),
+        verdict: z.enum(['all', ...lagVerdicts]).default('all'),
+        topic: z.string().max(249).optional().describe('this topic alone'),
+      }),
+      response: { 200: linkPartitionPageModel, ...errorAnswers },
+    },
+    handler: request => linkPartitionPage(linkNamed(platform, request.params.link), request.query),
   })
   actRoutes(context)
   rehearsalRoute(context)
@@ -101,7 +130,7 @@ function actRoutes({ app, platform }: RouteContext): void {
   })
 }
 
-function linkNamed(platform: Platform, name: string): LinkDetail {
+function linkNamed(platform: Platform, name: string): LinkFacts {
   const link = platform.fleet().links.find(each => each.name === name)
   if (link === undefined) throw new AjnaError(LINK_UNKNOWN, `there is no link ${JSON.stringify(name)}`)
   return link

@@ -9,7 +9,7 @@ import { printJson, say } from '../output.ts'
 const LINK_ACT_FAILED = errorKind(
   'LINK_ACT_FAILED',
   'What was told to a link did not come about.',
-  'The message says of which partition and why; `ajna link show NAME` has all of them.',
+  'The message says of which partition and why; `ajna link show NAME --state unhealthy --all` has all of them.',
 )
 
 const FOLLOW_MS = 300
