@@ -151,6 +151,55 @@ test("the fleet's links are taken up live, by however many workers there are", {
     },
   )
 
+  await t.test(
+    'its sides are switched over the API, going on by the same call after a kill of control, and back',
+    async () => {
+      const path = { link: 'up' }
+      const body = {
+        planned: true,
+        stay: false,
+        consents: [],
+        goOn: false,
+        confirm: '',
+        reason: 'a test of switching',
+        by: 'ada',
+      }
+      const switched = (action: 'promote' | 'demote', goOn: boolean) =>
+        fleet.api.POST('/api/links/{link}/switch', { params: { path }, body: { ...body, action, goOn } })
+      const sides = async () => (await linkNow())?.sides ?? null
+      const refused = await switched('demote', false)
+      assert.equal(refused.response.status, 409)
+
+      await until('a promotion may begin', 60_000, async () => (await rehearsed()).allowed)
+      const begun = dataOf(await switched('promote', false))
+      await fleet.killAndAwait('control')
+      await until('it is gone on with, or was done', 120_000, async () => {
+        const now = await sides().catch(() => null)
+        if (now?.phase === 'promoted' && now.underWay === null) return true
+        if (now?.underWay != null && !now.underWay.here)
+          await switched('promote', true).catch(() => undefined)
+        return false
+      })
+      await until('the activity tells of one promotion, and who began it', 60_000, async () => {
+        const { items } = dataOf(
+          await fleet.api.GET('/api/activity', { params: { query: { search: 'link.promote' } } }),
+        )
+        return (
+          items.length === 1 &&
+          items[0]?.id === begun.id &&
+          items[0].outcome === 'done' &&
+          items[0].actor === 'ada'
+        )
+      })
+      dataOf(await switched('demote', false))
+      await until('its source is the original again', 120_000, async () => {
+        const link = await linkNow()
+        return link?.sides === null && link.state === 'running'
+      })
+      await copies('orders')
+    },
+  )
+
   await t.test('another worker takes its share, and all of it when the first is killed', async () => {
     const second = spawn(process.execPath, [MAIN, 'role', 'mirror', '--home', fleet.home.root], {
       stdio: ['ignore', 'ignore', 'inherit'],

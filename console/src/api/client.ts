@@ -30,6 +30,7 @@ export type RehearsalRequest = Schemas['RehearsalRequestInput']
 export type SearchHit = Schemas['SearchHit']
 export type StreamVerdict = Schemas['StreamVerdict']
 export type Subject = Schemas['Subject']
+export type SwitchRequest = Schemas['SwitchRequestInput']
 export type Topic = Schemas['Topic']
 export type TopicRow = Schemas['TopicRow']
 

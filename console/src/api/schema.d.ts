@@ -1029,6 +1029,66 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/links/{link}/switch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Switches a link’s sides, or goes on with what is under way; rehearsed first, and refused as unsafe like the command */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    link: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["SwitchRequestInput"];
+                };
+            };
+            responses: {
+                /** @description Default Response */
+                202: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Activity"];
+                    };
+                };
+                /** @description Default Response */
+                "4XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+                /** @description Default Response */
+                "5XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/logs/query": {
         parameters: {
             query?: never;
@@ -1865,6 +1925,25 @@ export interface components {
             /** @default [] */
             consents: ("accept-loss" | "allow-repeats" | "recreate" | "unfenced" | "writers-stopped")[];
         };
+        SwitchRequestInput: {
+            /**
+             * @default promote
+             * @enum {string}
+             */
+            action: "promote" | "demote" | "failback";
+            /** @default true */
+            planned: boolean;
+            /** @default false */
+            stay: boolean;
+            /** @default [] */
+            consents: ("accept-loss" | "allow-repeats" | "recreate" | "unfenced" | "writers-stopped")[];
+            /** @default false */
+            goOn: boolean;
+            reason: string;
+            /** @default  */
+            confirm: string;
+            by?: string;
+        };
         LogQueryInput: {
             sql: string;
             /** @default 1000 */
@@ -1873,6 +1952,7 @@ export interface components {
         ActRequestInput: {
             reason: string;
             confirm: string;
+            by?: string;
         };
         HealingRequestInput: {
             paused: boolean;
@@ -2158,6 +2238,7 @@ export interface components {
                 startedAt: number;
                 step: string | null;
                 stuck: string | null;
+                here: boolean;
                 /** @description all of them, in order */
                 steps: components["schemas"]["SwitchStep"][];
             } | null;
@@ -2360,6 +2441,7 @@ export interface components {
             pauseMs: number | null;
             pauseBasis: string;
             command: string;
+            confirm: string | null;
         };
         LogTable: {
             columns: {

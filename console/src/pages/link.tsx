@@ -9,7 +9,7 @@ import { Page, Section, Toolbar } from '../components/page.tsx'
 import { usePaged } from '../components/paged.ts'
 import { Answer, EmptyState, ErrorPanel, Loading } from '../components/states.tsx'
 import { Glyph, State } from '../components/status.tsx'
-import { SwitchSteps } from '../components/switch-steps.tsx'
+import { ACTION_NAMES, SwitchSteps } from '../components/switch-steps.tsx'
 import { type Column, Grid, Table } from '../components/table.tsx'
 import { Instant, TimeAgo } from '../components/time-ago.tsx'
 import { bytes, compact, count, duration, plural } from '../format.ts'
@@ -130,14 +130,19 @@ function originalNote(link: Link): string {
 function Sides({ link, sides }: { readonly link: Link; readonly sides: NonNullable<Link['sides']> }) {
   const { phase, underWay } = sides
   return (
-    <Section title={underWay === null ? 'Sides switched' : `${underWay.action} under way`}>
+    <Section
+      title={underWay === null ? 'Sides switched' : `${capital(ACTION_NAMES[underWay.action])} under way`}
+    >
       {underWay === null ? (
         <p>
           The sides are switched ({phase}): {originalOf(link)}.{' '}
-          <code>
-            ajna link {phase === 'promoted' ? 'failback' : 'demote'} {link.name}
-          </code>{' '}
-          leads back.
+          <A
+            className="plain"
+            href={`${at('links', link.name, 'rehearsal')}?action=${phase === 'promoted' ? 'failback' : 'demote'}`}
+          >
+            Rehearse the way back
+          </A>
+          .
         </p>
       ) : (
         <SwitchSteps link={link.name} underWay={underWay} />
@@ -145,6 +150,8 @@ function Sides({ link, sides }: { readonly link: Link; readonly sides: NonNullab
     </Section>
   )
 }
+
+const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1)
 
 /* ---- what waits for a person ---- */
 

@@ -196,7 +196,7 @@ describe('the API over a fleet in trouble', () => {
     for (const act of ['pause', 'resume', 'restart-failed']) {
       const { body } = await served.ask(`/api/links/payments-to-edge/acts/${act}`)
       assert.equal(body.offer.allowed, false)
-      assert.match(body.offer.reasons[0], /a promote of payments-to-edge is under way/)
+      assert.match(body.offer.reasons[0], /a promotion of payments-to-edge is under way/)
       const refused = await served.act(`/api/links/payments-to-edge/acts/${act}`, {
         reason: 'because',
         confirm: 'payments-to-edge',
@@ -227,6 +227,38 @@ describe('the API over a fleet in trouble', () => {
     const back = await served.act(address, { action: 'failback', stay: true })
     assert.equal(back.body.command, './ajna link failback edge-to-hub --stay')
     assert.equal(back.body.forbids[0].code, 'wrong-phase')
+  })
+
+  it('switches sides when nothing stands in the way: the name is typed where something is given up', async () => {
+    const address = '/api/links/edge-to-hub/switch'
+    const reason = 'the edge site moves'
+    const refused = await served.act(address, { action: 'promote', planned: false, reason })
+    assert.deepEqual([refused.status, refused.body.code], [409, 'API_ACT_REFUSED'])
+    assert.match(refused.body.details.reasons.join(), /records would be lost.*unless: accept-loss/)
+    const wanted = { action: 'promote', planned: false, consents: ['accept-loss'], reason }
+    const untyped = await served.act(address, wanted)
+    assert.deepEqual([untyped.status, untyped.body.code], [422, 'API_CONFIRMATION_WRONG'])
+    const early = await served.act(address, { action: 'promote', goOn: true, reason })
+    assert.deepEqual([early.status, early.body.code], [409, 'API_SWITCH_NOT_UNDER_WAY'])
+    const unreasoned = await served.act(address, { ...wanted, reason: '', confirm: 'edge-to-hub' })
+    assert.deepEqual([unreasoned.status, unreasoned.body.code], [400, 'HTTP_REQUEST_INVALID'])
+    const begun = await served.act(address, { ...wanted, confirm: 'edge-to-hub', by: 'ada' })
+    assert.equal(begun.status, 202)
+    const entry = await served.ask(`/api/activity/${begun.body.id}`)
+    assert.deepEqual(
+      [entry.body.action, entry.body.actor, entry.body.reason],
+      ['link.promote', 'ada', reason],
+    )
+    const { body: link } = await served.ask('/api/links/edge-to-hub')
+    assert.deepEqual([link.sides.phase, link.sides.underWay.here], ['promoting', true])
+    const twice = await served.act(address, { action: 'promote', goOn: true, reason })
+    assert.deepEqual([twice.status, twice.body.code], [409, 'API_SWITCH_AT_WORK'])
+    served.fixture.interruptSwitch('edge-to-hub')
+    const other = await served.act(address, { action: 'failback', goOn: true, reason })
+    assert.equal(other.body.code, 'API_SWITCH_NOT_UNDER_WAY')
+    const more = await served.act(address, { action: 'promote', goOn: true, consents: ['unfenced'], reason })
+    assert.equal(more.body.code, 'API_CONFIRMATION_WRONG')
+    assert.equal((await served.act(address, { action: 'promote', goOn: true, reason })).status, 202)
   })
 
   it('refuses a rehearsal of what is no switch, and of no link', async () => {

@@ -65,6 +65,7 @@ const CASES: readonly [
             startedAt: 1,
             step: null,
             stuck: null,
+            here: false,
             steps: [],
           },
         },

@@ -1,3 +1,4 @@
+import { actionNames } from '../../operations/mirror/failover/plan.ts'
 import type { LinkAct, Offer } from './models.ts'
 import type { ClusterFacts, LinkFacts, TopicFacts } from './platform.ts'
 
@@ -69,7 +70,7 @@ function switchReasons(link: LinkFacts, act: LinkAct, links: readonly LinkFacts[
   if (sides === null) return []
   if (sides.underWay !== null)
     return [
-      `a ${sides.underWay.action} of ${switched?.name} is under way: it stops and starts the link itself`,
+      `a ${actionNames[sides.underWay.action]} of ${switched?.name} is under way: it stops and starts the link itself`,
     ]
   // The journal would refuse it: of a link and its way back never both run.
   const runs = link.reverseOf === null ? 'copying' : 'returning'

@@ -32,6 +32,9 @@ const rate = z.number()
 const severity = z.enum(['critical', 'warning', 'info'])
 export type Severity = z.infer<typeof severity>
 
+/** Who acts, for the activity: said, not proved. Whoever holds the session may act. */
+const actorModel = z.string().trim().min(1).max(100).optional()
+
 /* ---- errors ---- */
 
 export const errorModel = z
@@ -383,6 +386,8 @@ export const linkSidesModel = z
         startedAt: time,
         step: z.string().nullable(),
         stuck: z.string().nullable(),
+        /** Whether the process that answers is at work on it now; a command may be. */
+        here: z.boolean(),
         steps: z.array(switchStepModel).describe('all of them, in order'),
       })
       .nullable(),
@@ -610,9 +615,22 @@ export const rehearsalModel = z
     pauseBasis: z.string(),
     /** What carries it out, to be typed as it is. */
     command: z.string(),
+    /** What has to be typed to have it carried out; null: nothing would be lost, read again or skipped, and nothing is said yes to. */
+    confirm: z.string().nullable(),
   })
   .meta({ id: 'Rehearsal' })
 export type RehearsalAnswer = Readonly<z.infer<typeof rehearsalModel>>
+
+export const switchRequestModel = rehearsalRequestModel
+  .extend({
+    /** Only to go on with what is under way; nothing new is begun. */
+    goOn: z.boolean().default(false),
+    reason: z.string().trim().min(3).max(500),
+    /** As the rehearsal asks for it. */
+    confirm: z.string().max(300).default(''),
+    by: actorModel,
+  })
+  .meta({ id: 'SwitchRequest' })
 
 /* ---- logs ---- */
 
@@ -759,6 +777,7 @@ export const actRequestModel = z
   .strictObject({
     reason: z.string().trim().min(3).max(500),
     confirm: z.string().max(300),
+    by: actorModel,
   })
   .meta({ id: 'ActRequest' })
 

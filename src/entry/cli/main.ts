@@ -296,6 +296,7 @@ const sideOptions = (command: Command): Command =>
       '--recreate',
       'yes: topics of the source that went their own way are saved, deleted and copied anew',
     )
+    .option('--reason <text>', 'why, for the activity log')
     .option('--unfenced', 'yes: nothing keeps a lost worker of the link from writing')
     .option('--writers-stopped', 'yes: somebody has stopped the producers, where no rule can')
     .option('--json', 'one JSON document')

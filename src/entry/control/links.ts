@@ -51,6 +51,8 @@ export interface LinkWatchOptions {
   /** Undefined until it could be opened. */
   readonly registry: () => LinkRegistry | undefined
   readonly ends: LogEnds
+  /** Whether this process is at work on a switch of the link's sides. Default: never. */
+  readonly atWork?: (link: string) => boolean
   readonly now: () => number
 }
 
@@ -66,7 +68,8 @@ interface Watched {
   readonly sides: LinkSides | null
 }
 
-export function watchLinks({ declared, registry, ends, now }: LinkWatchOptions): LinkWatch {
+export function watchLinks(options: LinkWatchOptions): LinkWatch {
+  const { declared, registry, ends, atWork = () => false, now } = options
   const rates = new Map<string, LinkRates>()
   const verdicts = new Map<string, LinkVerdicts>()
   const ratesOf = (name: string): LinkRates => {
@@ -116,7 +119,11 @@ export function watchLinks({ declared, registry, ends, now }: LinkWatchOptions):
       ratesOf(name).note(status)
       verdictsOf(name).note(status)
     },
-    links: () => watched().map(link => detailOf(link, ratesOf(link.name), verdictsOf(link.name), now())),
+    links: () =>
+      watched().map(link => {
+        const facts = detailOf(link, ratesOf(link.name), verdictsOf(link.name), now())
+        return { ...facts, sides: link.sides === null ? null : sidesOf(link.sides, atWork(link.name)) }
+      }),
     linkOf: (cluster, topic) =>
       watched().find(link => link.to === cluster && writes(link, topic, declared))?.name ?? null,
   }
@@ -156,8 +163,13 @@ function writes(
   return named || status?.partitions.some(each => copyName(rename, each.topic) === topic) === true
 }
 
-function detailOf(link: Watched, rates: LinkRates, verdicts: LinkVerdicts, now: number): LinkFacts {
-  const { name, from, to, definition, status, owner, reverseOf, sides } = link
+function detailOf(
+  link: Watched,
+  rates: LinkRates,
+  verdicts: LinkVerdicts,
+  now: number,
+): Omit<LinkFacts, 'sides'> {
+  const { name, from, to, definition, status, owner, reverseOf } = link
   const partitions = status?.partitions ?? []
   const failed = partitions.filter(({ state }) => state === 'halted' || state === 'blocked')
   const blocked = failed.filter(({ state }) => state === 'blocked').length
@@ -189,7 +201,6 @@ function detailOf(link: Watched, rates: LinkRates, verdicts: LinkVerdicts, now: 
     verdict: worst(judged.filter(each => each !== undefined))?.verdict ?? null,
     verdicts: tally(judged),
     missingOffsets: partitions.reduce((sum, { missing }) => sum + offsetsIn(missing), 0),
-    sides: sides === null ? null : sidesOf(sides),
     reverseOf,
     keeps: keptKinds.filter(kind => definition !== undefined && isNamed(definition.keep[kind])),
     keep: status?.keep === undefined ? null : keepOf(status.keep),
@@ -223,10 +234,10 @@ function tally(judged: readonly (Judgement | undefined)[]): LinkFacts['verdicts'
 const offsetsIn = (missing: LinkStatus['partitions'][number]['missing']): number =>
   missing.reduce((sum, { from, to }) => sum + to - from, 0)
 
-function sidesOf({ phase, underWay }: LinkSides): NonNullable<LinkFacts['sides']> {
+function sidesOf({ phase, underWay }: LinkSides, here: boolean): NonNullable<LinkFacts['sides']> {
   if (underWay === null) return { phase, underWay }
   const steps = underWay.steps.map(step => ({ ...step, text: stepTexts[step.name] }))
-  return { phase, underWay: { ...underWay, steps } }
+  return { phase, underWay: { ...underWay, steps, here } }
 }
 
 function keepOf({

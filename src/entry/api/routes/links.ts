@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { AjnaError } from '../../../foundation/errors/errors.ts'
 import { linkPartitionStates } from '../../../operations/mirror/contract.ts'
+import { actionNames } from '../../../operations/mirror/failover/plan.ts'
 import { lagVerdicts } from '../../../operations/mirror/verdict.ts'
 import { canActOnLink } from '../can.ts'
 import { LINK_UNKNOWN } from '../errors.ts'
@@ -17,12 +18,13 @@ import {
   rehearsalModel,
   rehearsalRequestModel,
   search,
+  switchRequestModel,
 } from '../models.ts'
 import type { LinkFacts, Platform } from '../platform.ts'
 import { linkActPreview } from '../views/link-acts.ts'
 import { linkDetail, linkPartitionPage, linkPartitionSorts, linkRow } from '../views/links.ts'
-import { rehearsalAnswer } from '../views/rehearsal.ts'
-import { callSignal, errorAnswers, guardAct, type RouteContext } from './context.ts'
+import { confirmationOf, refusalsOf, rehearsalAnswer } from '../views/rehearsal.ts'
+import { actorOf, callSignal, errorAnswers, guardAct, type RouteContext } from './context.ts'
 
 const linkPath = z.object({ link: z.string().min(1).max(249) })
 const actPath = linkPath.extend({ act: z.enum(linkActs) })
@@ -74,6 +76,7 @@ export function linkRoutes(context: RouteContext): void {
   })
   actRoutes(context)
   rehearsalRoute(context)
+  switchRoute(context)
 }
 
 /** Both sides are asked several things, and one that does not answer is waited for. */
@@ -92,6 +95,38 @@ function rehearsalRoute({ app, platform }: RouteContext): void {
       const { name } = linkNamed(platform, request.params.link)
       const signal = callSignal(reply, REHEARSAL_DEADLINE_MS)
       return rehearsalAnswer(await platform.links.rehearse(name, request.body, signal))
+    },
+  })
+}
+
+function switchRoute({ app, platform }: RouteContext): void {
+  app.post('/api/links/:link/switch', {
+    schema: {
+      tags: ['acts'],
+      summary:
+        'Switches a link’s sides, or goes on with what is under way; rehearsed first, and refused as unsafe like the command',
+      params: linkPath,
+      body: switchRequestModel,
+      response: { 202: activityModel, ...errorAnswers },
+    },
+    handler: async (request, reply) => {
+      const { reason, confirm, by, ...wanted } = request.body
+      const { name } = linkNamed(platform, request.params.link)
+      const notDone = `${actionNames[wanted.action]} of ${name} is not done`
+      if (wanted.goOn) {
+        // What it would cost was said yes to when it began; only what is said yes to now is new.
+        if (wanted.consents.length > 0) guardAct(confirm, name, { allowed: true, reasons: [] }, notDone)
+      } else {
+        const rehearsal = await platform.links.rehearse(
+          name,
+          wanted,
+          callSignal(reply, REHEARSAL_DEADLINE_MS),
+        )
+        const { allowed } = rehearsal
+        const typed = confirmationOf(rehearsal) === null ? name : confirm
+        guardAct(allowed ? typed : name, name, { allowed, reasons: refusalsOf(rehearsal) }, notDone)
+      }
+      return reply.code(202).send(await platform.links.switch(name, wanted, { actor: actorOf(by), reason }))
     },
   })
 }
@@ -121,11 +156,11 @@ function actRoutes({ app, platform }: RouteContext): void {
     },
     handler: async (request, reply) => {
       const { act } = request.params
-      const { confirm, reason } = request.body
+      const { confirm, reason, by } = request.body
       const link = linkNamed(platform, request.params.link)
       const offer = canActOnLink(link, act, platform.fleet().links)
       guardAct(confirm, link.name, offer, `${act} of link ${link.name} is not done`)
-      return reply.code(202).send(await platform.links.act(link.name, act, { actor: 'operator', reason }))
+      return reply.code(202).send(await platform.links.act(link.name, act, { actor: actorOf(by), reason }))
     },
   })
 }

@@ -131,6 +131,7 @@ const switching = (stuck: string | null): LinkFacts =>
         startedAt: 1,
         step: 'seal-source',
         stuck,
+        here: false,
         steps: [{ name: 'seal-source', text: 'close', startedAt: 2, endedAt: null }],
       },
     },

@@ -1,4 +1,5 @@
 import type { BucketVerdict } from '../../../operations/completeness/contract.ts'
+import { actionNames } from '../../../operations/mirror/failover/plan.ts'
 import type { Delay, Finding, ProcessStatus, Severity } from '../models.ts'
 import type { BrokerFacts, ClusterFacts, FleetFacts, LinkFacts } from '../platform.ts'
 import { healthOf, many } from './clusters.ts'
@@ -231,12 +232,12 @@ function switchFindings({ name, sides }: LinkFacts): Finding[] {
     {
       id: `link-switch:${name}`,
       severity: 'critical',
-      title: `The ${action} of link ${name} stands still`,
+      title: `The ${actionNames[action]} of link ${name} stands still`,
       subject: { kind: 'link', name, cluster: null },
       since: underWay.steps.find(each => each.name === step)?.startedAt ?? startedAt,
       evidence: [stuck],
       doing: null,
-      remedy: `\`ajna link ${action} ${name}\` goes on where it stands; the link’s page shows its steps.`,
+      remedy: `The link’s page shows its steps; from there, or by \`ajna link ${action} ${name}\`, it goes on where it stands.`,
     },
   ]
 }

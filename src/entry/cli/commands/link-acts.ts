@@ -1,3 +1,4 @@
+import { userInfo } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
 import { AjnaError, errorKind } from '../../../foundation/errors/errors.ts'
 import type { Activity } from '../../../operations/fleet/activity/contract.ts'
@@ -25,7 +26,7 @@ export async function act(
   const path = { link, act: what }
   const preview = dataOf(await api.GET('/api/links/{link}/acts/{act}', { params: { path } }))
   if (preview.offer.allowed) for (const line of [preview.what, ...preview.effects]) say(line)
-  const body = { reason, confirm: preview.confirm }
+  const body = { reason, confirm: preview.confirm, by: userInfo().username }
   const begun = dataOf(await api.POST('/api/links/{link}/acts/{act}', { params: { path }, body }))
   const ended = await follow(api, begun)
   if (json === true) printJson(ended)
