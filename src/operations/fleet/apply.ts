@@ -2,6 +2,7 @@ import { type AjnaError, describeError } from '../../foundation/errors/errors.ts
 import type { ResolvedCluster, ResolvedFleet } from './contract.ts'
 import type { ClusterExecutor } from './execute.ts'
 import { type ClusterPlan, planCluster } from './plan.ts'
+import { type LinkChange, planLinks } from './plan-links.ts'
 import type { Note, PlanInput, Refusal, Step } from './plan-model.ts'
 
 /** What became of a step. `skipped`: what it stands on failed. */
@@ -18,6 +19,8 @@ export interface ApplyResult {
   readonly results: readonly StepResult[]
   readonly refusals: readonly Refusal[]
   readonly notes: readonly Note[]
+  /** What links are told from now on. */
+  readonly links: readonly LinkChange[]
   /** 0 all done; 1 nothing could be done; 3 all done but what was refused as unsafe; 4 partly done. */
   readonly exit: 0 | 1 | 3 | 4
 }
@@ -46,7 +49,8 @@ export async function applyFleet(input: PlanInput, options: ApplyOptions): Promi
   const results = parts.flatMap(part => part.results)
   const refusals = parts.flatMap(part => part.refusals)
   const notes = parts.flatMap(part => part.notes)
-  return { fleet: input.fleet.name, results, refusals, notes, exit: exitOf(results, refusals, notes) }
+  const links = planLinks(input.fleet, input.accepted)
+  return { fleet: input.fleet.name, results, refusals, notes, links, exit: exitOf(results, refusals, notes) }
 }
 
 function exitOf(

@@ -26,6 +26,7 @@ const plan: FleetPlan = {
     }),
     step({ cluster: 'hub', reason: 'changed', text: 'add partitions' }),
   ],
+  links: [],
   refusals: [
     {
       cluster: 'edge',
@@ -59,7 +60,7 @@ test('a plan says what, why, what is lost, what is refused and what is not known
 })
 
 test('nothing to do is one quiet line, and not said of what could not be seen', () => {
-  const nothing = { ...plan, steps: [], refusals: [], notes: [] }
+  const nothing = { ...plan, steps: [], refusals: [], notes: [], links: [] }
   assert.equal(renderPlan(nothing), 'Fleet two is as declared.')
   assert.match(
     renderPlan({ ...nothing, notes: plan.notes }),
@@ -69,6 +70,7 @@ test('nothing to do is one quiet line, and not said of what could not be seen', 
 
 test('an apply’s result is a table, with what failed, why, and what to do', () => {
   const result: ApplyResult = {
+    links: [],
     fleet: 'two',
     results: [
       { step: plan.steps[0]!, state: 'done', error: null, tookMs: 12 },

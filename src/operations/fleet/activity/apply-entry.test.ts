@@ -16,12 +16,14 @@ const step = (number: number): Step => ({
 const plan = (steps: number): FleetPlan => ({
   fleet: 'two-sites',
   steps: Array.from({ length: steps }, (_, number) => step(number)),
+  links: [],
   refusals: [],
   notes: [],
 })
 const result = (results: readonly StepResult[], exit: ApplyResult['exit']): ApplyResult => ({
   fleet: 'two-sites',
   results,
+  links: [],
   refusals: [],
   notes: [],
   exit,
