@@ -372,7 +372,7 @@ const commands: readonly [args: readonly string[], exit: number, code: string | 
   [['logs', 'query', "COPY logs TO 'stolen'"], 3, 'SQL_FORBIDDEN'],
   [['topic', 'show', '../../etc/passwd'], 2, 'API_TOPIC_UNKNOWN'],
   [['cluster', 'show', 'x'.repeat(300)], 2, 'HTTP_REQUEST_INVALID'],
-  [['link', 'verify', 'nothing'], 2, 'LINK_UNDECLARED'],
+  [['link', 'verify', 'nothing'], 2, 'LINK_UNKNOWN'],
   [['certs', 'renew', 'nobody'], 1, 'TLS_CERT_MISSING'],
   [['completeness', '--bucket', 'yesterday'], 2, 'BUCKET_INVALID'],
 ]

@@ -227,9 +227,9 @@ function linkCommands(group: Command): void {
     .command('verify <name>')
     .description('compare both ends of a link by digest, without decoding a record')
     .option('--topic <topic>', 'this topic alone')
-    .option('--partition <number>', 'this partition alone; with --topic', wholeNumber)
-    .option('--from <offset>', 'from this offset on', wholeNumber)
-    .option('--to <offset>', 'up to this offset, exclusive', wholeNumber)
+    .option('--partition <number>', 'this partition alone', offsetNumber)
+    .option('--from <offset>', 'from this offset on', offsetNumber)
+    .option('--to <offset>', 'up to this offset, exclusive', offsetNumber)
     .option('--records', 'decode, and compare record by record')
     .option('--json', 'one JSON document')
     .action(async (name, options) => (await import('./commands/link.ts')).verify(name, options))
@@ -301,10 +301,13 @@ const sideOptions = (command: Command): Command =>
     .option('--writers-stopped', 'yes: somebody has stopped the producers, where no rule can')
     .option('--json', 'one JSON document')
 
-function wholeNumber(text: string): number {
+const wholeNumber = (text: string): number => integer(text, 1, 'a whole number above 0')
+const offsetNumber = (text: string): number => integer(text, 0, 'a whole number')
+
+function integer(text: string, least: number, allowed: string): number {
   const value = Number(text)
-  if (!Number.isInteger(value) || value < 1)
-    throw new CommanderError(USAGE_EXIT, 'ajna.number', `"${text}" is not a whole number above 0`)
+  if (text.trim() === '' || !Number.isSafeInteger(value) || value < least)
+    throw new CommanderError(USAGE_EXIT, 'ajna.number', `"${text}" is not ${allowed}`)
   return value
 }
 

@@ -149,6 +149,7 @@ export type LogDifference =
 /**
  * The first record in which two logs differ, or undefined: by batches first, by records from where those differ.
  *
+ * @param copy the topic's name at the target
  * @throws AjnaError LINK_LOG_UNREADABLE
  */
 export async function firstDifference(
@@ -156,22 +157,24 @@ export async function firstDifference(
   target: Wire,
   range: LogRange,
   signal: AbortSignal,
+  copy: string = range.topic,
 ): Promise<LogDifference | undefined> {
-  const batches = await firstDifferenceOf(source, target, range, 'batches', signal)
+  const batches = await firstDifferenceOf(source, target, range, copy, 'batches', signal)
   if (batches === undefined) return undefined
   const from = Math.max(range.from, batches.offset)
-  return firstDifferenceOf(source, target, { ...range, from }, 'records', signal)
+  return firstDifferenceOf(source, target, { ...range, from }, copy, 'records', signal)
 }
 
 async function firstDifferenceOf(
   source: Wire,
   target: Wire,
   range: LogRange,
+  copy: string,
   level: DigestLevel,
   signal: AbortSignal,
 ): Promise<LogDifference | undefined> {
   const theirs = logEntries(source, range, level, signal)
-  const ours = logEntries(target, range, level, signal)
+  const ours = logEntries(target, { ...range, topic: copy }, level, signal)
   try {
     for (;;) {
       const [a, b] = await Promise.all([theirs.next(), ours.next()])

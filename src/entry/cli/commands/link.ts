@@ -1,9 +1,10 @@
+import { join } from 'node:path'
 import { AjnaError, errorKind } from '../../../foundation/errors/errors.ts'
+import { createLogger, type Logger } from '../../../foundation/log/log.ts'
 import { renderTable } from '../../../foundation/text/table.ts'
-import { identity } from '../../../foundation/tls/store.ts'
 import type { Wire } from '../../../foundation/wire/contract.ts'
-import { openWire } from '../../../foundation/wire/wire.ts'
-import { ADMIN_PRINCIPAL, type ResolvedLink } from '../../../operations/fleet/contract.ts'
+import { ADMIN_PRINCIPAL } from '../../../operations/fleet/contract.ts'
+import type { LinkDefinition, LinkEnd } from '../../../operations/mirror/definition.ts'
 import {
   type DigestLevel,
   digestLog,
@@ -11,14 +12,17 @@ import {
   type LogDifference,
   type LogRange,
 } from '../../../operations/mirror/digest.ts'
-import { clusterAddress, type FleetFile, readFleetFile } from '../../fleet-file.ts'
+import { LINK_UNKNOWN } from '../../../operations/mirror/errors.ts'
+import { entryOf } from '../../../operations/mirror/links/machine.ts'
+import { copyName, topicSelector } from '../../../operations/mirror/select.ts'
 import { type Home, homeOf } from '../../home.ts'
+import { connectEnds, openLinksJournal } from '../../links.ts'
 import { print, printJson, say } from '../output.ts'
 
-const LINK_UNDECLARED = errorKind(
-  'LINK_UNDECLARED',
-  'The accepted fleet declares no link of this name.',
-  'See the names with `ajna link list`.',
+const LINK_COPIES_PART = errorKind(
+  'LINK_COPIES_PART',
+  'The link leaves records out by their headers, so that its copies differ from their sources as they are meant to.',
+  'Compare links without header rules; of this one `ajna link show NAME` says what it copied.',
   2,
 )
 const LINK_DIFFERS = errorKind(
@@ -55,22 +59,41 @@ interface VerifyOptions {
   readonly json?: boolean
 }
 
-/** Compares what both ends of a link hold, by digests over (offset, checksum); exit code 1 when they differ. */
+/** What is compared: the link, whoever made it, and the topics it has taken on. */
+interface Compared {
+  readonly definition: LinkDefinition
+  /** By their names at the source. */
+  readonly topics: readonly string[]
+}
+
+/**
+ * Compares what both ends of a link hold, by digests over (offset, checksum); exit code 1 when they differ, 2 when what was
+ * asked for is not there.
+ */
 export async function verify(name: string, options: VerifyOptions): Promise<void> {
   const home = homeOf()
-  const file = await readFleetFile(home)
-  const link = file.fleet.links.find(each => each.name === name)
-  if (link === undefined) throw new AjnaError(LINK_UNDECLARED, `there is no link ${name}`)
+  const log = createLogger('verify', join(home.logs, 'verify.log'))
   const ending = new AbortController()
   process.once('SIGINT', () => ending.abort())
-  await using source = await wireOf(home, file, link.from)
-  await using target = await wireOf(home, file, link.to)
+  const compared = await comparedOf(home, name, log, ending.signal)
+  const { definition } = compared
+  if (definition.headers.length > 0) throw new AjnaError(LINK_COPIES_PART, `link ${name} has header rules`)
+  if (definition.offsets === 'mapped')
+    say('the link may map offsets: partitions that it maps differ by their offsets')
+  await using ends = new AsyncDisposableStack()
+  const connect = connectEnds(home, log)
+  const wireTo = async (end: LinkEnd): Promise<Wire> => {
+    const side = await connect('cluster' in end ? { ...end, principal: ADMIN_PRINCIPAL } : end, definition)
+    ends.defer(side.close)
+    return side.wire
+  }
+  const [source, target] = [await wireTo(definition.source), await wireTo(definition.target)]
   const rows: Verified[] = []
-  const common = await commonRanges(link, source, target, ending.signal)
+  const copyOf = (topic: string): string => copyName(definition.rename, topic)
+  const common = await commonRanges(compared.topics, copyOf, source, target, ending.signal)
+  const level = options.records === true ? 'records' : 'batches'
   for (const range of chosenRanges(common, options)) {
-    rows.push(
-      await compare(source, target, range, options.records === true ? 'records' : 'batches', ending.signal),
-    )
+    rows.push(await compare(source, target, range, copyOf(range.topic), level, ending.signal))
     say(`${range.topic}-${range.partition}: offsets ${range.from} to ${range.to}`)
   }
   if (options.json === true) printJson({ link: name, partitions: rows })
@@ -81,34 +104,42 @@ export async function verify(name: string, options: VerifyOptions): Promise<void
   say(`${rows.length} partitions, equal at both ends`)
 }
 
-async function wireOf(home: Home, file: FleetFile, cluster: string): Promise<Wire> {
-  const address = await clusterAddress(file, cluster, () => identity(home.pki, ADMIN_PRINCIPAL))
-  return openWire({ ...address, clientId: 'ajna-verify' })
+/** @throws AjnaError LINK_UNKNOWN, why the links' journal cannot be read */
+async function comparedOf(home: Home, name: string, log: Logger, signal: AbortSignal): Promise<Compared> {
+  await using journal = await openLinksJournal(home, ADMIN_PRINCIPAL, log, signal)
+  const entry = entryOf(journal.state(), name)
+  if (entry === undefined) throw new AjnaError(LINK_UNKNOWN, `there is no link ${name}`)
+  const { definition, kept } = entry
+  const topics = Object.keys(kept?.topics ?? {}).filter(topicSelector(definition.topics))
+  return { definition, topics: topics.sort() }
 }
 
 /** From the later log start to the copy's end: what the source has beyond that is lag, not a difference. */
 async function commonRanges(
-  link: ResolvedLink,
+  topics: readonly string[],
+  copyOf: (topic: string) => string,
   source: Wire,
   target: Wire,
   signal: AbortSignal,
 ): Promise<LogRange[]> {
-  const copies = await target.metadata(link.topics, signal)
-  const partitions = copies.flatMap(({ name: topic, partitions: each }) =>
-    each.map(({ partition }) => ({ topic, partition })),
+  const sources = new Map(topics.map(topic => [copyOf(topic), topic]))
+  const copies = sources.size === 0 ? [] : await target.metadata([...sources.keys()], signal)
+  const partitions = copies.flatMap(({ name: copy, partitions: each }) =>
+    each.map(({ partition }) => ({ topic: sources.get(copy) ?? copy, copy, partition })),
   )
-  const ask = (wire: Wire, at: 'earliest' | 'latest') =>
+  const ask = (wire: Wire, side: 'topic' | 'copy', at: 'earliest' | 'latest') =>
     wire.listOffsets(
-      partitions.map(each => ({ ...each, at })),
+      partitions.map(each => ({ topic: each[side], partition: each.partition, at })),
       signal,
     )
   const [starts, copyStarts, ends] = await Promise.all([
-    ask(source, 'earliest'),
-    ask(target, 'earliest'),
-    ask(target, 'latest'),
+    ask(source, 'topic', 'earliest'),
+    ask(target, 'copy', 'earliest'),
+    ask(target, 'copy', 'latest'),
   ])
-  return partitions.map((each, index) => ({
-    ...each,
+  return partitions.map(({ topic, partition }, index) => ({
+    topic,
+    partition,
     from: Math.max(starts[index]!.offset, copyStarts[index]!.offset),
     to: ends[index]!.offset,
   }))
@@ -139,15 +170,16 @@ async function compare(
   source: Wire,
   target: Wire,
   range: LogRange,
+  copy: string,
   level: DigestLevel,
   signal: AbortSignal,
 ): Promise<Verified> {
   const [theirs, ours] = await Promise.all([
     digestLog(source, range, level, signal),
-    digestLog(target, range, level, signal),
+    digestLog(target, { ...range, topic: copy }, level, signal),
   ])
   const difference =
-    theirs.digest === ours.digest ? undefined : await firstDifference(source, target, range, signal)
+    theirs.digest === ours.digest ? undefined : await firstDifference(source, target, range, signal, copy)
   return { ...range, compared: ours.entries, digest: ours.digest, difference: difference ?? null }
 }
 
