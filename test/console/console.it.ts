@@ -433,9 +433,11 @@ describe('an operator', () => {
     })
   })
 
-  it('follows lines as they come, filters them, and stops them', async () => {
+  it('sees the newest lines, follows them as they come, filters them, and stops them', async () => {
     await withPage('calm', WIDE, async (page, served) => {
+      served.fixture.line('WARN came before anybody looked')
       await page.goto(`${served.base}/logs`)
+      await page.getByText('WARN came before anybody looked').waitFor()
       const timer = setInterval(() => {
         served.fixture.line('INFO plain line')
         served.fixture.line('ERROR disk /dev/sda1 is gone')

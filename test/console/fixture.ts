@@ -48,6 +48,7 @@ export function createFixture(mood: Mood = 'calm', seed = 7): Fixture {
   const switches = fixtureSwitches(() => {
     for (const tell of [...fleetListeners]) tell()
   })
+  const past: LogLine[] = []
   let lines = 0
 
   /** An act that is told of when it begins, and when it is done. */
@@ -120,7 +121,11 @@ export function createFixture(mood: Mood = 'calm', seed = 7): Fixture {
     streamOf: stream => STREAMS.find(each => each.stream === stream),
     logs: {
       query: (sql, limit) => queryLogs(sql, limit, born),
-      tail: (filter, line, signal) => listen(lineListeners, { filter, line }, signal),
+      tail(filter, line, signal) {
+        const passed = past.filter(({ line: text }) => matches(filter.match, text))
+        if (filter.backlog) for (const each of passed.slice(-filter.backlog)) line(each)
+        listen(lineListeners, { filter, line }, signal)
+      },
     },
     metrics: {
       list: () =>
@@ -264,12 +269,16 @@ export function createFixture(mood: Mood = 'calm', seed = 7): Fixture {
         position: lines++ * 120,
         line: text,
       }
+      past.push(made)
       for (const { filter, line } of lineListeners) {
-        if (filter.match === undefined || text.toLowerCase().includes(filter.match.toLowerCase())) line(made)
+        if (matches(filter.match, text)) line(made)
       }
     },
   }
 }
+
+const matches = (match: string | undefined, text: string): boolean =>
+  match === undefined || text.toLowerCase().includes(match.toLowerCase())
 
 function listen<Listener>(listeners: Set<Listener>, listener: Listener, signal: AbortSignal): void {
   listeners.add(listener)

@@ -1154,7 +1154,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Server-sent events: a `line` for each new line that passes, `dropped` when the reader was too slow */
+        /** Server-sent events: a `line` for each line that passes, a backlog first if asked for, `dropped` when the reader was too slow */
         get: {
             parameters: {
                 query?: {
@@ -1164,6 +1164,8 @@ export interface paths {
                     file?: string;
                     /** @description part of the line, letter case ignored */
                     match?: string;
+                    /** @description begin with at most so many of the newest lines that pass, of the last 15 minutes */
+                    backlog?: number;
                 };
                 header?: never;
                 path?: never;

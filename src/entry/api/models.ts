@@ -660,6 +660,13 @@ export const logFilterModel = z.object({
   host: z.string().max(253).optional(),
   file: z.string().max(1_024).optional().describe('part of the path'),
   match: z.string().max(512).optional().describe('part of the line, letter case ignored'),
+  backlog: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(500)
+    .optional()
+    .describe('begin with at most so many of the newest lines that pass, of the last 15 minutes'),
 })
 export type LogFilter = Readonly<z.infer<typeof logFilterModel>>
 
