@@ -86,6 +86,27 @@ test('what a declared link keeps in step is part of its definition, and ends wit
     assert.deepEqual(kept()?.groups.include, [])
   }))
 
+test('what the file can say of a link is its definition’s; unsaid, a definition’s own defaults hold', () =>
+  inScene(async ({ journal, put }) => {
+    const definition = () => journal.state().links['a']?.definition
+    await put(link('a', 'orders'))
+    const ends = { source: { cluster: 'edge' }, target: { cluster: 'hub' }, topics: { include: ['orders'] } }
+    assert.deepEqual(definition(), linkDefinitionSchema.parse({ name: 'a', ...ends }))
+    const settings = {
+      replicationFactor: 2,
+      onMissingTopic: 'wait',
+      onFewerPartitions: 'halt',
+      onLoss: 'continue',
+      onSourceDeleted: 'delete',
+      maxGap: 7,
+      offsets: 'mapped',
+      rate: { link: 1_048_576, topic: null },
+      headers: [{ key: 'origin', value: 'test', act: 'drop' }],
+    } as const
+    await put({ ...link('a', 'orders'), settings })
+    assert.deepEqual(definition(), linkDefinitionSchema.parse({ name: 'a', ...ends, ...settings }))
+  }))
+
 test('a link whose sides are switched stays, declared or not, until they are back', () =>
   inScene(async ({ journal, put }) => {
     await put(link('a', 'orders'))

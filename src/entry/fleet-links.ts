@@ -3,7 +3,7 @@ import { rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { AjnaError } from '../foundation/errors/errors.ts'
 import type { Logger } from '../foundation/log/log.ts'
-import type { ResolvedKeep, ResolvedLink } from '../operations/fleet/contract.ts'
+import { LINK_DEFAULTS, type ResolvedKeep, type ResolvedLink } from '../operations/fleet/contract.ts'
 import {
   type LinkDefinition,
   type LinkDefinitionInput,
@@ -78,12 +78,13 @@ async function putOne(
 
 /** Whether it runs is not declared: it stays as somebody wanted it. */
 function definitionOf(link: ResolvedLink, before: LinkDefinition | undefined): LinkDefinition {
-  const { name, from, to, topics, keep } = link
+  const { name, from, to, topics, settings = LINK_DEFAULTS, keep } = link
   return linkDefinitionSchema.parse({
     name,
     source: { cluster: from },
     target: { cluster: to },
     topics: { include: topics },
+    ...settings,
     ...(keep === undefined ? {} : { keep: keepOf(keep) }),
     desired: before?.desired ?? 'running',
   })

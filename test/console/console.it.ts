@@ -236,10 +236,13 @@ describe('an operator', () => {
     await withPage('trouble', WIDE, async (page, served) => {
       await page.goto(`${served.base}/links`)
       const map = page.getByRole('region', { name: 'Map of sites and links' })
-      const way = map.getByRole('link', { name: /edge-to-hub\s*, from edge to hub, halted.*2 halted/ })
+      const way = map.getByRole('link', { name: /edge-to-hub\s*, from edge to hub, halted.*1 halted/ })
       await way.waitFor()
       assert.match(await text(map), /payments-to-edge\s*, from hub to edge.*promote/)
-      assert.match(await text(page.locator('.finding').first()), /Link edge-to-hub has halted 2 partitions/)
+      assert.match(
+        await text(page.locator('.finding').first()),
+        /Link edge-to-hub has halted 1 partition and 1 blocked partition/,
+      )
       await way.click()
       await page.waitForURL('**/links/edge-to-hub')
       const needs = page.getByRole('list', { name: 'Partitions that need somebody' })
@@ -258,8 +261,53 @@ describe('an operator', () => {
         await text(kept.locator('tbody tr').first()),
         /search-indexer.*failed.*GROUP_AUTHORIZATION/,
       )
-      await page.getByLabel('Show').selectOption('unwell')
-      await page.waitForURL('**/links/edge-to-hub?show=unwell')
+    })
+  })
+
+  it('finds among a link’s partitions those that are so, in the order asked for, and a link to what was found can be shared', async () => {
+    await withPage('trouble', WIDE, async (page, served) => {
+      await page.goto(`${served.base}/links/edge-to-hub`)
+      const partitions = page.getByRole('region', { name: 'Partitions of edge-to-hub' })
+      await partitions.waitFor()
+      await page.getByLabel('State', { exact: true }).selectOption({ label: 'blocked (1)' })
+      await page.waitForURL('**/links/edge-to-hub?state=blocked')
+      await page.getByText('1 found').waitFor()
+      assert.match(await text(partitions.locator('tbody tr')), /metrics\.edge1.*blocked/)
+      await page.getByLabel('State', { exact: true }).selectOption('all')
+      await partitions.getByRole('button', { name: 'Lag records' }).click()
+      await partitions.getByRole('button', { name: 'Lag records' }).click()
+      await page.waitForURL('**/links/edge-to-hub?sort=lag&order=desc')
+      await page.getByLabel('Search topics').fill('metrics')
+      await page.waitForURL(/q=metrics/)
+      await page.getByText(/\d+ found/).waitFor()
+      assert.match(await text(partitions.locator('tbody tr').first()), /metrics\.edge/)
+      await page.goto(page.url())
+      await page.getByText(/\d+ found/).waitFor()
+      await page.getByLabel('Search topics').fill('no such topic')
+      await page.getByText('No partition of the link is so').waitFor()
+      assert.deepEqual(await axeFindings(page), [])
+    })
+  })
+
+  it('scrolls through 20,000 partitions of a link, and is not thrown about by what changes meanwhile', async () => {
+    await withPage('large', WIDE, async (page, served) => {
+      await page.goto(`${served.base}/links/dc01-k1-to-dc25-k4`)
+      const partitions = page.getByRole('region', { name: 'Partitions of dc01-k1-to-dc25-k4' })
+      await partitions.waitFor()
+      const rows = Number(await partitions.locator('table').getAttribute('aria-rowcount')) - 1
+      assert.ok(rows >= 20_000, `${rows} partitions`)
+      await partitions.locator('tbody tr').first().focus()
+      await page.keyboard.press('End')
+      const last = partitions.locator(`tbody tr[data-index="${rows - 1}"]:not(.pending)`)
+      await last.waitFor()
+      const seen = await text(last)
+      const scrolled = () => partitions.evaluate('table => table.scrollTop')
+      const before = await scrolled()
+      const asked = page.waitForResponse(/partitions\?/)
+      served.fixture.change('dc01-k1', facts => ({ ...facts }))
+      await asked
+      await last.waitFor()
+      assert.deepEqual([await scrolled(), await text(last)], [before, seen])
     })
   })
 
@@ -285,10 +333,11 @@ describe('an operator', () => {
       const now = page.locator('.step[aria-current=step]')
       await now.waitFor()
       assert.match(await text(now), /wait until each group has read to the end/)
-      await page.getByText('ajna link demote payments-to-edge').waitFor()
+      await page.getByText('carried out from here').waitFor()
+      assert.equal(await page.getByRole('button', { name: 'Go on…' }).count(), 0)
       await page.getByRole('button', { name: 'Resume…' }).click()
       const dialog = page.locator('dialog.act')
-      await dialog.getByText('a promote of payments-to-edge is under way').waitFor()
+      await dialog.getByText('a promotion of payments-to-edge is under way').waitFor()
       assert.equal(await dialog.getByRole('button', { name: 'Resume' }).isDisabled(), true)
     })
   })
@@ -332,10 +381,44 @@ describe('an operator', () => {
       await page.getByText('./ajna link promote edge-to-hub --unplanned --accept-loss').waitFor()
       const partitions = page.getByRole('region', { name: 'What becomes of partitions' })
       assert.match(await text(partitions.locator('tbody tr').first()), /logs\.edge-11.*22,510/)
-      await page.getByText('this console only looks').waitFor()
       assert.deepEqual(await axeFindings(page), [])
       await page.goto(`${served.base}/links/nothing/rehearsal`)
       await page.getByText('there is no link "nothing"').waitFor()
+    })
+  })
+
+  it('switches sides after the rehearsal: with the name where records are given up, step by step, going on after a kill', async () => {
+    await withPage('trouble', WIDE, async (page, served) => {
+      const address = `${served.base}/links/edge-to-hub/rehearsal?unplanned=true`
+      await page.goto(address)
+      const promote = page.getByRole('button', { name: 'Promote…' })
+      await promote.waitFor()
+      assert.equal(await promote.isDisabled(), true)
+      await page.goto(`${address}&yes=accept-loss`)
+      await promote.click()
+      const dialog = page.locator('dialog.act')
+      await dialog.getByText(/Lost/).waitFor()
+      const act = dialog.getByRole('button', { name: 'Promote', exact: true })
+      await dialog.getByLabel('Reason').fill('the edge site is gone')
+      await dialog.getByLabel('Your name').fill('ada')
+      assert.equal(await act.isDisabled(), true)
+      await dialog.getByLabel('to confirm').fill('edge-to-hub')
+      assert.deepEqual(await axeFindings(page), [])
+      await act.click()
+      await page.waitForURL('**/links/edge-to-hub')
+      await page.locator('.step.now, .step.done').first().waitFor()
+      served.fixture.interruptSwitch('edge-to-hub')
+      await page.getByRole('button', { name: 'Go on…' }).click()
+      await dialog.getByLabel('Reason').fill('control was killed')
+      assert.equal(await dialog.getByLabel('Your name').inputValue(), 'ada')
+      assert.deepEqual(await axeFindings(page), [])
+      await dialog.getByRole('button', { name: 'Go on', exact: true }).click()
+      await page.getByText('The sides are switched (promoted)').waitFor()
+      await page.getByRole('link', { name: 'Rehearse the way back' }).click()
+      await page.waitForURL('**/rehearsal?action=failback')
+      await page.goto(`${served.base}/activity`)
+      await page.getByText('link edge-to-hub: promote begun').first().waitFor()
+      assert.match(await text(page.locator('tbody')), /ada/)
     })
   })
 
@@ -368,9 +451,11 @@ describe('an operator', () => {
     })
   })
 
-  it('follows lines as they come, filters them, and stops them', async () => {
+  it('sees the newest lines, follows them as they come, filters them, and stops them', async () => {
     await withPage('calm', WIDE, async (page, served) => {
+      served.fixture.line('WARN came before anybody looked')
       await page.goto(`${served.base}/logs`)
+      await page.getByText('WARN came before anybody looked').waitFor()
       const timer = setInterval(() => {
         served.fixture.line('INFO plain line')
         served.fixture.line('ERROR disk /dev/sda1 is gone')

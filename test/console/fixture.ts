@@ -1,5 +1,7 @@
+import { SWITCH_AT_WORK, SWITCH_NOT_UNDER_WAY } from '../../src/entry/api/errors.ts'
 import type { LinkAct, LogLine } from '../../src/entry/api/models.ts'
 import type { ActReason, ClusterFacts, Platform } from '../../src/entry/api/platform.ts'
+import { AjnaError } from '../../src/foundation/errors/errors.ts'
 import { tiers } from '../../src/operations/completeness/contract.ts'
 import type { Activity } from '../../src/operations/fleet/activity/contract.ts'
 import { activitiesOf, standingOf } from './fixture/activity.ts'
@@ -13,6 +15,7 @@ import { METRICS, pointsOf, sampleEverySecond, valueAt } from './fixture/metrics
 import { CONFIG, recordsOf, STREAMS } from './fixture/records.ts'
 import { rehearsalOf } from './fixture/rehearsals.ts'
 import { HOUR, MINUTE, type Mood, randomFrom } from './fixture/shared.ts'
+import { fixtureSwitches } from './fixture/switches.ts'
 
 /**
  * A fleet that exists only in numbers: deterministic for a seed, with a clock that follows the real one, so that the API
@@ -23,6 +26,8 @@ export interface Fixture {
   readonly platform: Platform
   /** Changes a cluster's facts and tells whoever listens. */
   change(cluster: string, edit: (facts: ClusterFacts) => ClusterFacts): void
+  /** As after a kill of the process that carries out a switch of the link's sides. */
+  interruptSwitch(link: string): void
   /** Lets one log line come in. */
   line(text: string): void
 }
@@ -40,16 +45,19 @@ export function createFixture(mood: Mood = 'calm', seed = 7): Fixture {
   const activities = mood === 'empty' ? [] : activitiesOf(mood, born)
   const activityListeners = new Set<(entry: Activity) => void>()
   const linkChanges = new Map<string, LinkAct>()
+  const switches = fixtureSwitches(() => {
+    for (const tell of [...fleetListeners]) tell()
+  })
+  const past: LogLine[] = []
   let lines = 0
 
-  /** An act that is told of when it begins, and is done soon. */
-  function begin(
+  /** An act that is told of when it begins, and when it is done. */
+  function open(
     action: string,
     subject: Activity['subject'],
     summary: string,
     { actor, reason }: ActReason,
-    evidence: Activity['evidence'],
-  ): Activity {
+  ): { readonly entry: Activity; end(evidence: Activity['evidence']): void } {
     const entry: Activity = {
       id: `act-${activities.length + 1}`,
       revision: 0,
@@ -65,13 +73,27 @@ export function createFixture(mood: Mood = 'calm', seed = 7): Fixture {
     }
     activities.unshift(entry)
     for (const tell of activityListeners) tell(entry)
-    const timer = setTimeout(() => {
-      const done: Activity = { ...entry, revision: 1, outcome: 'done', endedAt: Date.now(), evidence }
-      activities[activities.indexOf(entry)] = done
-      for (const tell of [...activityListeners]) tell(done)
-      for (const tell of [...fleetListeners]) tell()
-    }, 400)
-    timer.unref()
+    return {
+      entry,
+      end(evidence) {
+        const done: Activity = { ...entry, revision: 1, outcome: 'done', endedAt: Date.now(), evidence }
+        activities[activities.indexOf(entry)] = done
+        for (const tell of [...activityListeners]) tell(done)
+        for (const tell of [...fleetListeners]) tell()
+      },
+    }
+  }
+
+  /** One that is done soon. */
+  function begin(
+    action: string,
+    subject: Activity['subject'],
+    summary: string,
+    why: ActReason,
+    evidence: Activity['evidence'],
+  ): Activity {
+    const { entry, end } = open(action, subject, summary, why)
+    setTimeout(() => end(evidence), 400).unref()
     return entry
   }
 
@@ -82,7 +104,13 @@ export function createFixture(mood: Mood = 'calm', seed = 7): Fixture {
     now: Date.now,
     fleet: () => {
       const facts = fleetOf(mood, clusters, born)
-      return { ...facts, links: facts.links.map(link => actedOn(link, linkChanges.get(link.name))) }
+      return {
+        ...facts,
+        links: facts.links.map(link => {
+          const sides = switches.sidesOf(link.name)
+          return { ...actedOn(link, linkChanges.get(link.name)), ...(sides !== undefined && { sides }) }
+        }),
+      }
     },
     onFleet: (changed, signal) => listen(fleetListeners, changed, signal),
     async topicConfig(cluster, topic) {
@@ -93,7 +121,11 @@ export function createFixture(mood: Mood = 'calm', seed = 7): Fixture {
     streamOf: stream => STREAMS.find(each => each.stream === stream),
     logs: {
       query: (sql, limit) => queryLogs(sql, limit, born),
-      tail: (filter, line, signal) => listen(lineListeners, { filter, line }, signal),
+      tail(filter, line, signal) {
+        const passed = past.filter(({ line: text }) => matches(filter.match, text))
+        if (filter.backlog) for (const each of passed.slice(-filter.backlog)) line(each)
+        listen(lineListeners, { filter, line }, signal)
+      },
     },
     metrics: {
       list: () =>
@@ -200,6 +232,22 @@ export function createFixture(mood: Mood = 'calm', seed = 7): Fixture {
         const link = platform.fleet().links.find(each => each.name === name)!
         return rehearsalOf(link, options, Date.now())
       },
+      async switch(name, request, why) {
+        const link = platform.fleet().links.find(each => each.name === name)!
+        const underWay = link.sides?.underWay ?? null
+        if (request.goOn && underWay?.action !== request.action)
+          throw new AjnaError(SWITCH_NOT_UNDER_WAY, `no ${request.action} of ${name} is under way`)
+        if (underWay?.here === true && underWay.action === request.action)
+          throw new AjnaError(SWITCH_AT_WORK, `a ${request.action} of ${name} is being carried out`)
+        const { entry, end } = open(
+          `link.${request.action}`,
+          { kind: 'link', name, cluster: null },
+          `link ${name}: ${request.action} begun`,
+          why,
+        )
+        switches.begin(name, rehearsalOf(link, request, Date.now()), request, () => end([]))
+        return entry
+      },
     },
   }
 
@@ -209,6 +257,7 @@ export function createFixture(mood: Mood = 'calm', seed = 7): Fixture {
       clusters = clusters.map(cluster => (cluster.name === name ? edit(cluster) : cluster))
       for (const tell of fleetListeners) tell()
     },
+    interruptSwitch: switches.interrupt,
     line(text) {
       const made: LogLine = {
         id: `5f1c9a3be0d27784:${lines * 120}`,
@@ -220,12 +269,16 @@ export function createFixture(mood: Mood = 'calm', seed = 7): Fixture {
         position: lines++ * 120,
         line: text,
       }
+      past.push(made)
       for (const { filter, line } of lineListeners) {
-        if (filter.match === undefined || text.toLowerCase().includes(filter.match.toLowerCase())) line(made)
+        if (matches(filter.match, text)) line(made)
       }
     },
   }
 }
+
+const matches = (match: string | undefined, text: string): boolean =>
+  match === undefined || text.toLowerCase().includes(match.toLowerCase())
 
 function listen<Listener>(listeners: Set<Listener>, listener: Listener, signal: AbortSignal): void {
   listeners.add(listener)

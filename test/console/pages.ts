@@ -72,7 +72,7 @@ export async function pagesOf(baseUrl: string, token: string): Promise<PageToVis
     { name: 'links', path: '/links', ready: `${row}, .empty` },
     ...(links.length === 0
       ? []
-      : [{ name: 'link', path: `/links/${links[0]!.name}`, ready: `${row}, .empty` }]),
+      : [{ name: 'link', path: `/links/${links[0]!.name}?state=unhealthy`, ready: `${row}, .empty` }]),
     ...(links.length === 0
       ? []
       : [

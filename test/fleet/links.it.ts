@@ -15,6 +15,8 @@ import { identity } from '../../src/foundation/tls/store.ts'
 import type { Wire } from '../../src/foundation/wire/contract.ts'
 import { openWire } from '../../src/foundation/wire/wire.ts'
 import { ADMIN_PRINCIPAL } from '../../src/operations/fleet/contract.ts'
+import { linkDefinitionSchema } from '../../src/operations/mirror/definition.ts'
+import { putLink } from '../../src/operations/mirror/links/registry.ts'
 import { batchOf, readTopic } from '../wire/records.ts'
 import { type FleetUnderTest, pidsOf, startFleet, until } from './harness.ts'
 
@@ -170,6 +172,55 @@ test("the fleet's links are taken up live, by however many workers there are", {
   )
 
   await t.test(
+    'its sides are switched over the API, going on by the same call after a kill of control, and back',
+    async () => {
+      const path = { link: 'up' }
+      const body = {
+        planned: true,
+        stay: false,
+        consents: [],
+        goOn: false,
+        confirm: '',
+        reason: 'a test of switching',
+        by: 'ada',
+      }
+      const switched = (action: 'promote' | 'demote', goOn: boolean) =>
+        fleet.api.POST('/api/links/{link}/switch', { params: { path }, body: { ...body, action, goOn } })
+      const sides = async () => (await linkNow())?.sides ?? null
+      const refused = await switched('demote', false)
+      assert.equal(refused.response.status, 409)
+
+      await until('a promotion may begin', 60_000, async () => (await rehearsed()).allowed)
+      const begun = dataOf(await switched('promote', false))
+      await fleet.killAndAwait('control')
+      await until('it is gone on with, or was done', 120_000, async () => {
+        const now = await sides().catch(() => null)
+        if (now?.phase === 'promoted' && now.underWay === null) return true
+        if (now?.underWay != null && !now.underWay.here)
+          await switched('promote', true).catch(() => undefined)
+        return false
+      })
+      await until('the activity tells of one promotion, and who began it', 60_000, async () => {
+        const { items } = dataOf(
+          await fleet.api.GET('/api/activity', { params: { query: { search: 'link.promote' } } }),
+        )
+        return (
+          items.length === 1 &&
+          items[0]?.id === begun.id &&
+          items[0].outcome === 'done' &&
+          items[0].actor === 'ada'
+        )
+      })
+      dataOf(await switched('demote', false))
+      await until('its source is the original again', 120_000, async () => {
+        const link = await linkNow()
+        return link?.sides === null && link.state === 'running'
+      })
+      await copies('orders')
+    },
+  )
+
+  await t.test(
     'a second worker declared in the file joins live, and each partition is held once',
     async () => {
       const file = await readFile(join(fleet.folder, 'fleet.yaml'), 'utf8')
@@ -260,6 +311,57 @@ test("the fleet's links are taken up live, by however many workers there are", {
       second.kill('SIGKILL')
     }
   })
+
+  await t.test(
+    'any link is verified, by range, its copies renamed or not; the first difference is named',
+    async () => {
+      const definition = linkDefinitionSchema.parse({
+        name: 'by-hand',
+        source: { cluster: 'edge', principal: ADMIN_PRINCIPAL },
+        target: { cluster: 'hub', principal: ADMIN_PRINCIPAL },
+        topics: { include: ['payments'] },
+        rename: { prefix: 'copy.' },
+      })
+      await putLink(journal, { definition, owner: 'api', annotations: {}, expected: 0, kept: null })
+      const verified = (...args: readonly string[]) =>
+        fleet.ajna('link', 'verify', 'by-hand', '--json', ...args)
+      const rowsOf = (out: string) => (out === '' ? [] : JSON.parse(out).partitions)
+      await until('it has copied everything', 120_000, async () => {
+        const { code, out } = await verified()
+        const ends = await edge.listOffsets([{ topic: 'payments', partition: 0, at: 'latest' }], signal)
+        const rows = rowsOf(out)
+        return code === 0 && rows.length === PARTITIONS && rows[0].to === ends[0]!.offset && rows[0].to > 1
+      })
+      const one = await verified('--topic', 'payments', '--partition', '0', '--from', '0', '--to', '1')
+      const [row, ...others] = rowsOf(one.out)
+      assert.deepEqual(
+        [one.code, others.length, row.topic, row.partition, row.from, row.to, row.difference],
+        [0, 0, 'payments', 0, 0, 1, null],
+        one.err,
+      )
+      const outside = await verified('--topic', 'payments', '--partition', '0', '--to', '1000000')
+      assert.equal(outside.code, 2, outside.err)
+      assert.match(outside.err, /LINK_RANGE_OUTSIDE/)
+      assert.equal((await verified('--topic', 'nothing')).code, 2)
+
+      // Nobody but the link may write there; an administrator can.
+      await journal.submit({ kind: 'desire', name: 'by-hand', desired: 'paused' })
+      const [end] = await hub.listOffsets([{ topic: 'copy.payments', partition: 3, at: 'latest' }], signal)
+      await using producer = await hub.producer({}, signal)
+      await producer.append('copy.payments', 3, batchOf('a stranger’s'))
+      const different = await verified()
+      assert.equal(different.code, 1, different.err)
+      assert.match(different.err, /LINK_DIFFERS: 1 of 12 partitions differ/)
+      assert.deepEqual(
+        rowsOf(different.out).flatMap(
+          ({ partition, difference }: { partition: number; difference: unknown }) =>
+            difference === null ? [] : [[partition, difference]],
+        ),
+        [[3, { offset: end!.offset, what: 'missing-at-source' }]],
+      )
+      await journal.submit({ kind: 'remove', name: 'by-hand', owner: 'api' })
+    },
+  )
 
   await t.test('a link that is taken out of the file ends, and its copies stay', async () => {
     await apply(text => text.replace(/^links:\n.*\n/m, ''))

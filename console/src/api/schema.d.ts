@@ -749,7 +749,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** A link, partition by partition */
+        /** A link as a whole: its sums, what is not well of it, what its target will never have */
         get: {
             parameters: {
                 query?: never;
@@ -768,6 +768,75 @@ export interface paths {
                     };
                     content: {
                         "application/json": components["schemas"]["Link"];
+                    };
+                };
+                /** @description Default Response */
+                "4XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+                /** @description Default Response */
+                "5XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/links/{link}/partitions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A link’s partitions, searched, ordered and paged here */
+        get: {
+            parameters: {
+                query?: {
+                    offset?: number;
+                    limit?: number;
+                    /** @description words of the topic’s name */
+                    search?: string;
+                    order?: "asc" | "desc";
+                    /** @description urgency: those that need somebody first, then those that do badly */
+                    sort?: "urgency" | "topic" | "state" | "since" | "verdict" | "lag" | "lag-time" | "missing";
+                    /** @description unhealthy: all that are not as they should be, by state or by verdict */
+                    state?: "all" | "unhealthy" | "starting" | "copying" | "caught-up" | "filling" | "waiting" | "blocked" | "halted" | "paused";
+                    verdict?: "all" | "ok" | "warning" | "stalled" | "stopped" | "rewound";
+                    /** @description this topic alone */
+                    topic?: string;
+                };
+                header?: never;
+                path: {
+                    link: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["LinkPartitionPage"];
                     };
                 };
                 /** @description Default Response */
@@ -960,6 +1029,66 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/links/{link}/switch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Switches a link’s sides, or goes on with what is under way; rehearsed first, and refused as unsafe like the command */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    link: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["SwitchRequestInput"];
+                };
+            };
+            responses: {
+                /** @description Default Response */
+                202: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Activity"];
+                    };
+                };
+                /** @description Default Response */
+                "4XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+                /** @description Default Response */
+                "5XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/logs/query": {
         parameters: {
             query?: never;
@@ -1025,7 +1154,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Server-sent events: a `line` for each new line that passes, `dropped` when the reader was too slow */
+        /** Server-sent events: a `line` for each line that passes, a backlog first if asked for, `dropped` when the reader was too slow */
         get: {
             parameters: {
                 query?: {
@@ -1035,6 +1164,8 @@ export interface paths {
                     file?: string;
                     /** @description part of the line, letter case ignored */
                     match?: string;
+                    /** @description begin with at most so many of the newest lines that pass, of the last 15 minutes */
+                    backlog?: number;
                 };
                 header?: never;
                 path?: never;
@@ -1796,6 +1927,25 @@ export interface components {
             /** @default [] */
             consents: ("accept-loss" | "allow-repeats" | "recreate" | "unfenced" | "writers-stopped")[];
         };
+        SwitchRequestInput: {
+            /**
+             * @default promote
+             * @enum {string}
+             */
+            action: "promote" | "demote" | "failback";
+            /** @default true */
+            planned: boolean;
+            /** @default false */
+            stay: boolean;
+            /** @default [] */
+            consents: ("accept-loss" | "allow-repeats" | "recreate" | "unfenced" | "writers-stopped")[];
+            /** @default false */
+            goOn: boolean;
+            reason: string;
+            /** @default  */
+            confirm: string;
+            by?: string;
+        };
         LogQueryInput: {
             sql: string;
             /** @default 1000 */
@@ -1804,6 +1954,7 @@ export interface components {
         ActRequestInput: {
             reason: string;
             confirm: string;
+            by?: string;
         };
         HealingRequestInput: {
             paused: boolean;
@@ -2089,6 +2240,7 @@ export interface components {
                 startedAt: number;
                 step: string | null;
                 stuck: string | null;
+                here: boolean;
                 /** @description all of them, in order */
                 steps: components["schemas"]["SwitchStep"][];
             } | null;
@@ -2128,6 +2280,7 @@ export interface components {
             topics: number;
             partitions: number;
             haltedPartitions: number;
+            blockedPartitions: number;
             lagRecords: number | null;
             lagMs: number | null;
             recordsPerSecond: number | null;
@@ -2172,6 +2325,22 @@ export interface components {
                 why: string;
             } | null;
         };
+        LinkGap: {
+            topic: string;
+            partition: number;
+            from: number;
+            to: number;
+        };
+        LinkStates: {
+            starting: number;
+            copying: number;
+            "caught-up": number;
+            filling: number;
+            waiting: number;
+            blocked: number;
+            halted: number;
+            paused: number;
+        };
         Link: {
             name: string;
             from: string;
@@ -2186,6 +2355,7 @@ export interface components {
             topics: number;
             partitions: number;
             haltedPartitions: number;
+            blockedPartitions: number;
             lagRecords: number | null;
             lagMs: number | null;
             recordsPerSecond: number | null;
@@ -2203,8 +2373,13 @@ export interface components {
             missingOffsets: number;
             sides: components["schemas"]["LinkSides"] | null;
             reverseOf: string | null;
-            /** @description those that need somebody first, then those that do badly, then by name */
-            assigned: components["schemas"]["LinkPartition"][];
+            states: components["schemas"]["LinkStates"];
+            unhealthyPartitions: number;
+            /** @description of those that are not healthy: who need somebody first, then who do badly; at most 10 */
+            worst: components["schemas"]["LinkPartition"][];
+            gapsInAll: number;
+            /** @description offsets [from, to) that the target will never have, the largest first, at most 100 */
+            gaps: components["schemas"]["LinkGap"][];
             /** @description processes that copy it, and how many of its partitions each of them has */
             workers: {
                 name: string;
@@ -2278,6 +2453,7 @@ export interface components {
             pauseMs: number | null;
             pauseBasis: string;
             command: string;
+            confirm: string | null;
         };
         LogTable: {
             columns: {
@@ -2526,6 +2702,11 @@ export interface components {
             total: number;
             offset: number;
             items: components["schemas"]["Partition"][];
+        };
+        LinkPartitionPage: {
+            total: number;
+            offset: number;
+            items: components["schemas"]["LinkPartition"][];
         };
         TopicPage: {
             total: number;

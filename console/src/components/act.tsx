@@ -1,10 +1,11 @@
 import { useMutation, useQuery } from '@tanstack/react-query'
-import { useEffect, useId, useRef, useState } from 'react'
+import { useEffect, useRef, useState } from 'react'
 import { type Activity, type ActPreview, api, data } from '../api/client.ts'
 import { A, at } from '../router.tsx'
 import { Facts } from './drawer.tsx'
 import { Answer, ErrorPanel } from './states.tsx'
 import { Glyph, State } from './status.tsx'
+import { ConfirmField, useWhoAndWhy, type WhoAndWhy, WhoAndWhyFields } from './who-and-why.tsx'
 
 const FOLLOW_MS = 500
 
@@ -15,7 +16,7 @@ export interface ActDialogProps {
   /** Of the preview. */
   readonly queryKey: readonly unknown[]
   readonly preview: (signal: AbortSignal) => Promise<ActPreview>
-  readonly act: (body: { readonly reason: string; readonly confirm: string }) => Promise<Activity>
+  readonly act: (body: WhoAndWhy['said'] & { readonly confirm: string }) => Promise<Activity>
   readonly close: () => void
 }
 
@@ -28,11 +29,9 @@ export function ActDialog({ title, verb, queryKey, preview: ask, act: begin, clo
     queryFn: ({ signal }) => ask(signal),
     gcTime: 0,
   })
-  const [reason, setReason] = useState('')
+  const who = useWhoAndWhy()
   const [typed, setTyped] = useState('')
-  const act = useMutation({ mutationFn: () => begin({ reason, confirm: typed }) })
-  const reasonId = useId()
-  const typedId = useId()
+  const act = useMutation({ mutationFn: () => begin({ ...who.said, confirm: typed }) })
 
   return (
     <dialog ref={dialog} className="act" aria-label={title} onClose={close}>
@@ -59,24 +58,8 @@ export function ActDialog({ title, verb, queryKey, preview: ask, act: begin, clo
               />
               {offer.allowed ? (
                 <>
-                  <label htmlFor={reasonId}>Reason, kept in the activity log</label>
-                  <input
-                    id={reasonId}
-                    value={reason}
-                    maxLength={500}
-                    autoComplete="off"
-                    onChange={event => setReason(event.target.value)}
-                  />
-                  <label htmlFor={typedId}>
-                    Type <code>{confirm}</code> to confirm
-                  </label>
-                  <input
-                    id={typedId}
-                    value={typed}
-                    autoComplete="off"
-                    spellCheck={false}
-                    onChange={event => setTyped(event.target.value)}
-                  />
+                  <WhoAndWhyFields who={who} />
+                  <ConfirmField confirm={confirm} typed={typed} setTyped={setTyped} />
                 </>
               ) : (
                 <div className="refusal" role="status">
@@ -95,7 +78,7 @@ export function ActDialog({ title, verb, queryKey, preview: ask, act: begin, clo
                 <button
                   type="submit"
                   className="button danger"
-                  disabled={!offer.allowed || typed !== confirm || reason.trim().length < 3 || act.isPending}
+                  disabled={!offer.allowed || typed !== confirm || !who.enough || act.isPending}
                 >
                   {act.isPending ? 'Asking…' : verb}
                 </button>

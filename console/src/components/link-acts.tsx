@@ -15,7 +15,7 @@ export function LinkActs({ link }: { readonly link: Link }) {
   const [open, setOpen] = useState<Act | null>(null)
   const offered: readonly Act[] = [
     link.desired === 'running' || link.desired === null ? 'pause' : 'resume',
-    ...(link.haltedPartitions > 0 ? (['restart-failed'] as const) : []),
+    ...(link.haltedPartitions + link.blockedPartitions > 0 ? (['restart-failed'] as const) : []),
   ]
   return (
     <div className="buttons">

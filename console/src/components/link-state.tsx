@@ -1,4 +1,4 @@
-import type { Link, LinkRow } from '../api/client.ts'
+import type { LinkPartition, LinkRow } from '../api/client.ts'
 import { count, duration } from '../format.ts'
 import { Status, type Tone, toneOf } from './status.tsx'
 
@@ -29,11 +29,13 @@ export const linkState = ({ state, desired, sides }: LinkRow): string =>
 
 /** What is most worth saying about it in two words. */
 export function linkNote(link: LinkRow): string {
-  const { state, haltedPartitions, lagMs, sides } = link
+  const { state, haltedPartitions, blockedPartitions, lagMs, sides } = link
   if (sides?.underWay != null) return sides.underWay.stuck === null ? sides.underWay.action : 'switch stuck'
   switch (state) {
     case 'halted':
-      return `${count(haltedPartitions)} halted`
+      return haltedPartitions > 0
+        ? `${count(haltedPartitions)} halted`
+        : `${count(blockedPartitions)} blocked`
     case 'stopped':
       return linkState(link)
     case 'unknown':
@@ -61,7 +63,7 @@ export const verdictNote = ({ verdicts }: LinkRow): string =>
     .map(each => `${count(verdicts[each])} ${each}`)
     .join(' · ')
 
-export function VerdictOf({ verdict }: { readonly verdict: Link['assigned'][number]['verdict'] }) {
+export function VerdictOf({ verdict }: { readonly verdict: LinkPartition['verdict'] }) {
   return verdict === null ? (
     <span className="quiet">–</span>
   ) : (

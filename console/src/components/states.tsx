@@ -12,6 +12,10 @@ export function EmptyState({ title, children }: { readonly title: string; readon
   )
 }
 
+/** As a text, or as a thing that has one. */
+const reasonText = (reason: unknown): string =>
+  typeof reason === 'object' && reason !== null && 'text' in reason ? String(reason.text) : String(reason)
+
 /** What went wrong, in the server's words, and what to do. */
 export function ErrorPanel({ error, retry }: { readonly error: Error; readonly retry?: () => void }) {
   const known = error instanceof ApiError ? error : undefined
@@ -24,7 +28,7 @@ export function ErrorPanel({ error, retry }: { readonly error: Error; readonly r
         {Array.isArray(known?.details['reasons']) && (
           <ul className="reasons">
             {known.details['reasons'].map(reason => (
-              <li key={String(reason)}>{String(reason)}</li>
+              <li key={reasonText(reason)}>{reasonText(reason)}</li>
             ))}
           </ul>
         )}

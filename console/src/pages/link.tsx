@@ -1,18 +1,19 @@
 import { useQuery } from '@tanstack/react-query'
-import type { Link } from '../api/client.ts'
+import { api, data, type Link, type LinkPartition } from '../api/client.ts'
 import { linkQuery } from '../api/queries.ts'
 import { Sparkline, Stat, Stats } from '../components/figures.tsx'
-import { Select } from '../components/inputs.tsx'
+import { SearchBox, Select } from '../components/inputs.tsx'
 import { LinkActs } from '../components/link-acts.tsx'
 import { linkState, originalOf, VerdictOf, Verdicts, verdictNote } from '../components/link-state.tsx'
 import { Page, Section, Toolbar } from '../components/page.tsx'
-import { Answer, EmptyState } from '../components/states.tsx'
+import { usePaged } from '../components/paged.ts'
+import { Answer, EmptyState, ErrorPanel, Loading } from '../components/states.tsx'
 import { Glyph, State } from '../components/status.tsx'
-import { SwitchSteps } from '../components/switch-steps.tsx'
-import { type Column, Table } from '../components/table.tsx'
+import { ACTION_NAMES, SwitchSteps } from '../components/switch-steps.tsx'
+import { type Column, Grid, Table } from '../components/table.tsx'
 import { Instant, TimeAgo } from '../components/time-ago.tsx'
 import { bytes, compact, count, duration, plural } from '../format.ts'
-import { A, at, usePlace } from '../router.tsx'
+import { A, at, setQuery, usePlace } from '../router.tsx'
 
 /** One link: what needs somebody, how it does, what is missing, what follows its source besides records. */
 export function LinkPage({ params }: { readonly params: Readonly<Record<string, string>> }) {
@@ -70,7 +71,6 @@ function LinkView({ link }: { readonly link: Link }) {
 }
 
 function Figures({ link }: { readonly link: Link }) {
-  const blocked = link.assigned.filter(({ state }) => state === 'blocked').length
   return (
     <Stats>
       <Stat
@@ -86,8 +86,8 @@ function Figures({ link }: { readonly link: Link }) {
       <Stat name="Original" value={originalOf(link).split(/[,;]/)[0]} note={originalNote(link)} />
       <Stat
         name="Needs somebody"
-        value={count(link.haltedPartitions)}
-        note={`${count(link.haltedPartitions - blocked)} halted · ${count(blocked)} blocked`}
+        value={count(link.haltedPartitions + link.blockedPartitions)}
+        note={`${count(link.haltedPartitions)} halted · ${count(link.blockedPartitions)} blocked`}
       />
       <Stat name="Verdict" value={<Verdicts link={link} />} note={verdictNote(link)} />
       <Stat
@@ -130,14 +130,19 @@ function originalNote(link: Link): string {
 function Sides({ link, sides }: { readonly link: Link; readonly sides: NonNullable<Link['sides']> }) {
   const { phase, underWay } = sides
   return (
-    <Section title={underWay === null ? 'Sides switched' : `${underWay.action} under way`}>
+    <Section
+      title={underWay === null ? 'Sides switched' : `${capital(ACTION_NAMES[underWay.action])} under way`}
+    >
       {underWay === null ? (
         <p>
           The sides are switched ({phase}): {originalOf(link)}.{' '}
-          <code>
-            ajna link {phase === 'promoted' ? 'failback' : 'demote'} {link.name}
-          </code>{' '}
-          leads back.
+          <A
+            className="plain"
+            href={`${at('links', link.name, 'rehearsal')}?action=${phase === 'promoted' ? 'failback' : 'demote'}`}
+          >
+            Rehearse the way back
+          </A>
+          .
         </p>
       ) : (
         <SwitchSteps link={link.name} underWay={underWay} />
@@ -146,25 +151,21 @@ function Sides({ link, sides }: { readonly link: Link; readonly sides: NonNullab
   )
 }
 
+const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1)
+
 /* ---- what waits for a person ---- */
 
-type Assigned = Link['assigned'][number]
-
-/** Each is named with its whole reason; beyond so many the table has the rest. */
-const NAMED = 10
-
 function NeedsSomebody({ link }: { readonly link: Link }) {
-  const failed = link.assigned.filter(({ state }) => state === 'halted' || state === 'blocked')
-  if (failed.length === 0) return null
+  const named = link.worst.filter(({ state }) => state === 'halted' || state === 'blocked')
+  if (named.length === 0) return null
+  const more = link.haltedPartitions + link.blockedPartitions - named.length
   return (
     <Section
       title="Needs somebody"
-      aside={
-        failed.length > NAMED && <span className="quiet">{count(failed.length - NAMED)} more below</span>
-      }
+      aside={more > 0 && <span className="quiet">{count(more)} more below</span>}
     >
       <ul className="needs" aria-label="Partitions that need somebody">
-        {failed.slice(0, NAMED).map(row => (
+        {named.map(row => (
           <li key={`${row.topic}-${row.partition}`}>
             <A className="strong wrap" href={at('topics', row.topic)}>
               {row.topic}-{row.partition}
@@ -183,73 +184,142 @@ function NeedsSomebody({ link }: { readonly link: Link }) {
 
 /* ---- partitions ---- */
 
-/** One that is paused is as somebody wants it. */
-const WELL: ReadonlySet<Assigned['state']> = new Set(['copying', 'caught-up', 'filling', 'paused'])
-
-const isWell = ({ state, verdict }: Assigned): boolean =>
-  WELL.has(state) && (verdict === null || verdict === 'ok')
+const STATES = [
+  'all',
+  'unhealthy',
+  'halted',
+  'blocked',
+  'waiting',
+  'starting',
+  'filling',
+  'paused',
+  'copying',
+  'caught-up',
+] as const
+const VERDICTS = ['all', 'rewound', 'stopped', 'stalled', 'warning', 'ok'] as const
+const SORTS = ['urgency', 'topic', 'state', 'since', 'verdict', 'lag', 'lag-time'] as const
 
 function Partitions({ link }: { readonly link: Link }) {
   const { query } = usePlace()
-  const shown = query.get('show') === 'unwell' ? 'unwell' : 'all'
-  const rows = shown === 'all' ? link.assigned : link.assigned.filter(row => !isWell(row))
-  const unwell = link.assigned.filter(row => !isWell(row)).length
+  const search = query.get('q') ?? ''
+  const filter = {
+    search,
+    state: STATES.find(each => each === query.get('state')) ?? 'all',
+    verdict: VERDICTS.find(each => each === query.get('verdict')) ?? 'all',
+    sort: SORTS.find(each => each === query.get('sort')) ?? 'urgency',
+    order: query.get('order') === 'desc' ? 'desc' : 'asc',
+  } as const
+  const paged = usePaged<LinkPartition>(
+    ['link', link.name, 'partitions', JSON.stringify(filter)],
+    (offset, limit, signal) =>
+      data(
+        api.GET('/api/links/{link}/partitions', {
+          params: { path: { link: link.name }, query: { ...filter, offset, limit } },
+          signal,
+        }),
+      ),
+  )
+  if (link.partitions === 0) return <NoPartitions link={link} />
   return (
-    <Section title="Partitions">
-      {link.assigned.length > 0 && (
-        <Toolbar>
-          <Select
-            label="Show"
-            name="show"
-            value={shown}
-            options={['all', 'unwell']}
-            names={{ all: 'all, the worst first', unwell: 'only those that are not well' }}
-          />
+    <Section title="Partitions" aside={<Healthy link={link} found={paged.total} />}>
+      <Toolbar>
+        <SearchBox label="Search topics" />
+        <Select
+          label="State"
+          name="state"
+          value={filter.state}
+          options={STATES}
+          names={Object.fromEntries(STATES.map(each => [each, stateName(each, link)]))}
+        />
+        <Select
+          label="Verdict"
+          name="verdict"
+          value={filter.verdict}
+          options={VERDICTS}
+          names={Object.fromEntries(VERDICTS.map(each => [each, verdictName(each, link)]))}
+        />
+        {filter.sort !== 'urgency' && (
+          <button type="button" className="button" onClick={() => setQuery({ sort: null, order: null })}>
+            The worst first
+          </button>
+        )}
+        {link.workers.length > 0 && (
           <span className="quiet">
-            {count(unwell)} of {plural(link.assigned.length, 'partition')} not well
+            copied by {link.workers.map(each => `${each.name} (${count(each.partitions)})`).join(', ')}
           </span>
-          {link.workers.length > 0 && (
-            <span className="quiet">
-              copied by {link.workers.map(each => `${each.name} (${count(each.partitions)})`).join(', ')}
-            </span>
-          )}
-        </Toolbar>
+        )}
+      </Toolbar>
+      {paged.error !== null && <ErrorPanel error={paged.error} retry={paged.retry} />}
+      {paged.total === undefined ? (
+        paged.error === null && <Loading rows={Math.min(12, link.partitions)} />
+      ) : (
+        <Grid
+          label={`Partitions of ${link.name}`}
+          columns={PARTITION_COLUMNS}
+          count={paged.total}
+          rowAt={paged.rowAt}
+          onRange={paged.onRange}
+          rowKey={row => `${row.topic}-${row.partition}`}
+          open={row => at('topics', row.topic)}
+          minWidth={1000}
+          empty={
+            filter.state === 'unhealthy' && search === '' && filter.verdict === 'all' ? (
+              <EmptyState title="Every partition is well" />
+            ) : (
+              <EmptyState title="No partition of the link is so">
+                {plural(link.partitions, 'partition')} in all.
+              </EmptyState>
+            )
+          }
+        />
       )}
-      <Table
-        label={`Partitions of ${link.name}`}
-        columns={ASSIGNED_COLUMNS}
-        rows={rows}
-        rowKey={row => `${row.topic}-${row.partition}`}
-        open={row => at('topics', row.topic)}
-        minWidth={1000}
-        empty={
-          link.assigned.length === 0 ? (
-            <EmptyState title="The link copies no partition now">
-              {link.desired === 'running'
-                ? 'Its topics may not exist at the source.'
-                : `It is ${link.desired ?? 'not taken up by a worker yet'}.`}
-            </EmptyState>
-          ) : (
-            <EmptyState title="Every partition is well" />
-          )
-        }
-      />
     </Section>
   )
 }
 
-const why = (row: Assigned): string => row.reason || row.verdictReason || mapped(row)
+const why = (row: LinkPartition): string => row.reason || row.verdictReason || mapped(row)
 
-const mapped = ({ mapping }: Assigned): string =>
+const mapped = ({ mapping }: LinkPartition): string =>
   mapping === null
     ? ''
     : `offsets are mapped, in ${plural(mapping.segments, 'stretch', 'stretches')}: ${mapping.why}`
 
-const ASSIGNED_COLUMNS: readonly Column<Assigned>[] = [
+function NoPartitions({ link }: { readonly link: Link }) {
+  return (
+    <Section title="Partitions">
+      <EmptyState title="The link copies no partition now">
+        {link.desired === 'running'
+          ? 'Its topics may not exist at the source.'
+          : `It is ${link.desired ?? 'not taken up by a worker yet'}.`}
+      </EmptyState>
+    </Section>
+  )
+}
+
+function Healthy({ link, found }: { readonly link: Link; readonly found: number | undefined }) {
+  return (
+    <span className="quiet">
+      {found !== undefined && found !== link.partitions && `${count(found)} found · `}
+      {count(link.unhealthyPartitions)} of {plural(link.partitions, 'partition')} not well
+    </span>
+  )
+}
+
+/** With how many there are: a filter that would show nothing is seen before it is chosen. */
+function stateName(state: (typeof STATES)[number], { states, unhealthyPartitions }: Link): string {
+  if (state === 'all') return 'all'
+  if (state === 'unhealthy') return `not well (${count(unhealthyPartitions)})`
+  return `${state.replaceAll('-', ' ')} (${count(states[state])})`
+}
+
+const verdictName = (verdict: (typeof VERDICTS)[number], { verdicts }: Link): string =>
+  verdict === 'all' ? 'all' : `${verdict} (${count(verdicts[verdict])})`
+
+const PARTITION_COLUMNS: readonly Column<LinkPartition>[] = [
   {
     name: 'Topic',
     width: '13%',
-    sort: row => row.topic,
+    sort: 'topic',
     cell: row => (
       <A href={at('topics', row.topic)} title={row.topic}>
         {row.topic}
@@ -260,21 +330,20 @@ const ASSIGNED_COLUMNS: readonly Column<Assigned>[] = [
   {
     name: 'State',
     width: '104px',
-    sort: row =>
-      ['halted', 'blocked', 'waiting', 'starting', 'filling', 'paused', 'copying'].indexOf(row.state),
+    sort: 'state',
     cell: row => <State name={row.state} />,
   },
   {
     name: 'Since',
     width: '132px',
     numeric: true,
-    sort: row => -row.since,
+    sort: 'since',
     cell: row => <TimeAgo at={row.since} />,
   },
   {
     name: 'Verdict',
     width: '92px',
-    sort: row => ['rewound', 'stopped', 'stalled', 'warning', 'ok'].indexOf(row.verdict ?? 'ok'),
+    sort: 'verdict',
     cell: row => <VerdictOf verdict={row.verdict} />,
   },
   {
@@ -304,7 +373,7 @@ const ASSIGNED_COLUMNS: readonly Column<Assigned>[] = [
     unit: 'records',
     numeric: true,
     width: '92px',
-    sort: row => row.lagRecords,
+    sort: 'lag',
     cell: row => (row.lagRecords === null ? '–' : count(row.lagRecords)),
   },
   {
@@ -312,32 +381,33 @@ const ASSIGNED_COLUMNS: readonly Column<Assigned>[] = [
     unit: 'time',
     numeric: true,
     width: '72px',
+    sort: 'lag-time',
     cell: row => (row.lagMs === null ? '–' : duration(row.lagMs)),
   },
 ]
 
 /* ---- what the target will never have ---- */
 
-interface Gap {
-  readonly topic: string
-  readonly partition: number
-  readonly from: number
-  readonly to: number
-}
+type Gap = Link['gaps'][number]
 
 function Gaps({ link }: { readonly link: Link }) {
-  const gaps = link.assigned.flatMap(({ topic, partition, missing }) =>
-    missing.map((range): Gap => ({ topic, partition, ...range })),
-  )
+  const { gaps, gapsInAll } = link
   return (
     <Section
       title="Gaps"
-      aside={gaps.length > 0 && <span className="quiet">{plural(link.missingOffsets, 'offset')} in all</span>}
+      aside={
+        gapsInAll > 0 && (
+          <span className="quiet">
+            {plural(link.missingOffsets, 'offset')} in all
+            {gapsInAll > gaps.length && `; the largest ${count(gaps.length)} of ${count(gapsInAll)} gaps`}
+          </span>
+        )
+      }
     >
       {gaps.length === 0 ? (
         <p className="all-well">
-          <Glyph tone={link.assigned.length === 0 ? 'off' : 'ok'} />
-          {link.assigned.length === 0
+          <Glyph tone={link.partitions === 0 ? 'off' : 'ok'} />
+          {link.partitions === 0
             ? 'Not known while no worker copies the link.'
             : `No offset is missing from what ${link.to} has.`}
         </p>

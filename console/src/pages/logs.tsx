@@ -31,6 +31,8 @@ export function LogsPage({ params }: { readonly params: Readonly<Record<string, 
 
 /** Lines kept on the page: the oldest go first. */
 const KEPT = 2_000
+/** The page begins with so many of the newest lines. */
+const BACKLOG = 200
 /** Lines are drawn so often, however many come. */
 const DRAW_MS = 200
 
@@ -40,13 +42,20 @@ interface TailState {
   readonly connected: boolean
 }
 
+/** What comes with a backlog may be here already: after a pause, or when the server was away. */
+function joined(old: readonly LogLine[], come: readonly LogLine[]): LogLine[] {
+  const known = new Set(old.map(({ id }) => id))
+  const fresh = come.filter(({ id }) => !known.has(id) && known.add(id))
+  return [...old, ...fresh].slice(-KEPT)
+}
+
 const NO_LINES: TailState = { lines: [], dropped: 0, connected: false }
 
 function useTail(filter: string, paused: boolean): TailState {
   const [state, setState] = useState(NO_LINES)
   useEffect(() => {
     if (paused) return
-    const source = new EventSource(`/api/logs/tail?${filter}`)
+    const source = new EventSource(`/api/logs/tail?${filter}${filter === '' ? '' : '&'}backlog=${BACKLOG}`)
     let fresh: LogLine[] = []
     let dropped = 0
     let connected = false
@@ -58,7 +67,7 @@ function useTail(filter: string, paused: boolean): TailState {
       setState(old =>
         come.length === 0 && lost === 0 && old.connected === connected
           ? old
-          : { lines: [...old.lines, ...come].slice(-KEPT), dropped: old.dropped + lost, connected },
+          : { lines: joined(old.lines, come), dropped: old.dropped + lost, connected },
       )
     }, DRAW_MS)
     source.onopen = () => {
@@ -123,8 +132,8 @@ function TailView({ filter }: { readonly filter: string }) {
       {lines.length === 0 ? (
         <EmptyState title={paused ? 'Paused' : 'Waiting for the next line'}>
           {filter === ''
-            ? 'New lines of every shipped file appear here as they arrive.'
-            : 'No line has passed the filter since this page was opened.'}
+            ? 'None came within the last 15 minutes. New lines of every shipped file appear here as they arrive.'
+            : 'No line of the last 15 minutes has passed the filter, and none has come since.'}
         </EmptyState>
       ) : (
         // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keys

@@ -8,10 +8,12 @@ import { Check, Select } from '../components/inputs.tsx'
 import { Page, Section, Toolbar } from '../components/page.tsx'
 import { Answer, EmptyState } from '../components/states.tsx'
 import { Glyph } from '../components/status.tsx'
+import { SwitchDialog } from '../components/switch-dialog.tsx'
+import { ACTION_NAMES as ACTION_NOUNS } from '../components/switch-steps.tsx'
 import { type Column, Table } from '../components/table.tsx'
 import { Instant } from '../components/time-ago.tsx'
 import { count, duration, plural } from '../format.ts'
-import { A, at, setQuery, usePlace } from '../router.tsx'
+import { A, at, go, setQuery, usePlace } from '../router.tsx'
 
 type Consent = Rehearsal['consents'][number]
 type Bound = Rehearsal['lost']
@@ -23,7 +25,7 @@ const ACTION_NAMES = {
   failback: 'failback: the source catches up first',
 }
 
-/** What a switch of a link's sides would do. The address says what is rehearsed; nothing is carried out here. */
+/** What a switch of a link's sides would do. The address says what is rehearsed; it is carried out when somebody says so. */
 export function RehearsalPage({ params }: { readonly params: Readonly<Record<string, string>> }) {
   const link = params['link'] ?? ''
   const { query: place } = usePlace()
@@ -67,7 +69,9 @@ export function RehearsalPage({ params }: { readonly params: Readonly<Record<str
           {query.isFetching ? 'Looking…' : 'Rehearse again'}
         </button>
       </Toolbar>
-      <Answer query={query}>{rehearsal => <RehearsalView rehearsal={rehearsal} />}</Answer>
+      <Answer query={query}>
+        {rehearsal => <RehearsalView rehearsal={rehearsal} stale={query.isFetching} />}
+      </Answer>
     </Page>
   )
 }
@@ -91,12 +95,12 @@ function requestIn(place: URLSearchParams): Required<RehearsalRequest> {
   }
 }
 
-function RehearsalView({ rehearsal }: { readonly rehearsal: Rehearsal }) {
+function RehearsalView({ rehearsal, stale }: { readonly rehearsal: Rehearsal; readonly stale: boolean }) {
   return (
     <>
       <Verdict rehearsal={rehearsal} />
       <Figures rehearsal={rehearsal} />
-      <CommandLine rehearsal={rehearsal} />
+      <CarryOut rehearsal={rehearsal} stale={stale} />
       {rehearsal.notes.length > 0 && (
         <Section title="Worth knowing">
           <ul className="lines">
@@ -110,7 +114,7 @@ function RehearsalView({ rehearsal }: { readonly rehearsal: Rehearsal }) {
       <Groups rehearsal={rehearsal} />
       <Writers rehearsal={rehearsal} />
       <Section title="Steps">
-        <ol className="steps" aria-label={`Steps of the ${rehearsal.action}`}>
+        <ol className="steps" aria-label={`Steps of the ${ACTION_NOUNS[rehearsal.action]}`}>
           {rehearsal.steps.map(({ name, text }, i) => (
             <li key={name} className="step plain">
               <span className="number quiet">{i + 1}.</span>
@@ -129,7 +133,7 @@ function Verdict({ rehearsal: { forbids, allowed, consents, action } }: { readon
   if (forbids.length === 0)
     return (
       <p className="all-well">
-        <Glyph tone="ok" /> Nothing stands in the way of this {action}.
+        <Glyph tone="ok" /> Nothing stands in the way of this {ACTION_NOUNS[action]}.
       </p>
     )
   return (
@@ -202,31 +206,77 @@ function Figures({ rehearsal }: { readonly rehearsal: Rehearsal }) {
   )
 }
 
-function CommandLine({ rehearsal: { command, link, allowed } }: { readonly rehearsal: Rehearsal }) {
+/** The rehearsal is made once more when it is carried out: what was refused here is refused then. */
+function CarryOut({ rehearsal, stale }: { readonly rehearsal: Rehearsal; readonly stale: boolean }) {
+  const { command, link, allowed, action, planned, stay, consents } = rehearsal
   const [copied, setCopied] = useState(false)
+  const [open, setOpen] = useState(false)
   const copy = (): void => {
     void navigator.clipboard.writeText(command).then(() => setCopied(true))
   }
+  const name = `${action[0]!.toUpperCase()}${action.slice(1)}`
   return (
     <Section title={allowed ? 'To carry it out' : 'To carry it out, once nothing stands in the way'}>
+      <div className="buttons">
+        <button
+          type="button"
+          className="button danger"
+          disabled={!allowed || stale}
+          aria-describedby="carry-out-note"
+          onClick={() => setOpen(true)}
+        >
+          {name}…
+        </button>
+      </div>
+      <p className="quiet" id="carry-out-note">
+        {allowed
+          ? 'Both sides are looked at once more before it begins. '
+          : 'Not now: what stands in the way is listed above. '}
+        It is carried out with the administrator’s certificate of this console’s machine, goes on where it was
+        interrupted, and{' '}
+        <A className="plain" href={at('links', link)}>
+          the link’s page
+        </A>{' '}
+        shows its steps. At the command line:
+      </p>
       <div className="command">
         <code>{command}</code>
         <button type="button" className="button" onClick={copy}>
           {copied ? 'Copied' : 'Copy'}
         </button>
       </div>
-      <p className="quiet">
-        A switch is carried out at the command line, which needs the administrator’s certificate: this console
-        only looks. The command rehearses once more, refuses what is refused here, and goes on where it was
-        interrupted;{' '}
-        <A className="plain" href={at('links', link)}>
-          the link’s page
-        </A>{' '}
-        shows its steps.
-      </p>
+      {open && (
+        <SwitchDialog
+          link={link}
+          title={`${name} ${link}`}
+          verb={name}
+          request={{ action, planned, stay, consents: [...consents], goOn: false }}
+          confirm={rehearsal.confirm}
+          begun={() => go(at('links', link))}
+          close={() => setOpen(false)}
+        >
+          <Facts facts={costs(rehearsal)} />
+        </SwitchDialog>
+      )}
     </Section>
   )
 }
+
+const costs = ({
+  lost,
+  again,
+  skipped,
+  pauseMs,
+  consents,
+  steps,
+}: Rehearsal): (readonly [string, string])[] => [
+  ['Lost', `${boundText(lost)} records`],
+  ['Read again', `${boundText(again)} records`],
+  ['Skipped', `${boundText(skipped)} records`],
+  ['Nobody can write', pauseMs === null ? 'for how long is not known' : `for about ${duration(pauseMs)}`],
+  ...(consents.length === 0 ? [] : [['Said yes to', consents.join(', ')] as const]),
+  ['How', plural(steps.length, 'step')],
+]
 
 function Writers({ rehearsal: { writers } }: { readonly rehearsal: Rehearsal }) {
   const list = (names: readonly string[]): string => (names.length === 0 ? 'nobody' : names.join(', '))

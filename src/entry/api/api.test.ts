@@ -103,7 +103,7 @@ describe('the API over a fleet in trouble', () => {
 
   it('shows of a link what needs somebody first: halted, blocked, then what does badly', async () => {
     const { body } = await served.ask('/api/links/edge-to-hub')
-    const first = body.assigned.slice(0, 3)
+    const first = body.worst.slice(0, 3)
     assert.deepEqual(
       first.map((each: { state: string; haltReason: string }) => [each.state, each.haltReason]),
       [
@@ -113,10 +113,50 @@ describe('the API over a fleet in trouble', () => {
       ],
     )
     assert.equal(first[2].verdict, 'stalled')
-    const holed = body.assigned.find((each: { missing: object[] }) => each.missing.length > 0)
-    assert.deepEqual(holed.missing[0], { from: 4_096, to: 4_608 })
-    assert.equal(body.missingOffsets, 516)
+    assert.deepEqual([body.haltedPartitions, body.blockedPartitions], [1, 1])
+    assert.equal('assigned' in body, false)
+    assert.ok(body.worst.length <= 10 && body.worst.length <= body.unhealthyPartitions)
+    const counted = Object.values(body.states).reduce((sum: number, each) => sum + (each as number), 0)
+    assert.equal(counted, body.partitions)
+    assert.deepEqual(body.gaps[0], { topic: 'logs.edge', partition: 7, from: 4_096, to: 4_608 })
+    assert.deepEqual([body.gapsInAll, body.missingOffsets], [2, 516])
     assert.equal(body.keep.groups.length, 4)
+  })
+
+  it('pages a link’s partitions: filtered by state, verdict and topic, ordered by lag', async () => {
+    const address = '/api/links/edge-to-hub/partitions'
+    const nameOf = (row: { topic: string; partition: number }) => `${row.topic}-${row.partition}`
+    const lagOf = (row: { lagRecords: number | null }) => row.lagRecords ?? -1
+    const { body: all } = await served.ask(`${address}?limit=500`)
+    assert.deepEqual(
+      all.items.slice(0, 2).map((row: { state: string }) => row.state),
+      ['halted', 'blocked'],
+    )
+    const pages = []
+    for (let offset = 0; offset < all.total; offset += 7)
+      pages.push(...(await served.ask(`${address}?limit=7&offset=${offset}`)).body.items)
+    assert.deepEqual(pages.map(nameOf), all.items.map(nameOf), 'pages neither overlap nor leave anything out')
+    const { body: behind } = await served.ask(`${address}?sort=lag&order=desc&limit=5`)
+    assert.deepEqual(
+      behind.items.map(lagOf),
+      all.items
+        .map(lagOf)
+        .toSorted((a: number, b: number) => b - a)
+        .slice(0, 5),
+    )
+    const { body: blocked } = await served.ask(`${address}?state=blocked`)
+    assert.deepEqual([blocked.total, blocked.items[0].topic], [1, 'metrics.edge'])
+    const { body: stalled } = await served.ask(`${address}?verdict=stalled&search=LOGS`)
+    assert.ok(stalled.total > 0 && stalled.total < all.total)
+    assert.ok(
+      stalled.items.every(
+        (row: { verdict: string; topic: string }) => row.verdict === 'stalled' && row.topic.includes('logs'),
+      ),
+    )
+    const { body: none } = await served.ask(`${address}?state=paused`)
+    assert.deepEqual(none, { total: 0, offset: 0, items: [] })
+    assert.equal((await served.ask(`${address}?state=unwell`)).status, 400)
+    assert.equal((await served.ask('/api/links/nothing/partitions')).status, 404)
   })
 
   it('lists links without their partitions, a switch under way with its steps', async () => {
@@ -156,7 +196,7 @@ describe('the API over a fleet in trouble', () => {
     for (const act of ['pause', 'resume', 'restart-failed']) {
       const { body } = await served.ask(`/api/links/payments-to-edge/acts/${act}`)
       assert.equal(body.offer.allowed, false)
-      assert.match(body.offer.reasons[0], /a promote of payments-to-edge is under way/)
+      assert.match(body.offer.reasons[0], /a promotion of payments-to-edge is under way/)
       const refused = await served.act(`/api/links/payments-to-edge/acts/${act}`, {
         reason: 'because',
         confirm: 'payments-to-edge',
@@ -187,6 +227,38 @@ describe('the API over a fleet in trouble', () => {
     const back = await served.act(address, { action: 'failback', stay: true })
     assert.equal(back.body.command, './ajna link failback edge-to-hub --stay')
     assert.equal(back.body.forbids[0].code, 'wrong-phase')
+  })
+
+  it('switches sides when nothing stands in the way: the name is typed where something is given up', async () => {
+    const address = '/api/links/edge-to-hub/switch'
+    const reason = 'the edge site moves'
+    const refused = await served.act(address, { action: 'promote', planned: false, reason })
+    assert.deepEqual([refused.status, refused.body.code], [409, 'API_ACT_REFUSED'])
+    assert.match(refused.body.details.reasons.join(), /records would be lost.*unless: accept-loss/)
+    const wanted = { action: 'promote', planned: false, consents: ['accept-loss'], reason }
+    const untyped = await served.act(address, wanted)
+    assert.deepEqual([untyped.status, untyped.body.code], [422, 'API_CONFIRMATION_WRONG'])
+    const early = await served.act(address, { action: 'promote', goOn: true, reason })
+    assert.deepEqual([early.status, early.body.code], [409, 'API_SWITCH_NOT_UNDER_WAY'])
+    const unreasoned = await served.act(address, { ...wanted, reason: '', confirm: 'edge-to-hub' })
+    assert.deepEqual([unreasoned.status, unreasoned.body.code], [400, 'HTTP_REQUEST_INVALID'])
+    const begun = await served.act(address, { ...wanted, confirm: 'edge-to-hub', by: 'ada' })
+    assert.equal(begun.status, 202)
+    const entry = await served.ask(`/api/activity/${begun.body.id}`)
+    assert.deepEqual(
+      [entry.body.action, entry.body.actor, entry.body.reason],
+      ['link.promote', 'ada', reason],
+    )
+    const { body: link } = await served.ask('/api/links/edge-to-hub')
+    assert.deepEqual([link.sides.phase, link.sides.underWay.here], ['promoting', true])
+    const twice = await served.act(address, { action: 'promote', goOn: true, reason })
+    assert.deepEqual([twice.status, twice.body.code], [409, 'API_SWITCH_AT_WORK'])
+    served.fixture.interruptSwitch('edge-to-hub')
+    const other = await served.act(address, { action: 'failback', goOn: true, reason })
+    assert.equal(other.body.code, 'API_SWITCH_NOT_UNDER_WAY')
+    const more = await served.act(address, { action: 'promote', goOn: true, consents: ['unfenced'], reason })
+    assert.equal(more.body.code, 'API_CONFIRMATION_WRONG')
+    assert.equal((await served.act(address, { action: 'promote', goOn: true, reason })).status, 202)
   })
 
   it('refuses a rehearsal of what is no switch, and of no link', async () => {

@@ -9,6 +9,7 @@ import type { Logger } from '../../foundation/log/log.ts'
 import {
   ACT_REFUSED,
   ACTIVITY_UNKNOWN,
+  ADMIN_MISSING,
   BROKER_UNKNOWN,
   CLUSTER_UNKNOWN,
   CONFIRMATION_WRONG,
@@ -16,6 +17,8 @@ import {
   LINK_UNKNOWN,
   LINKS_AWAY,
   REHEARSALS_BUSY,
+  SWITCH_AT_WORK,
+  SWITCH_NOT_UNDER_WAY,
   TOPIC_UNKNOWN,
 } from './errors.ts'
 import type { Platform } from './platform.ts'
@@ -50,6 +53,9 @@ const STATUSES: StatusTable = {
   [LINKS_AWAY.code]: 503,
   [REHEARSALS_BUSY.code]: 503,
   [ACT_REFUSED.code]: 409,
+  [SWITCH_AT_WORK.code]: 409,
+  [SWITCH_NOT_UNDER_WAY.code]: 409,
+  [ADMIN_MISSING.code]: 403,
   [CONFIRMATION_WRONG.code]: 422,
 }
 

@@ -2,16 +2,17 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createFixture } from '../../../test/console/fixture.ts'
 import { canActOnLink } from './can.ts'
-import type { LinkAct, LinkDetail } from './models.ts'
+import type { LinkAct } from './models.ts'
+import type { LinkFacts } from './platform.ts'
 
 const running = createFixture('calm').platform.fleet().links[0]!
-const link = (more: Partial<LinkDetail>): LinkDetail => ({ ...running, ...more })
+const link = (more: Partial<LinkFacts>): LinkFacts => ({ ...running, ...more })
 
 const CASES: readonly [
   what: string,
-  link: LinkDetail,
+  link: LinkFacts,
   refused: Readonly<Record<LinkAct, RegExp | null>>,
-  others?: readonly LinkDetail[],
+  others?: readonly LinkFacts[],
 ][] = [
   [
     'a declared link that runs well: whether it runs is everybody’s to say',
@@ -64,6 +65,7 @@ const CASES: readonly [
             startedAt: 1,
             step: null,
             stuck: null,
+            here: false,
             steps: [],
           },
         },

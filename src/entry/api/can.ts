@@ -1,5 +1,6 @@
-import type { LinkAct, LinkDetail, Offer } from './models.ts'
-import type { ClusterFacts, TopicFacts } from './platform.ts'
+import { actionNames } from '../../operations/mirror/failover/plan.ts'
+import type { LinkAct, Offer } from './models.ts'
+import type { ClusterFacts, LinkFacts, TopicFacts } from './platform.ts'
 
 /** What may be done to a thing in the state it is in, with every reason against it, in the operator's words. */
 
@@ -55,7 +56,7 @@ const offerOf = (reasons: readonly string[]): Offer => ({
  *
  * @param links all of them: a way back is its link's
  */
-export function canActOnLink(link: LinkDetail, act: LinkAct, links: readonly LinkDetail[]): Offer {
+export function canActOnLink(link: LinkFacts, act: LinkAct, links: readonly LinkFacts[]): Offer {
   if (link.owner === null || link.desired === null)
     return offerOf([
       'the link is not in the links’ journal: it was not applied yet, or the journal cannot be read',
@@ -63,13 +64,13 @@ export function canActOnLink(link: LinkDetail, act: LinkAct, links: readonly Lin
   return offerOf([...switchReasons(link, act, links), ...REASONS[act](link)])
 }
 
-function switchReasons(link: LinkDetail, act: LinkAct, links: readonly LinkDetail[]): string[] {
+function switchReasons(link: LinkFacts, act: LinkAct, links: readonly LinkFacts[]): string[] {
   const switched = link.reverseOf === null ? link : links.find(({ name }) => name === link.reverseOf)
   const sides = switched?.sides ?? null
   if (sides === null) return []
   if (sides.underWay !== null)
     return [
-      `a ${sides.underWay.action} of ${switched?.name} is under way: it stops and starts the link itself`,
+      `a ${actionNames[sides.underWay.action]} of ${switched?.name} is under way: it stops and starts the link itself`,
     ]
   // The journal would refuse it: of a link and its way back never both run.
   const runs = link.reverseOf === null ? 'copying' : 'returning'
@@ -78,13 +79,13 @@ function switchReasons(link: LinkDetail, act: LinkAct, links: readonly LinkDetai
   return []
 }
 
-const REASONS: Readonly<Record<LinkAct, (link: LinkDetail) => string[]>> = {
+const REASONS: Readonly<Record<LinkAct, (link: LinkFacts) => string[]>> = {
   pause: ({ desired }) => (desired === 'running' ? [] : [`the link is ${desired} already`]),
   resume: ({ desired }) => (desired === 'running' ? ['the link is to run already'] : []),
-  'restart-failed': ({ desired, haltedPartitions, state, reason }) => [
+  'restart-failed': ({ desired, haltedPartitions, blockedPartitions, state, reason }) => [
     ...(desired === 'running' ? [] : [`the link is ${desired}: resume it, and its partitions begin anew`]),
     ...(state === 'unknown' ? [`nobody would take it up: ${reason}`] : []),
-    ...(desired === 'running' && haltedPartitions === 0
+    ...(desired === 'running' && haltedPartitions + blockedPartitions === 0
       ? ['no partition of the link is halted or blocked']
       : []),
   ],

@@ -34,6 +34,24 @@ export const REHEARSALS_BUSY = errorKind(
   'As many rehearsals are under way as are carried out at once.',
   'Ask again in a few seconds.',
 )
+export const SWITCH_AT_WORK = errorKind(
+  'API_SWITCH_AT_WORK',
+  'This switch of the link’s sides is being carried out already.',
+  'Its steps are on the link’s page. The opposite action stops it between two looks, and takes back what was done.',
+  3,
+)
+export const SWITCH_NOT_UNDER_WAY = errorKind(
+  'API_SWITCH_NOT_UNDER_WAY',
+  'There is no switch of this kind to go on with.',
+  'Look at the link’s page: it has ended meanwhile, or was taken back. Rehearse a new one.',
+  3,
+)
+export const ADMIN_MISSING = errorKind(
+  'API_ADMIN_MISSING',
+  'This control process has no administrator’s certificate, without which the sides of a link cannot be switched.',
+  'Carry it out at the command line of a machine that has it: the rehearsal’s page shows the command.',
+  3,
+)
 export const ACTIVITY_UNKNOWN = errorKind(
   'API_ACTIVITY_UNKNOWN',
   'There is no entry of this id in the activity log.',

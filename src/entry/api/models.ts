@@ -32,6 +32,9 @@ const rate = z.number()
 const severity = z.enum(['critical', 'warning', 'info'])
 export type Severity = z.infer<typeof severity>
 
+/** Who acts, for the activity: said, not proved. Whoever holds the session may act. */
+const actorModel = z.string().trim().min(1).max(100).optional()
+
 /* ---- errors ---- */
 
 export const errorModel = z
@@ -383,6 +386,8 @@ export const linkSidesModel = z
         startedAt: time,
         step: z.string().nullable(),
         stuck: z.string().nullable(),
+        /** Whether the process that answers is at work on it now; a command may be. */
+        here: z.boolean(),
         steps: z.array(switchStepModel).describe('all of them, in order'),
       })
       .nullable(),
@@ -430,7 +435,10 @@ export const linkRowModel = z
     observedAt: time.nullable(),
     topics: count,
     partitions: count,
+    /** Somebody has to decide; nothing more is copied until then. */
     haltedPartitions: count,
+    /** Somebody has to allow or mend something; they try on by themselves. */
+    blockedPartitions: count,
     lagRecords: measured.nullable(),
     lagMs: measured.nullable(),
     recordsPerSecond: rate.nullable(),
@@ -482,11 +490,38 @@ export const linkPartitionModel = z
   .meta({ id: 'LinkPartition' })
 export type LinkPartition = Readonly<z.infer<typeof linkPartitionModel>>
 
+export const linkGapModel = z
+  .object({ topic: z.string(), partition: count, from: count, to: count })
+  .meta({ id: 'LinkGap' })
+export type LinkGap = Readonly<z.infer<typeof linkGapModel>>
+
+/** How many partitions are in each state. */
+export const linkStatesModel = z
+  .object({
+    starting: count,
+    copying: count,
+    'caught-up': count,
+    filling: count,
+    waiting: count,
+    blocked: count,
+    halted: count,
+    paused: count,
+  } satisfies Record<(typeof linkPartitionStates)[number], z.ZodType>)
+  .meta({ id: 'LinkStates' })
+export type LinkStates = Readonly<z.infer<typeof linkStatesModel>>
+
 export const linkModel = linkRowModel
   .extend({
-    assigned: z
+    states: linkStatesModel,
+    /** Not as they should be, by their state or by their verdict. */
+    unhealthyPartitions: count,
+    worst: z
       .array(linkPartitionModel)
-      .describe('those that need somebody first, then those that do badly, then by name'),
+      .describe('of those that are not healthy: who need somebody first, then who do badly; at most 10'),
+    gapsInAll: count,
+    gaps: z
+      .array(linkGapModel)
+      .describe('offsets [from, to) that the target will never have, the largest first, at most 100'),
     workers: z
       .array(z.object({ name: z.string(), partitions: count }))
       .describe('processes that copy it, and how many of its partitions each of them has'),
@@ -589,9 +624,22 @@ export const rehearsalModel = z
     pauseBasis: z.string(),
     /** What carries it out, to be typed as it is. */
     command: z.string(),
+    /** What has to be typed to have it carried out; null: nothing would be lost, read again or skipped, and nothing is said yes to. */
+    confirm: z.string().nullable(),
   })
   .meta({ id: 'Rehearsal' })
 export type RehearsalAnswer = Readonly<z.infer<typeof rehearsalModel>>
+
+export const switchRequestModel = rehearsalRequestModel
+  .extend({
+    /** Only to go on with what is under way; nothing new is begun. */
+    goOn: z.boolean().default(false),
+    reason: z.string().trim().min(3).max(500),
+    /** As the rehearsal asks for it. */
+    confirm: z.string().max(300).default(''),
+    by: actorModel,
+  })
+  .meta({ id: 'SwitchRequest' })
 
 /* ---- logs ---- */
 
@@ -621,6 +669,13 @@ export const logFilterModel = z.object({
   host: z.string().max(253).optional(),
   file: z.string().max(1_024).optional().describe('part of the path'),
   match: z.string().max(512).optional().describe('part of the line, letter case ignored'),
+  backlog: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(500)
+    .optional()
+    .describe('begin with at most so many of the newest lines that pass, of the last 15 minutes'),
 })
 export type LogFilter = Readonly<z.infer<typeof logFilterModel>>
 
@@ -738,6 +793,7 @@ export const actRequestModel = z
   .strictObject({
     reason: z.string().trim().min(3).max(500),
     confirm: z.string().max(300),
+    by: actorModel,
   })
   .meta({ id: 'ActRequest' })
 
@@ -809,5 +865,6 @@ export function pageOf<Item extends z.ZodType>(item: Item) {
   return z.object({ total: count, offset: count, items: z.array(item) })
 }
 export const partitionPageModel = pageOf(partitionModel).meta({ id: 'PartitionPage' })
+export const linkPartitionPageModel = pageOf(linkPartitionModel).meta({ id: 'LinkPartitionPage' })
 export const topicPageModel = pageOf(topicRowModel).meta({ id: 'TopicPage' })
 export const streamPageModel = pageOf(streamVerdictModel).meta({ id: 'StreamPage' })

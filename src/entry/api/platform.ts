@@ -15,6 +15,8 @@ import type {
   HealedCluster,
   LinkAct,
   LinkDetail,
+  LinkPartition,
+  LinkRow,
   LogFilter,
   LogLine,
   LogTable,
@@ -105,7 +107,21 @@ export interface Platform {
      * @throws AjnaError REHEARSALS_BUSY, LINK_UNKNOWN, LINK_ENDS_FOREIGN, why the links' journal cannot be read
      */
     rehearse(link: string, options: RehearsalOptions, signal: AbortSignal): Promise<Rehearsal>
+    /**
+     * Begins a switch of a link's sides, or goes on with the one of that action which is under way; resolves once it has
+     * begun. The activity's entry and the link's `sides` tell how it goes on. It looks once more before it begins, and is
+     * refused like the command.
+     *
+     * @throws AjnaError FAILOVER_REFUSED, FAILOVER_CHANGED, SWITCH_AT_WORK, SWITCH_NOT_UNDER_WAY, ADMIN_MISSING, LINK_UNKNOWN,
+     *   LINK_ENDS_FOREIGN, why a side or the links' journal cannot be reached
+     */
+    switch(link: string, request: SwitchRequest, why: ActReason): Promise<Activity>
   }
+}
+
+export interface SwitchRequest extends RehearsalOptions {
+  /** Only to go on with what is under way; nothing new is begun. */
+  readonly goOn: boolean
 }
 
 export interface ActReason {
@@ -117,12 +133,16 @@ export interface FleetFacts {
   readonly observedAt: number
   readonly sites: readonly SiteFacts[]
   readonly clusters: readonly ClusterFacts[]
-  readonly links: readonly LinkDetail[]
+  readonly links: readonly LinkFacts[]
   readonly processes: readonly ProcessStatus[]
   readonly eventToInsight: Delay | null
   /** Closed buckets that are not complete, oldest first. */
   readonly incomplete: readonly BucketVerdict[]
 }
+
+/** A link with all its partitions, 10,000s of them it may be. */
+export type LinkFacts = LinkRow &
+  Pick<LinkDetail, 'keeps' | 'keep' | 'workers'> & { readonly assigned: readonly LinkPartition[] }
 
 export interface SiteFacts {
   readonly name: string

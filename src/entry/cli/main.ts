@@ -61,13 +61,17 @@ function program(): Command {
       .option('--json', 'one JSON document')
       .option('--search <text>', 'part of the name')
       .action(async options => (await import('./commands/show.ts')).list(noun, options))
-    group
-      .command('show <name>')
-      .option('--json', 'one JSON document')
-      .action(async (name, options) => (await import('./commands/show.ts')).show(noun, name, options))
-    if (noun === 'link') positionCommands(group)
-    if (noun === 'link') actCommands(group)
-    if (noun === 'link') linkCommands(group)
+    if (noun !== 'link') {
+      group
+        .command('show <name>')
+        .option('--json', 'one JSON document')
+        .action(async (name, options) => (await import('./commands/show.ts')).show(noun, name, options))
+      continue
+    }
+    showLinkCommand(group)
+    positionCommands(group)
+    actCommands(group)
+    linkCommands(group)
   }
 
   const logs = ajna.command('logs').description('search and follow what is shipped')
@@ -177,6 +181,21 @@ function testCommands(group: Command): void {
     .action(async options => (await import('./commands/test.ts')).faults(options))
 }
 
+function showLinkCommand(group: Command): void {
+  group
+    .command('show <name>')
+    .description('a link as a whole, and its partitions, the worst first')
+    .option('--state <state>', 'those in this state alone, or `unhealthy` ones', 'all')
+    .option('--verdict <verdict>', 'those that do so alone: ok, warning, stalled, stopped, rewound', 'all')
+    .option('--topic <text>', 'part of the topic’s name', '')
+    .option('--sort <key>', 'by topic, state, since, verdict, lag, lag-time or missing offsets', 'urgency')
+    .option('--desc', 'the other way round')
+    .option('--limit <partitions>', 'list at most so many', wholeNumber, 50)
+    .option('--all', 'list all of them')
+    .option('--json', 'one JSON document')
+    .action(async (name, options) => (await import('./commands/link-show.ts')).showLink(name, options))
+}
+
 /** Where a link stands, out and in, and going on where another replicator stopped. */
 function positionCommands(link: Command): void {
   const offsets = link.command('offsets').description('where a link stands, as a file')
@@ -242,9 +261,9 @@ function linkCommands(group: Command): void {
     .command('verify <name>')
     .description('compare both ends of a link by digest, without decoding a record')
     .option('--topic <topic>', 'this topic alone')
-    .option('--partition <number>', 'this partition alone; with --topic', wholeNumber)
-    .option('--from <offset>', 'from this offset on', wholeNumber)
-    .option('--to <offset>', 'up to this offset, exclusive', wholeNumber)
+    .option('--partition <number>', 'this partition alone', offsetNumber)
+    .option('--from <offset>', 'from this offset on', offsetNumber)
+    .option('--to <offset>', 'up to this offset, exclusive', offsetNumber)
     .option('--records', 'decode, and compare record by record')
     .option('--json', 'one JSON document')
     .action(async (name, options) => (await import('./commands/link.ts')).verify(name, options))
@@ -311,10 +330,12 @@ const sideOptions = (command: Command): Command =>
       '--recreate',
       'yes: topics of the source that went their own way are saved, deleted and copied anew',
     )
+    .option('--reason <text>', 'why, for the activity log')
     .option('--unfenced', 'yes: nothing keeps a lost worker of the link from writing')
     .option('--writers-stopped', 'yes: somebody has stopped the producers, where no rule can')
     .option('--json', 'one JSON document')
 
+const wholeNumber = (text: string): number => integer(text, 1, 'a whole number above 0')
 const upTo =
   (most: number) =>
   (text: string): number => {
@@ -322,11 +343,12 @@ const upTo =
     if (value > most) throw new CommanderError(USAGE_EXIT, 'ajna.number', `"${text}" is more than ${most}`)
     return value
   }
+const offsetNumber = (text: string): number => integer(text, 0, 'a whole number')
 
-function wholeNumber(text: string): number {
+function integer(text: string, least: number, allowed: string): number {
   const value = Number(text)
-  if (!Number.isInteger(value) || value < 1)
-    throw new CommanderError(USAGE_EXIT, 'ajna.number', `"${text}" is not a whole number above 0`)
+  if (text.trim() === '' || !Number.isSafeInteger(value) || value < least)
+    throw new CommanderError(USAGE_EXIT, 'ajna.number', `"${text}" is not ${allowed}`)
   return value
 }
 

@@ -71,7 +71,7 @@ test('a link is shown with its verdict, what it keeps in step, and which side is
   assert.match(link?.assigned[0]?.verdictReason ?? '', /it has stood at 5 for 9 s, \d+ records behind/)
   assert.deepEqual(link?.sides, {
     phase: 'promoting',
-    underWay: { ...underWay, steps: [{ ...step, text: 'stop the link' }] },
+    underWay: { ...underWay, here: false, steps: [{ ...step, text: 'stop the link' }] },
   })
   assert.deepEqual(link?.verdicts, { ok: 0, warning: 0, stalled: 1, stopped: 0, rewound: 0 })
   assert.deepEqual([link?.missingOffsets, link?.assigned[0]?.missing], [3, [{ from: 1, to: 4 }]])

@@ -13,7 +13,7 @@ import type { KeepStatus } from '../../operations/mirror/keep/status.ts'
 import type { LinkRegistry, LinkSides } from '../../operations/mirror/registry.ts'
 import { copyName, topicSelector } from '../../operations/mirror/select.ts'
 import { type Judgement, type LinkVerdicts, linkVerdicts, worst } from '../../operations/mirror/verdict.ts'
-import type { LinkDetail } from '../api/models.ts'
+import type { LinkFacts } from '../api/platform.ts'
 import type { LogEnds } from './ends.ts'
 
 /** A status older than this says nothing about now. */
@@ -41,7 +41,7 @@ export function askWorker(token: string) {
 export interface LinkWatch {
   /** Takes in what a link's workers have said. */
   note(name: string): void
-  links(): LinkDetail[]
+  links(): LinkFacts[]
   /** The link that writes a topic at a cluster, or null. */
   linkOf(cluster: string, topic: string): string | null
 }
@@ -52,6 +52,8 @@ export interface LinkWatchOptions {
   /** Undefined until it could be opened. */
   readonly registry: () => LinkRegistry | undefined
   readonly ends: LogEnds
+  /** Whether this process is at work on a switch of the link's sides. Default: never. */
+  readonly atWork?: (link: string) => boolean
   readonly now: () => number
 }
 
@@ -62,12 +64,13 @@ interface Watched {
   readonly to: string
   readonly definition: LinkDefinition | undefined
   readonly status: LinkStatus | undefined
-  readonly owner: LinkDetail['owner']
+  readonly owner: LinkFacts['owner']
   readonly reverseOf: string | null
   readonly sides: LinkSides | null
 }
 
-export function watchLinks({ declared, registry, ends, now }: LinkWatchOptions): LinkWatch {
+export function watchLinks(options: LinkWatchOptions): LinkWatch {
+  const { declared, registry, ends, atWork = () => false, now } = options
   const rates = new Map<string, LinkRates>()
   const verdicts = new Map<string, LinkVerdicts>()
   const ratesOf = (name: string): LinkRates => {
@@ -117,7 +120,11 @@ export function watchLinks({ declared, registry, ends, now }: LinkWatchOptions):
       ratesOf(name).note(status)
       verdictsOf(name).note(status)
     },
-    links: () => watched().map(link => detailOf(link, ratesOf(link.name), verdictsOf(link.name), now())),
+    links: () =>
+      watched().map(link => {
+        const facts = detailOf(link, ratesOf(link.name), verdictsOf(link.name), now())
+        return { ...facts, sides: link.sides === null ? null : sidesOf(link.sides, atWork(link.name)) }
+      }),
     linkOf: (cluster, topic) =>
       watched().find(link => link.to === cluster && writes(link, topic, declared))?.name ?? null,
   }
@@ -158,13 +165,19 @@ function writes(
   return named || status?.partitions.some(each => copyName(rename, each.topic) === topic) === true
 }
 
-function detailOf(link: Watched, rates: LinkRates, verdicts: LinkVerdicts, now: number): LinkDetail {
-  const { name, from, to, definition, status, owner, reverseOf, sides } = link
+function detailOf(
+  link: Watched,
+  rates: LinkRates,
+  verdicts: LinkVerdicts,
+  now: number,
+): Omit<LinkFacts, 'sides'> {
+  const { name, from, to, definition, status, owner, reverseOf } = link
   const partitions = status?.partitions ?? []
-  const halted = partitions.filter(({ state }) => state === 'halted' || state === 'blocked')
-  const told = halted[0] ?? partitions.find(each => each.state === 'waiting' && each.reason !== '')
+  const failed = partitions.filter(({ state }) => state === 'halted' || state === 'blocked')
+  const blocked = failed.filter(({ state }) => state === 'blocked').length
+  const told = failed[0] ?? partitions.find(each => each.state === 'waiting' && each.reason !== '')
   const lagMs = lagMsOf(partitions)
-  const { state, reason, since } = stateOf(link, halted.length, lagMs, now)
+  const { state, reason, since } = stateOf(link, failed.length, lagMs, now)
   const topics = new Set(partitions.map(({ topic }) => topic))
   const judged = partitions.map(each => verdicts.judge(each, now))
   return {
@@ -179,7 +192,8 @@ function detailOf(link: Watched, rates: LinkRates, verdicts: LinkVerdicts, now: 
     observedAt: status?.observedAt ?? null,
     topics: topics.size === 0 ? (definition?.topics.include.length ?? 0) : topics.size,
     partitions: partitions.length,
-    haltedPartitions: halted.length,
+    haltedPartitions: failed.length - blocked,
+    blockedPartitions: blocked,
     lagRecords: lagOf(partitions),
     lagMs,
     recordsPerSecond: rates.records(),
@@ -189,7 +203,6 @@ function detailOf(link: Watched, rates: LinkRates, verdicts: LinkVerdicts, now: 
     verdict: worst(judged.filter(each => each !== undefined))?.verdict ?? null,
     verdicts: tally(judged),
     missingOffsets: partitions.reduce((sum, { missing }) => sum + offsetsIn(missing), 0),
-    sides: sides === null ? null : sidesOf(sides),
     reverseOf,
     workers: workersOf(partitions),
     keeps: keptKinds.filter(kind => definition !== undefined && isNamed(definition.keep[kind])),
@@ -214,7 +227,7 @@ function detailOf(link: Watched, rates: LinkRates, verdicts: LinkVerdicts, now: 
   }
 }
 
-function workersOf(partitions: readonly LinkPartitionStatus[]): LinkDetail['workers'] {
+function workersOf(partitions: readonly LinkPartitionStatus[]): LinkFacts['workers'] {
   const counts = new Map<string, number>()
   for (const { worker } of partitions)
     if (worker !== undefined) counts.set(worker, (counts.get(worker) ?? 0) + 1)
@@ -225,7 +238,7 @@ function workersOf(partitions: readonly LinkPartitionStatus[]): LinkDetail['work
 
 const keptKinds = ['groups', 'acls', 'quotas'] as const
 
-function tally(judged: readonly (Judgement | undefined)[]): LinkDetail['verdicts'] {
+function tally(judged: readonly (Judgement | undefined)[]): LinkFacts['verdicts'] {
   const verdicts = { ok: 0, warning: 0, stalled: 0, stopped: 0, rewound: 0 }
   for (const each of judged) if (each !== undefined) verdicts[each.verdict]++
   return verdicts
@@ -234,10 +247,10 @@ function tally(judged: readonly (Judgement | undefined)[]): LinkDetail['verdicts
 const offsetsIn = (missing: LinkStatus['partitions'][number]['missing']): number =>
   missing.reduce((sum, { from, to }) => sum + to - from, 0)
 
-function sidesOf({ phase, underWay }: LinkSides): NonNullable<LinkDetail['sides']> {
+function sidesOf({ phase, underWay }: LinkSides, here: boolean): NonNullable<LinkFacts['sides']> {
   if (underWay === null) return { phase, underWay }
   const steps = underWay.steps.map(step => ({ ...step, text: stepTexts[step.name] }))
-  return { phase, underWay: { ...underWay, steps } }
+  return { phase, underWay: { ...underWay, steps, here } }
 }
 
 function keepOf({
@@ -248,7 +261,7 @@ function keepOf({
   failed,
   left,
   groups,
-}: KeepStatus): LinkDetail['keep'] {
+}: KeepStatus): LinkFacts['keep'] {
   return {
     observedAt,
     roundAt,
@@ -264,10 +277,10 @@ function keepOf({
 
 function stateOf(
   { status, sides }: Pick<Watched, 'status' | 'sides'>,
-  halted: number,
+  failed: number,
   lagMs: number | null,
   now: number,
-): Pick<LinkDetail, 'state' | 'reason' | 'since'> {
+): Pick<LinkFacts, 'state' | 'reason' | 'since'> {
   if (status === undefined)
     return { state: 'unknown', reason: 'no mirror worker has said anything yet', since: null }
   if (now - status.observedAt > STALE_MS)
@@ -278,7 +291,7 @@ function stateOf(
     return { state: 'stopped', reason, since: status.startedAt }
   }
   if (status.state === 'paused') return { state: 'stopped', reason: 'paused', since: null }
-  if (halted > 0) return { state: 'halted', reason: '', since: status.startedAt }
+  if (failed > 0) return { state: 'halted', reason: '', since: status.startedAt }
   if (lagMs !== null && lagMs > LAGGING_MS)
     return { state: 'lagging', reason: `${Math.round(lagMs / 1_000)} s behind`, since: null }
   return { state: 'running', reason: status.reason, since: status.startedAt }

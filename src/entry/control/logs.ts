@@ -29,6 +29,7 @@ export interface ArchiveClient {
 }
 
 const RECONNECT_MS = 500
+const BACKLOG_MS = 15 * 60_000
 
 export function archiveClient(options: {
   readonly port: number
@@ -81,11 +82,17 @@ export function archiveClient(options: {
     if (filter.site) query.set('site', filter.site)
     if (filter.host) query.set('host', filter.host)
     if (filter.file) query.set('file', `*${filter.file}*`)
-    if (filter.match) query.set('regex', `(?i)${escaped(filter.match)}`)
+    if (filter.match) query.set('match', filter.match)
+    if (filter.backlog) {
+      query.set('since', new Date(Date.now() - BACKLOG_MS).toISOString())
+      query.set('lines', String(filter.backlog))
+    }
     while (!signal.aborted) {
       try {
         const response = await call(`${archivePaths.tail}?${query}`, signal)
         for await (const event of readEvents(response.body!)) {
+          // Of a tail that is taken up again, what came meanwhile is not told twice.
+          query.delete('since')
           if (event.event === 'line') line(lineOf(tailLine.parse(JSON.parse(event.data))))
         }
       } catch (error) {
@@ -96,8 +103,6 @@ export function archiveClient(options: {
     }
   }
 }
-
-const escaped = (text: string): string => text.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&')
 
 function lineOf(line: ReturnType<typeof tailLine.parse>): LogLine {
   return {

@@ -28,6 +28,7 @@ import { every } from './every.ts'
 import { startHealing } from './heal.ts'
 import { linkActs } from './link-acts.ts'
 import { linkRehearsals } from './link-rehearsals.ts'
+import { linkSwitches, sidesOfAdmin } from './link-switches.ts'
 import { askWorker, watchLinks } from './links.ts'
 import { archiveClient } from './logs.ts'
 import { createProcessLooker, type ProcessFacts } from './processes.ts'
@@ -84,7 +85,15 @@ export async function createPlatform(context: RoleContext): Promise<Platform> {
   })
   const clusters = new Map<string, ClusterWatch>()
   const ends = logEnds(cluster => clusters.get(cluster)?.topics())
-  const links = watchLinks({ declared: fleet.links, registry, ends, now })
+  const activity = await activityOf(context, wireOf)
+  const switches = linkSwitches({
+    open: sidesOfAdmin({ home, log }),
+    record: activity.record,
+    known: activity.get,
+    signal,
+    log,
+  })
+  const links = watchLinks({ declared: fleet.links, registry, ends, atWork: switches.atWork, now })
   for (const cluster of fleet.clusters) {
     clusters.set(
       cluster.name,
@@ -101,7 +110,6 @@ export async function createPlatform(context: RoleContext): Promise<Platform> {
     )
   }
   const agent = watchAgent({ port: ports.agent, token: session.token, signal })
-  const activity = await activityOf(context, wireOf)
   const healing = await startHealing({ context, record: activity.record, changed: changes.note })
   const streams = followStreams(await wireOf(aggregate), signal, log)
   const processes = watchProcesses(context, agent)
@@ -183,6 +191,7 @@ export async function createPlatform(context: RoleContext): Promise<Platform> {
     links: {
       act: linkActs({ registry, record: activity.record, now, log }),
       rehearse: linkRehearsals({ home, log }),
+      switch: switches.carry,
     },
   }
 }

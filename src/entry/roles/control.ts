@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url'
 import { archiveStatuses } from '../../products/archive/routes.ts'
 import { createApi } from '../api/api.ts'
 import { rehearsalStatuses } from '../control/link-rehearsals.ts'
+import { switchStatuses } from '../control/link-switches.ts'
 import { createPlatform } from '../control/platform.ts'
 import type { RoleContext } from './context.ts'
 
@@ -17,7 +18,7 @@ export async function controlRole(context: RoleContext): Promise<void> {
     session,
     log,
     console: CONSOLE,
-    statuses: { ...archiveStatuses, ...rehearsalStatuses },
+    statuses: { ...archiveStatuses, ...rehearsalStatuses, ...switchStatuses },
   })
   const address = await api.listen(file.ports.console)
   log.info({ address }, 'listening')

@@ -2,6 +2,7 @@ import { type AjnaError, describeError } from '../../foundation/errors/errors.ts
 import type { ResolvedCluster, ResolvedFleet } from './contract.ts'
 import type { ClusterExecutor } from './execute.ts'
 import { type ClusterPlan, planCluster } from './plan.ts'
+import { type LinkChange, planLinks } from './plan-links.ts'
 import { diffMachines } from './plan-machines.ts'
 import type { MachineChange, Note, PlanInput, Refusal, Step } from './plan-model.ts'
 
@@ -21,6 +22,8 @@ export interface ApplyResult {
   readonly machines: readonly MachineChange[]
   readonly refusals: readonly Refusal[]
   readonly notes: readonly Note[]
+  /** What links are told from now on. */
+  readonly links: readonly LinkChange[]
   /** 0 all done; 1 nothing could be done; 3 all done but what was refused as unsafe; 4 partly done. */
   readonly exit: 0 | 1 | 3 | 4
 }
@@ -55,6 +58,7 @@ export async function applyFleet(input: PlanInput, options: ApplyOptions): Promi
     machines: diffMachines(input.fleet, input.accepted),
     refusals,
     notes,
+    links: planLinks(input.fleet, input.accepted),
     exit: exitOf(results, refusals, notes),
   }
 }

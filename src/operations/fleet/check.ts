@@ -278,7 +278,8 @@ function checkCopied(spec: FleetSpec, flows: Flows, name: string, topic: string)
     return [{ path, found, allowed: 'topics with CreateTime: a copy would get timestamps of its own' }]
   }
   const brokers = brokersOf(spec.clusters[to]!)
-  const replicas = replicationOf(origin, brokersOf(spec.clusters[from]!)?.length)
+  const own = spec.links[name]!.replicationFactor
+  const replicas = own ?? replicationOf(origin, brokersOf(spec.clusters[from]!)?.length)
   const fault =
     brokers === undefined
       ? undefined

@@ -27,6 +27,7 @@ const plan: FleetPlan = {
     step({ cluster: 'hub', reason: 'changed', text: 'add partitions' }),
   ],
   machines: [],
+  links: [],
   refusals: [
     {
       cluster: 'edge',
@@ -60,7 +61,7 @@ test('a plan says what, why, what is lost, what is refused and what is not known
 })
 
 test('nothing to do is one quiet line, and not said of what could not be seen', () => {
-  const nothing = { ...plan, steps: [], refusals: [], notes: [] }
+  const nothing = { ...plan, steps: [], refusals: [], notes: [], links: [] }
   assert.equal(renderPlan(nothing), 'Fleet two is as declared.')
   assert.match(
     renderPlan({ ...nothing, notes: plan.notes }),
@@ -73,12 +74,21 @@ test('what changes in the machines’ processes is said, and is something to do'
   const machines = [{ kind: 'mirror-workers', from: 1, to: 2, text }] as const
   const said = renderPlan({ ...plan, steps: [], machines, refusals: [], notes: [] })
   assert.equal(said, `machines\n  ~ ${text}\n\nFleet two: 0 steps; 1 change of machines' processes.`)
-  const done = renderApply({ fleet: 'two', results: [], machines, refusals: [], notes: [], exit: 0 })
+  const done = renderApply({
+    fleet: 'two',
+    results: [],
+    machines,
+    refusals: [],
+    notes: [],
+    links: [],
+    exit: 0,
+  })
   assert.ok(done.startsWith(`machines\n  ~ ${text}`), done)
 })
 
 test('an apply’s result is a table, with what failed, why, and what to do', () => {
   const result: ApplyResult = {
+    links: [],
     fleet: 'two',
     results: [
       { step: plan.steps[0]!, state: 'done', error: null, tookMs: 12 },

@@ -1,5 +1,6 @@
 import { count, renderTable, wrap } from '../../foundation/text/table.ts'
 import type { ApplyResult, StepResult } from './apply.ts'
+import type { LinkChange } from './plan-links.ts'
 import type { FleetPlan, MachineChange, Note, Refusal, Step } from './plan-model.ts'
 import type { TopicAtCluster, TopicView } from './topic-view.ts'
 
@@ -21,6 +22,7 @@ export function renderPlan(plan: FleetPlan): string {
       section(`cluster ${cluster}`, plan.steps.filter(step => step.cluster === cluster).flatMap(stepLines)),
     ),
     ...machineSections(plan.machines),
+    ...linksSection(plan.links),
     ...(plan.refusals.length === 0
       ? []
       : [section('refused as unsafe', plan.refusals.flatMap(refusalLines))]),
@@ -55,9 +57,21 @@ const refusalLines = ({ cluster, subject, wanted, because }: Refusal): string[] 
 
 const noteLines = (note: Note): string[] => [item(note.kind === 'not-known' ? '?' : '·', note.text)]
 
-function planSummary({ fleet, steps, machines, refusals, notes }: FleetPlan): string {
+const linkMarks = { new: '+', changed: '~', gone: '-' } as const
+
+const linksSection = (links: readonly LinkChange[]): string[] =>
+  links.length === 0
+    ? []
+    : [
+        section(
+          'links',
+          links.map(({ change, text }) => item(linkMarks[change], text)),
+        ),
+      ]
+
+function planSummary({ fleet, steps, machines, refusals, notes, links }: FleetPlan): string {
   const unseen = notes.some(({ kind }) => kind === 'not-known')
-  if (steps.length === 0 && machines.length === 0 && refusals.length === 0) {
+  if (steps.length + machines.length + refusals.length + links.length === 0) {
     return unseen
       ? `Fleet ${fleet}: nothing to do where it could be seen; the rest is not known.`
       : `Fleet ${fleet} is as declared.`
@@ -66,6 +80,7 @@ function planSummary({ fleet, steps, machines, refusals, notes }: FleetPlan): st
   const parts = [
     `${count(steps.length, 'step')}${drift === 0 ? '' : `, ${drift} of them drift`}`,
     ...(machines.length === 0 ? [] : [`${count(machines.length, 'change')} of machines' processes`]),
+    ...(links.length === 0 ? [] : [`${count(links.length, 'change')} of links`]),
     ...(refusals.length === 0 ? [] : [`${refusals.length} refused`]),
     ...(unseen ? ['not everything could be seen'] : []),
   ]
@@ -82,7 +97,7 @@ export const renderProgress = ({ step, state, error, tookMs }: StepResult): stri
     INDENT,
   )
 
-export function renderApply({ fleet, results, machines, refusals, notes }: ApplyResult): string {
+export function renderApply({ fleet, results, machines, refusals, notes, links }: ApplyResult): string {
   const table = renderTable<StepResult>(
     [
       { title: 'CLUSTER', value: ({ step }) => step.cluster },
@@ -96,12 +111,13 @@ export function renderApply({ fleet, results, machines, refusals, notes }: Apply
   const failed = results.filter(({ error }) => error !== null)
   const done = results.length - failed.length
   const summary =
-    results.length === 0 && machines.length === 0 && refusals.length === 0
+    results.length + machines.length + refusals.length + links.length === 0
       ? `Fleet ${fleet}: nothing to do.`
       : `Fleet ${fleet}: ${done} of ${count(results.length, 'step')} done${refusals.length === 0 ? '' : `, ${refusals.length} refused`}.`
   return [
     ...(results.length === 0 ? [] : [table]),
     ...machineSections(machines),
+    ...linksSection(links),
     ...(failed.length === 0 ? [] : [section('not done', failed.flatMap(failureLines))]),
     ...(refusals.length === 0 ? [] : [section('refused as unsafe', refusals.flatMap(refusalLines))]),
     ...(notes.length === 0 ? [] : [section('also seen', notes.flatMap(noteLines))]),

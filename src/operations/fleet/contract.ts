@@ -198,9 +198,44 @@ export interface ResolvedLink {
   readonly topics: readonly string[]
   /** The principal the link's worker acts as, at both clusters. */
   readonly principal: string
+  /** Absent: as `LINK_DEFAULTS` says. */
+  readonly settings?: ResolvedLinkSettings
   /** What else of its source it keeps in step; absent: nothing. */
   readonly keep?: ResolvedKeep
 }
+
+/** What a link does where there is something to decide; the names are those of its definition. */
+export interface ResolvedLinkSettings {
+  /** Of the topics it creates; null: as at the source. */
+  readonly replicationFactor: number | null
+  readonly onMissingTopic: 'create' | 'wait'
+  readonly onFewerPartitions: 'widen' | 'halt'
+  readonly onLoss: 'halt' | 'continue'
+  readonly onSourceDeleted: 'halt' | 'delete'
+  /** Offsets. */
+  readonly maxGap: number
+  readonly offsets: 'identity' | 'mapped'
+  /** Bytes a second that are written at most; null: no limit. */
+  readonly rate: { readonly link: number | null; readonly topic: number | null }
+  readonly headers: readonly {
+    readonly key: string
+    /** Absent: whatever it is. */
+    readonly value?: string
+    readonly act: 'drop' | 'keep'
+  }[]
+}
+
+export const LINK_DEFAULTS: ResolvedLinkSettings = Object.freeze({
+  replicationFactor: null,
+  onMissingTopic: 'create',
+  onFewerPartitions: 'widen',
+  onLoss: 'halt',
+  onSourceDeleted: 'halt',
+  maxGap: 1_000_000,
+  offsets: 'identity',
+  rate: Object.freeze({ link: null, topic: null }),
+  headers: Object.freeze([]),
+})
 
 /** Patterns of names, as a link's definition has them. */
 export interface ResolvedKeep {

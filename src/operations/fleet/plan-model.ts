@@ -1,6 +1,7 @@
 import type { AclBinding, QuotaValues } from '../../foundation/kafka/security.ts'
 import type { PartError, SnapshotPart } from '../../foundation/kafka/snapshot.ts'
 import type { ActualCluster, ResolvedFleet, ResolvedTopic } from './contract.ts'
+import type { LinkChange } from './plan-links.ts'
 
 /** Declared against actual: what has to be done, what must not be done, and what cannot be seen. Pure. */
 export interface FleetPlan {
@@ -11,6 +12,8 @@ export interface FleetPlan {
   readonly machines: readonly MachineChange[]
   readonly refusals: readonly Refusal[]
   readonly notes: readonly Note[]
+  /** What changes of links; they are told by their journal, whatever becomes of the clusters' steps. */
+  readonly links: readonly LinkChange[]
 }
 
 /**

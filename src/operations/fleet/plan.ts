@@ -2,6 +2,7 @@ import type { ClusterSnapshot, PartError } from '../../foundation/kafka/snapshot
 import type { ActualCluster, ResolvedCluster } from './contract.ts'
 import { diffAcls, diffQuotas } from './plan-access.ts'
 import { diffBrokers } from './plan-brokers.ts'
+import { planLinks } from './plan-links.ts'
 import { diffMachines } from './plan-machines.ts'
 import {
   type Difference,
@@ -34,10 +35,11 @@ export function planFleet(input: PlanInput): FleetPlan {
         }),
       ),
     ],
+    links: planLinks(input.fleet, input.accepted),
   }
 }
 
-export type ClusterPlan = Omit<FleetPlan, 'fleet' | 'machines'>
+export type ClusterPlan = Omit<FleetPlan, 'fleet' | 'machines' | 'links'>
 
 /** One cluster's part. */
 export function planCluster(input: PlanInput, cluster: ResolvedCluster): ClusterPlan {

@@ -101,13 +101,19 @@ function resolveTopic(spec: FleetSpec, name: string): ResolvedTopic[] {
 }
 
 function resolveLink(spec: FleetSpec, name: string, flows: Flows): ResolvedLink {
-  const { from, to, topics, keep } = spec.links[name]!
+  const { from, to, topics, keep, replicationFactor = null, rate, headers, ...policies } = spec.links[name]!
   const link = {
     name,
     from,
     to,
     topics: matching(topics, topicsAt(flows, from)),
     principal: linkPrincipal(name),
+    settings: {
+      ...policies,
+      replicationFactor,
+      rate: { link: rate.link ?? null, topic: rate.topic ?? null },
+      headers: headers.map(({ key, value, act }) => ({ key, ...(value !== undefined && { value }), act })),
+    },
   }
   if (keep === undefined) return link
   const { acls, quotas, groups, foreignPositions, every } = keep

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { DeepReadonly } from '../../foundation/config/config.ts'
 import { duration, size } from '../../foundation/config/units.ts'
 import { defaultKafkaVersion, kafkaRelease, kafkaVersions } from '../../foundation/kafka-dist/versions.ts'
+import { LINK_DEFAULTS } from './contract.ts'
 import { MAX_MIRROR_WORKERS } from './limits.ts'
 
 /**
@@ -232,10 +233,36 @@ const keep = z.strictObject({
     .default(5_000),
 })
 
+const MIN_LINK_RATE = 1_024
+const linkRate = z
+  .union([wholeNumber(MIN_LINK_RATE, Number.MAX_SAFE_INTEGER), size()])
+  .refine(bytes => bytes >= MIN_LINK_RATE, { error: 'at least 1KiB a second' })
+
+/** What is left unsaid is `LINK_DEFAULTS` (contract.ts); what each does is in docs/OPERATIONS.md. */
 const link = z.strictObject({
   from: label(),
   to: label(),
   topics: z.array(topicPattern()).min(1),
+  /** Replicas of the copies that it creates; default: as at the source. */
+  replicationFactor: wholeNumber(1, 99).optional(),
+  /** When there is no copy yet. */
+  onMissingTopic: z.enum(['create', 'wait']).default(LINK_DEFAULTS.onMissingTopic),
+  /** When the copy has fewer partitions than its source. */
+  onFewerPartitions: z.enum(['widen', 'halt']).default(LINK_DEFAULTS.onFewerPartitions),
+  /** When retention at the source overtook the link. */
+  onLoss: z.enum(['halt', 'continue']).default(LINK_DEFAULTS.onLoss),
+  /** What becomes of the copy when its topic is deleted at the source. */
+  onSourceDeleted: z.enum(['halt', 'delete']).default(LINK_DEFAULTS.onSourceDeleted),
+  /** Offsets that may be filled, one marker each, in one gap. */
+  maxGap: wholeNumber(0, Number.MAX_SAFE_INTEGER).default(LINK_DEFAULTS.maxGap),
+  /** Where a record cannot have the offset it has at the source: the partition halts, or the offsets are mapped. */
+  offsets: z.enum(['identity', 'mapped']).default(LINK_DEFAULTS.offsets),
+  /** Bytes a second that are written at most, by the link and for each topic, as a number or a size. */
+  rate: z.strictObject({ link: linkRate.optional(), topic: linkRate.optional() }).default({}),
+  /** Records that are left out, or that alone are copied, by a header of theirs. */
+  headers: z
+    .array(z.strictObject({ key: text(), value: z.string().optional(), act: z.enum(['drop', 'keep']) }))
+    .default([]),
   keep: keep.optional(),
 })
 

@@ -333,6 +333,37 @@ const wrong: readonly (readonly [string, string, ...string[]])[] = [
     'ajna.yaml:22:48 links.edge-to-hub.topics[0]: found "lgs.*", which no topic at cluster edge matches; allowed: logs.edge or orders',
     'ajna.yaml:25:35 archive.topics[0]: found "logs.edge", which no topic at cluster hub matches; allowed: state',
   ],
+  ...(
+    [
+      ['onLoss: skip', 'onLoss: found "skip"; allowed: halt or continue'],
+      ['onSourceDeleted: drop', 'onSourceDeleted: found "drop"; allowed: halt or delete'],
+      ['onFewerPartitions: 3', 'onFewerPartitions: found 3; allowed: widen or halt'],
+      ['maxGap: -1', 'maxGap: found -1; allowed: a whole number from 0 to 9,007,199,254,740,991'],
+      ['offsets: same', 'offsets: found "same"; allowed: identity or mapped'],
+    ] as const
+  ).map(
+    ([setting, problem]) =>
+      [
+        "topics: ['logs.*'] }",
+        `topics: ['logs.*'],\n    ${setting} }`,
+        `ajna.yaml:23:${setting.indexOf(':') + 7} links.edge-to-hub.${problem}`,
+      ] as const,
+  ),
+  [
+    "topics: ['logs.*'] }",
+    "topics: ['logs.*'],\n    rate: { link: 10B } }",
+    'ajna.yaml:23:19 links.edge-to-hub.rate.link: found "10B"; allowed: at least 1KiB a second',
+  ],
+  [
+    "topics: ['logs.*'] }",
+    "topics: ['logs.*'],\n    headers: [{ key: a, act: skip }] }",
+    'ajna.yaml:23:30 links.edge-to-hub.headers[0].act: found "skip"; allowed: drop or keep',
+  ],
+  [
+    "topics: ['logs.*'] }",
+    "topics: ['logs.*'],\n    replicationFactor: 9 }",
+    'ajna.yaml:22:48 links.edge-to-hub.topics[0]: found logs.edge with 9 replicas at cluster hub; allowed: at most 3, the number of brokers',
+  ],
   [
     "topics: ['logs.*']",
     'topics: []',

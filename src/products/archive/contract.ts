@@ -94,11 +94,15 @@ export const tailRequest = z.strictObject({
   /** A path, `*` standing for any characters. */
   file: z.string().max(1_000).optional(),
   contains: z.string().max(1_000).optional(),
+  /** The same, letter case ignored. */
+  match: z.string().max(1_000).optional(),
   regex: z.string().max(500).optional(),
   /** Begin with lines of this event time on (ISO 8601), at most the last 10,000 of them. */
   since: z.iso.datetime({ offset: true }).optional(),
+  /** Of those, at most so many of the newest. */
+  lines: z.coerce.number().int().min(1).max(10_000).default(10_000),
 })
-export type TailRequest = z.infer<typeof tailRequest>
+export type TailRequest = Omit<z.infer<typeof tailRequest>, 'lines'> & { readonly lines?: number }
 
 /** Data of a `line` event of the tail. Times in ISO 8601; null where the record's origin is not known. */
 export const tailLine = z.object({

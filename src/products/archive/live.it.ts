@@ -100,6 +100,16 @@ test('shows lines as they come, filtered; and from a time on without gap or repe
     (await lines(since, 100)).map(each => each.line),
     Array.from({ length: 100 }, (_, i) => `old ${i}`),
   )
+  const past = { since: new Date(0).toISOString(), lines: '3' }
+  const newest = await tailOf(archive, past, stop)
+  const matching = await tailOf(archive, { ...past, match: 'OLD 1' }, stop)
+  assert.deepEqual(
+    [(await lines(newest, 3)).map(each => each.line), (await lines(matching, 3)).map(each => each.line)],
+    [
+      ['old 97', 'old 98', 'old 99'],
+      ['old 17', 'old 18', 'old 19'],
+    ],
+  )
   const sent = [
     line(web, 'error 1'),
     line(db, 'fine'),
@@ -140,7 +150,7 @@ test('shows lines as they come, filtered; and from a time on without gap or repe
     (await lines(since, 3)).map(each => each.line),
     ['error 1', 'error x', 'last'],
   )
-  for (const events of [all, shop, access, since]) await events.return(undefined)
+  for (const events of [all, shop, access, since, newest, matching]) await events.return(undefined)
 })
 
 test('a tail that is not read is told how much it missed, and costs a bounded amount', async () => {

@@ -15,6 +15,8 @@ test('filters by where a line is from and by what it says; a line of no known or
     assert.ok(!tailFilter({ tenant: 'a', ...other }).stream(origin), JSON.stringify(other))
   assert.ok(tailFilter({ contains: 'err', regex: '^\\w+: \\d+$' }).text('error: 12'))
   assert.ok(!tailFilter({ contains: 'err', regex: '^\\w+: \\d+$' }).text('error: x'))
+  assert.ok(tailFilter({ match: 'disk (sd' }).text('ERROR: Disk (SDA) is gone'))
+  assert.ok(!tailFilter({ match: 'disk (sd' }).text('ERROR: disk sda'))
 })
 
 test('an expression cannot cost more than the line is long', () => {
@@ -33,11 +35,12 @@ test('an expression cannot cost more than the line is long', () => {
 
 test('what is asked of the past is quoted', () => {
   const sql = historySql(
-    { tenant: `o'neil`, file: `/a_b%/*.log`, contains: `it's` },
+    { tenant: `o'neil`, file: `/a_b%/*.log`, contains: `it's`, match: `It's` },
     '2026-01-01T00:00:00Z',
     10,
   )
   assert.match(sql, /tenant = 'o''neil'/)
   assert.match(sql, /file LIKE '\/a\\_b\\%\/%\.log' ESCAPE '\\'/)
   assert.match(sql, /contains\(line, 'it''s'\)/)
+  assert.match(sql, /contains\(lower\(line\), lower\('It''s'\)\)/)
 })

@@ -93,9 +93,10 @@ function lineOf(id: PartitionId, rows: RowBuffer, at: number, streams: StreamReg
 
 /** Throws TAIL_FILTER_INVALID. */
 export function tailFilter(request: TailRequest): TailFilter {
-  const { tenant, site, host, file, contains, regex } = request
+  const { tenant, site, host, file, contains, match, regex } = request
   const byOrigin = tenant ?? site ?? host ?? file
   const isFile = file === undefined ? undefined : patternOf(file)
+  const lower = match?.toLowerCase()
   const expression = regex === undefined ? undefined : linearRegex(regex)
   return {
     stream: origin =>
@@ -107,6 +108,7 @@ export function tailFilter(request: TailRequest): TailFilter {
         (isFile === undefined || isFile(origin.path))),
     text: line =>
       (contains === undefined || line.includes(contains)) &&
+      (lower === undefined || line.toLowerCase().includes(lower)) &&
       (expression === undefined || expression.test(line)),
   }
 }

@@ -200,7 +200,7 @@ async function history(
   since: string,
   signal: AbortSignal,
 ): Promise<{ lines: TailLine[]; ends: ReadonlyMap<string, number> }> {
-  for (let limit = historyLines; ; limit = Math.floor(limit / 10)) {
+  for (let limit = request.lines ?? historyLines; ; limit = Math.floor(limit / 10)) {
     const lines: TailLine[] = []
     try {
       const limits = { timeoutMs: parts.config.timeoutMs, maxRows: limit, maxBytes: historyBytes }
@@ -238,7 +238,7 @@ const historyColumns = [
 
 /** The last lines first, so that a limit leaves out the oldest. */
 export function historySql(request: TailRequest, since: string, limit: number): string {
-  const { tenant, site, host, file, contains } = request
+  const { tenant, site, host, file, contains, match } = request
   const equal = Object.entries({ tenant, site, host }).flatMap(([name, value]) =>
     value === undefined ? [] : [`${name} = ${quoted(value)}`],
   )
@@ -248,6 +248,7 @@ export function historySql(request: TailRequest, since: string, limit: number): 
     ...equal,
     ...(file === undefined ? [] : [`file LIKE ${quoted(like(file))} ESCAPE '\\'`]),
     ...(contains === undefined ? [] : [`contains(line, ${quoted(contains)})`]),
+    ...(match === undefined ? [] : [`contains(lower(line), lower(${quoted(match)}))`]),
   ]
   const columns = historyColumns.map(name => `"${name}"`).join(', ')
   return `SELECT ${columns} FROM logs WHERE ${conditions.join(' AND ')} ORDER BY shipped DESC, partition DESC, "offset" DESC LIMIT ${limit}`

@@ -17,7 +17,7 @@ import type { ClusterFacts } from '../platform.ts'
 import { clusterDetail } from '../views/clusters.ts'
 import { clusterFindingsOf } from '../views/findings.ts'
 import { partitionPage, partitionSorts } from '../views/partitions.ts'
-import { callSignal, clusterNamed, errorAnswers, guardAct, type RouteContext } from './context.ts'
+import { actorOf, callSignal, clusterNamed, errorAnswers, guardAct, type RouteContext } from './context.ts'
 
 const clusterPath = z.object({ cluster: z.string().min(1).max(249) })
 const brokerPath = clusterPath.extend({ broker: z.coerce.number().int().min(0) })
@@ -97,7 +97,7 @@ function restartRoutes({ app, platform }: RouteContext): void {
         canRestartBroker(cluster, broker),
         `broker ${broker} of ${cluster.name} is not restarted`,
       )
-      const why = { actor: 'operator', reason: request.body.reason }
+      const why = { actor: actorOf(request.body.by), reason: request.body.reason }
       return reply
         .code(202)
         .send(await platform.brokers.restart(cluster.name, broker, why, callSignal(reply)))

@@ -38,6 +38,9 @@ export function guardAct(typed: string, expected: string, offer: Offer, notDone:
     })
 }
 
+/** For the activity: who says that they act; else that it was somebody who holds the session. */
+export const actorOf = (by: string | undefined): string => by ?? 'operator'
+
 const CALL_DEADLINE_MS = 15_000
 
 /** Aborts when the caller has gone or the deadline has passed: no call outlives its reader. */

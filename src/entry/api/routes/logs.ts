@@ -2,6 +2,8 @@ import { type LogLine, logFilterModel, logLineModel, logQueryModel, logTableMode
 import { callSignal, errorAnswers, type RouteContext } from './context.ts'
 
 const QUERY_DEADLINE_MS = 35_000
+/** A backlog comes at once. */
+const TAIL_BUFFER_BYTES = 4 * 1024 * 1024
 
 export function logRoutes(context: RouteContext): void {
   const { app, platform } = context
@@ -20,12 +22,12 @@ export function logRoutes(context: RouteContext): void {
     schema: {
       tags: ['logs'],
       summary:
-        'Server-sent events: a `line` for each new line that passes, `dropped` when the reader was too slow',
+        'Server-sent events: a `line` for each line that passes, a backlog first if asked for, `dropped` when the reader was too slow',
       querystring: logFilterModel,
       response: { 200: logLineModel.describe('data of each `line` event'), ...errorAnswers },
     },
     handler: (request, reply) => {
-      const stream = context.events(reply)
+      const stream = context.events(reply, { maxBufferedBytes: TAIL_BUFFER_BYTES })
       const send = (line: LogLine): void => void stream.send({ event: 'line', id: line.id, data: line })
       platform.logs.tail(request.query, send, stream.closed)
     },

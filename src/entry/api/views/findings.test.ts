@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { LinkDetail, ProcessStatus } from '../models.ts'
-import type { BrokerFacts, ClusterFacts, FleetFacts, TopicFacts } from '../platform.ts'
+import type { ProcessStatus } from '../models.ts'
+import type { BrokerFacts, ClusterFacts, FleetFacts, LinkFacts, TopicFacts } from '../platform.ts'
 import { clusterFindingsOf, findingsOf } from './findings.ts'
 
 const NOW = 1_790_000_000_000
@@ -89,7 +89,7 @@ const agent = (more: Partial<ProcessStatus>): ProcessStatus => ({
   ...more,
 })
 
-const link = (more: Partial<LinkDetail>): LinkDetail => ({
+const link = (more: Partial<LinkFacts>): LinkFacts => ({
   name: 'edge-to-hub',
   from: 'edge',
   to: 'hub',
@@ -102,6 +102,7 @@ const link = (more: Partial<LinkDetail>): LinkDetail => ({
   topics: 1,
   partitions: 1,
   haltedPartitions: 0,
+  blockedPartitions: 0,
   lagRecords: 0,
   lagMs: 0,
   recordsPerSecond: 0,
@@ -120,7 +121,7 @@ const link = (more: Partial<LinkDetail>): LinkDetail => ({
   ...more,
 })
 
-const switching = (stuck: string | null): LinkDetail =>
+const switching = (stuck: string | null): LinkFacts =>
   link({
     state: 'stopped',
     sides: {
@@ -131,6 +132,7 @@ const switching = (stuck: string | null): LinkDetail =>
         startedAt: 1,
         step: 'seal-source',
         stuck,
+        here: false,
         steps: [{ name: 'seal-source', text: 'close', startedAt: 2, endedAt: null }],
       },
     },
@@ -220,6 +222,11 @@ const CASES: readonly [what: string, facts: FleetFacts, found: readonly string[]
   [
     'a halted link',
     fleet({ links: [link({ state: 'halted', haltedPartitions: 2 })] }),
+    ['critical link:edge-to-hub'],
+  ],
+  [
+    'a link that may not write',
+    fleet({ links: [link({ state: 'halted', blockedPartitions: 3 })] }),
     ['critical link:edge-to-hub'],
   ],
   ['a link stopped on purpose', fleet({ links: [link({ state: 'stopped' })] }), []],

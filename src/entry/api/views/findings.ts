@@ -1,6 +1,7 @@
 import type { BucketVerdict } from '../../../operations/completeness/contract.ts'
-import type { Delay, Finding, LinkDetail, ProcessStatus, Severity } from '../models.ts'
-import type { BrokerFacts, ClusterFacts, FleetFacts } from '../platform.ts'
+import { actionNames } from '../../../operations/mirror/failover/plan.ts'
+import type { Delay, Finding, ProcessStatus, Severity } from '../models.ts'
+import type { BrokerFacts, ClusterFacts, FleetFacts, LinkFacts } from '../platform.ts'
 import { healthOf, many } from './clusters.ts'
 
 /**
@@ -218,12 +219,12 @@ function processFindings(process: ProcessStatus): Finding[] {
   ]
 }
 
-function linkFindings(link: LinkDetail): Finding[] {
+function linkFindings(link: LinkFacts): Finding[] {
   return [...haltFindings(link), ...switchFindings(link)]
 }
 
 /** Somebody is switching sides, and it does not go on by itself: meanwhile it may be that nobody can write. */
-function switchFindings({ name, sides }: LinkDetail): Finding[] {
+function switchFindings({ name, sides }: LinkFacts): Finding[] {
   const underWay = sides?.underWay ?? null
   if (underWay === null || underWay.stuck === null) return []
   const { action, step, stuck, startedAt } = underWay
@@ -231,38 +232,54 @@ function switchFindings({ name, sides }: LinkDetail): Finding[] {
     {
       id: `link-switch:${name}`,
       severity: 'critical',
-      title: `The ${action} of link ${name} stands still`,
+      title: `The ${actionNames[action]} of link ${name} stands still`,
       subject: { kind: 'link', name, cluster: null },
       since: underWay.steps.find(each => each.name === step)?.startedAt ?? startedAt,
       evidence: [stuck],
       doing: null,
-      remedy: `\`ajna link ${action} ${name}\` goes on where it stands; the link’s page shows its steps.`,
+      remedy: `The link’s page shows its steps; from there, or by \`ajna link ${action} ${name}\`, it goes on where it stands.`,
     },
   ]
 }
 
-function haltFindings(link: LinkDetail): Finding[] {
+function haltFindings(link: LinkFacts): Finding[] {
   if (link.state !== 'halted' && link.state !== 'lagging') return []
   const halted = link.state === 'halted'
   return [
     {
       id: `link:${link.name}`,
       severity: halted ? 'critical' : 'warning',
-      title: halted
-        ? `Link ${link.name} has halted ${many(link.haltedPartitions, 'partition')}`
-        : `Link ${link.name} falls behind`,
+      title: halted ? `Link ${link.name} has ${failedText(link)}` : `Link ${link.name} falls behind`,
       subject: { kind: 'link', name: link.name, cluster: null },
       since: link.since ?? link.observedAt ?? 0,
       evidence: [link.reason].filter(reason => reason !== ''),
       doing: halted
         ? 'its other partitions go on; nothing is written where the copy could differ'
         : 'it copies as fast as the target acknowledges',
-      remedy: halted
-        ? 'Read the reason of each halted partition on the link’s page: a person must decide which side is right.'
-        : 'If the lag grows, look at the target’s disks and network.',
+      remedy: halted ? failedRemedy(link) : 'If the lag grows, look at the target’s disks and network.',
     },
   ]
 }
+
+const failedText = ({ haltedPartitions, blockedPartitions }: LinkFacts): string =>
+  [
+    ...(haltedPartitions > 0 ? [`halted ${many(haltedPartitions, 'partition')}`] : []),
+    ...(blockedPartitions > 0 ? [`${many(blockedPartitions, 'blocked partition')}`] : []),
+  ].join(' and ')
+
+const failedRemedy = ({ haltedPartitions, blockedPartitions }: LinkFacts): string =>
+  [
+    ...(haltedPartitions > 0
+      ? [
+          'Read the reason of each halted partition on the link’s page: a person must decide which side is right.',
+        ]
+      : []),
+    ...(blockedPartitions > 0
+      ? [
+          'What is blocked waits until somebody allows or mends what its reason names, then goes on by itself.',
+        ]
+      : []),
+  ].join(' ')
 
 function completenessFindings(incomplete: readonly BucketVerdict[]): Finding[] {
   const lossy = incomplete.filter(bucket => bucket.tiers.some(tier => tier.state === 'missing'))

@@ -1,10 +1,11 @@
 /** What an act on a link would do, in the operator's words. Pure. */
-import type { ActPreview, LinkAct, LinkDetail, LinkPartition } from '../models.ts'
+import type { ActPreview, LinkAct, LinkPartition } from '../models.ts'
+import type { LinkFacts } from '../platform.ts'
 import { many } from './clusters.ts'
 
 type Preview = Omit<ActPreview, 'offer' | 'confirm'>
 
-export function linkActPreview(link: LinkDetail, act: LinkAct): Preview {
+export function linkActPreview(link: LinkFacts, act: LinkAct): Preview {
   const where = `every mirror worker that has partitions of it; ${link.from} and ${link.to} are not changed`
   const howLong = 'workers take it up within a second or two; how it ended stands in the activity log'
   return { where, howLong, ...PREVIEWS[act](link) }
@@ -12,7 +13,7 @@ export function linkActPreview(link: LinkDetail, act: LinkAct): Preview {
 
 type Told = Pick<Preview, 'what' | 'effects' | 'undo'>
 
-const PREVIEWS: Readonly<Record<LinkAct, (link: LinkDetail) => Told>> = {
+const PREVIEWS: Readonly<Record<LinkAct, (link: LinkFacts) => Told>> = {
   pause: link => ({
     what: `Pause link ${link.name}: nothing more is copied; positions and who works on what stay.`,
     effects: [
@@ -36,7 +37,7 @@ const PREVIEWS: Readonly<Record<LinkAct, (link: LinkDetail) => Told>> = {
     what: `Look anew at what link ${link.name} has halted or blocked, and go on where that is possible.`,
     effects: [
       ...link.assigned.filter(isFailed).slice(0, 5).map(told),
-      ...(link.haltedPartitions > 5 ? [`and ${link.haltedPartitions - 5} more`] : []),
+      ...(failed(link) > 5 ? [`and ${failed(link) - 5} more`] : []),
       'nothing is skipped: a partition whose cause is still there halts again, with the reason',
       'the other partitions flow on undisturbed',
     ],
@@ -45,14 +46,17 @@ const PREVIEWS: Readonly<Record<LinkAct, (link: LinkDetail) => Told>> = {
 }
 
 const KEPT = { groups: 'consumer groups', acls: 'access rules', quotas: 'quotas' } as const
-const keptText = ({ keeps }: LinkDetail): string => keeps.map(each => KEPT[each]).join(', ')
+const keptText = ({ keeps }: LinkFacts): string => keeps.map(each => KEPT[each]).join(', ')
+
+const failed = ({ haltedPartitions, blockedPartitions }: LinkFacts): number =>
+  haltedPartitions + blockedPartitions
 
 const isFailed = ({ state }: LinkPartition): boolean => state === 'halted' || state === 'blocked'
 
 const told = ({ topic, partition, state, reason }: LinkPartition): string =>
   `${topic}-${partition}, ${state}: ${reason}`
 
-const rateOf = ({ recordsPerSecond }: LinkDetail): string =>
+const rateOf = ({ recordsPerSecond }: LinkFacts): string =>
   recordsPerSecond === null || recordsPerSecond < 1
     ? ''
     : `; about ${many(Math.round(recordsPerSecond), 'record')} a second are copied now`

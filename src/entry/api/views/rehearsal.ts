@@ -24,11 +24,22 @@ export function rehearsalAnswer(rehearsal: Rehearsal): RehearsalAnswer {
     writers: { closed: [...writers.closed], opened: [...writers.opened] },
     steps: steps.map(name => ({ name, text: stepTexts[name] })),
     command: commandOf(rehearsal),
+    confirm: confirmationOf(rehearsal),
   }
 }
 
 /** For the order: what nobody can bound comes before every number. Finite, so that two of them can be compared. */
 const most = ({ atMost }: Bound): number => atMost ?? Number.MAX_SAFE_INTEGER / 4
+
+/** Typed by whoever has it carried out where it costs something; null: it costs nothing. */
+export const confirmationOf = ({ link, lost, again, skipped, consents }: Rehearsal): string | null =>
+  consents.length > 0 || [lost, again, skipped].some(({ atMost }) => atMost !== 0) ? link : null
+
+/** What stands in the way, each with what it would help to say yes to. */
+export const refusalsOf = ({ forbids, consents }: Rehearsal): string[] =>
+  forbids
+    .filter(({ unless }) => unless === null || !consents.includes(unless))
+    .map(({ text, unless }) => (unless === null ? text : `${text} (unless: ${unless})`))
 
 /** Links' names need no quotes. */
 function commandOf({ link, action, planned, stay, consents }: Rehearsal): string {

@@ -1,3 +1,4 @@
+import { userInfo } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
 import { AjnaError, errorKind } from '../../../foundation/errors/errors.ts'
 import type { Activity } from '../../../operations/fleet/activity/contract.ts'
@@ -9,7 +10,7 @@ import { printJson, say } from '../output.ts'
 const LINK_ACT_FAILED = errorKind(
   'LINK_ACT_FAILED',
   'What was told to a link did not come about.',
-  'The message says of which partition and why; `ajna link show NAME` has all of them.',
+  'The message says of which partition and why; `ajna link show NAME --state unhealthy --all` has all of them.',
 )
 
 const FOLLOW_MS = 300
@@ -25,7 +26,7 @@ export async function act(
   const path = { link, act: what }
   const preview = dataOf(await api.GET('/api/links/{link}/acts/{act}', { params: { path } }))
   if (preview.offer.allowed) for (const line of [preview.what, ...preview.effects]) say(line)
-  const body = { reason, confirm: preview.confirm }
+  const body = { reason, confirm: preview.confirm, by: userInfo().username }
   const begun = dataOf(await api.POST('/api/links/{link}/acts/{act}', { params: { path }, body }))
   const ended = await follow(api, begun)
   if (json === true) printJson(ended)

@@ -15,7 +15,7 @@ test('every reason is shown whole and once, with the partitions that it is about
     partition(1, 'blocked', 'no Write'),
     ...Array.from({ length: 8 }, (_, n) => partition(n + 2, 'waiting', 'no leader')),
   ]
-  const shown = (reason: string) => linkReasons({ name: 'up', state: 'running', reason, assigned })
+  const shown = (reason: string) => linkReasons({ name: 'up', state: 'running', reason }, assigned)
   const theirs = [
     't-1 is blocked: no Write',
     't-2, t-3, t-4, t-5, t-6, t-7 and 2 more are waiting: no leader',
@@ -26,5 +26,5 @@ test('every reason is shown whole and once, with the partitions that it is about
     'up is running: x is not copied: no Create',
     ...theirs,
   ])
-  assert.deepEqual(linkReasons({ name: 'up', state: 'running', reason: '', assigned: [] }), [])
+  assert.deepEqual(linkReasons({ name: 'up', state: 'running', reason: '' }, []), [])
 })

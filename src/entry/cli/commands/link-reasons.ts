@@ -1,20 +1,13 @@
-import type { LinkDetail } from '../../api/models.ts'
+import type { LinkDetail, LinkPartition } from '../../api/models.ts'
 
 const NAMED = 6
 
 /** What the tables cut short, whole: the link's reason, then each reason of partitions with those that it is about. */
-export function linkReasons({
-  name,
-  state,
-  reason,
-  assigned,
-}: Pick<LinkDetail, 'name' | 'state' | 'reason'> & {
-  readonly assigned: readonly Pick<
-    LinkDetail['assigned'][number],
-    'topic' | 'partition' | 'state' | 'reason'
-  >[]
-}): string[] {
-  const troubled = assigned.filter(each => each.reason !== '')
+export function linkReasons(
+  { name, state, reason }: Pick<LinkDetail, 'name' | 'state' | 'reason'>,
+  partitions: readonly Pick<LinkPartition, 'topic' | 'partition' | 'state' | 'reason'>[],
+): string[] {
+  const troubled = partitions.filter(each => each.reason !== '')
   const named = (each: (typeof troubled)[number]): string => `${each.topic}-${each.partition}`
   // A link without a reason of its own shows that of one of its partitions.
   const isTheirs = troubled.some(each => reason === `${named(each)}: ${each.reason}`)

@@ -108,7 +108,7 @@ describe('a declared link, kept in step and switched by the ajna program, its wo
     assert.equal(child.signalCode, 'SIGKILL', words)
     const promoted = await ajna('link', 'promote', LINK, '--json')
     assert.equal(promoted.code, 0, promoted.err)
-    assert.match(promoted.err, /going on with the promote of/)
+    assert.match(promoted.err, /going on with the promotion of/)
     assert.equal(JSON.parse(promoted.out).phase, 'promoted')
     const stopped = JSON.parse(promoted.out).steps.find(({ name }: { name: string }) => name === 'stop-link')
     assert.deepEqual(stopped.evidence, { stopped: true, reason: '' })

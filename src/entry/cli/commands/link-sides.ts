@@ -3,19 +3,17 @@ import { join } from 'node:path'
 import { AjnaError, describeError, errorKind, isAjnaError } from '../../../foundation/errors/errors.ts'
 import { createLogger } from '../../../foundation/log/log.ts'
 import { count } from '../../../foundation/text/table.ts'
-import type { Activity } from '../../../operations/fleet/activity/contract.ts'
 import type { LinkDefinition } from '../../../operations/mirror/definition.ts'
 import { FAILOVER_REFUSED } from '../../../operations/mirror/failover/errors.ts'
-import { stepTexts } from '../../../operations/mirror/failover/plan.ts'
+import { actionNames, stepTexts } from '../../../operations/mirror/failover/plan.ts'
 import type { RehearsalOptions } from '../../../operations/mirror/failover/rehearsal.ts'
 import { renderRehearsal } from '../../../operations/mirror/failover/render.ts'
-import { carrySwitch, rehearseSwitch } from '../../../operations/mirror/failover/run.ts'
+import { rehearseSwitch } from '../../../operations/mirror/failover/run.ts'
 import {
   type Consent,
   consents,
   type FailoverAction,
   failoverActions,
-  type Operation,
   type StepRecord,
 } from '../../../operations/mirror/failover/state.ts'
 import { KEEP_CHANGED } from '../../../operations/mirror/keep/errors.ts'
@@ -29,6 +27,7 @@ import {
 } from '../../../operations/mirror/keep/run.ts'
 import { homeOf } from '../../home.ts'
 import { groupsMoved, type OpenSides, openSides } from '../../link-sides.ts'
+import { carryTold } from '../../link-switch.ts'
 import { outboxOf } from '../../outbox.ts'
 import { print, printJson, say } from '../output.ts'
 
@@ -56,6 +55,7 @@ interface SidesFlags {
   readonly writers: readonly string[]
   readonly unplanned?: boolean
   readonly stay?: boolean
+  readonly reason?: string
   readonly json?: boolean
   readonly [consent: string]: unknown
 }
@@ -139,71 +139,28 @@ export async function carry(name: string, action: FailoverAction, flags: SidesFl
   const options = optionsOf(action, flags)
   const before = (await context.store.load())?.state.operation ?? null
   if (before?.action === action)
-    say(`going on with the ${action} of ${new Date(before.startedAt).toISOString()}`)
+    say(`going on with the ${actionNames[action]} of ${new Date(before.startedAt).toISOString()}`)
   else say(renderRehearsal(await rehearseSwitch(context, options, signal)))
-  const outbox = outboxOf(homeOf())
-  const begin = { id: context.newId(), at: Date.now() }
-  const begun = await outbox.put(switchBegun(name, action, before?.action === action ? before : begin))
-  const told: StepRecord[] = [...(before?.action === action ? before.steps : [])]
-  const onStep = (step: StepRecord): void => {
-    sayStep(step)
-    if (step.endedAt !== null) told.push(step)
-  }
-  try {
-    const state = await carrySwitch(context, { ...options, begin, onStep }, signal)
-    const steps = told.filter(({ endedAt }) => endedAt !== null)
-    await outbox.put(switchEnded(begun, 'done', steps, Date.now()))
-    if (flags.json === true) printJson({ link: name, action, phase: state.phase, steps })
-    else say(`done: ${name} is ${state.phase}`)
-  } catch (error) {
-    const outcome = isAjnaError(error, FAILOVER_REFUSED) ? 'refused' : 'failed'
-    await outbox.put(switchEnded(begun, outcome, [], Date.now(), describeError(error)))
-    throw error
-  }
+  const { state, steps } = await carryTold(
+    {
+      context,
+      link: name,
+      options,
+      actor: userInfo().username,
+      reason: flags.reason ?? null,
+      record: outboxOf(homeOf()).put,
+      onStep: sayStep,
+    },
+    signal,
+  )
+  if (flags.json === true) printJson({ link: name, action, phase: state.phase, steps })
+  else say(`done: ${name} is ${state.phase}`)
 }
 
 function sayStep({ name, startedAt, endedAt }: StepRecord): void {
   if (endedAt === null) say(`… ${stepTexts[name]}`)
   else say(`✓ ${stepTexts[name]} (${endedAt - startedAt} ms)`)
 }
-
-/** Told anew under the same id by whoever goes on after a crash; a new entry once it had ended, stuck. */
-const switchBegun = (
-  link: string,
-  action: FailoverAction,
-  operation: Operation | { readonly id: string; readonly at: number },
-): Activity => {
-  const isOld = 'startedAt' in operation
-  const tries = isOld ? operation.retries + (operation.stuck === null ? 0 : 1) : 0
-  return {
-    id: `switch-${operation.id}-${tries}`,
-    revision: 0,
-    at: isOld ? operation.startedAt : operation.at,
-    actor: userInfo().username,
-    action: `link.${action}`,
-    subject: { kind: 'link', name: link, cluster: null },
-    summary: `link ${link}: ${action} begun`,
-    reason: null,
-    outcome: 'running',
-    evidence: [],
-    endedAt: null,
-  }
-}
-
-const switchEnded = (
-  begun: Activity,
-  outcome: 'done' | 'failed' | 'refused',
-  steps: readonly StepRecord[],
-  endedAt: number,
-  why = '',
-): Activity => ({
-  ...begun,
-  revision: begun.revision + 1,
-  summary: `${begun.summary.replace(/ begun$/, '')} ${outcome}${why === '' ? '' : `: ${why}`}`,
-  outcome,
-  evidence: steps.map(({ name, evidence }) => ({ label: name, value: JSON.stringify(evidence) })),
-  endedAt,
-})
 
 function optionsOf(action: FailoverAction, flags: SidesFlags): RehearsalOptions {
   const given = consents.filter((consent): consent is Consent => flags[camelCase(consent)] === true)

@@ -1,11 +1,10 @@
+import { join } from 'node:path'
 import { AjnaError, errorKind } from '../../../foundation/errors/errors.ts'
-import { silentLogger } from '../../../foundation/log/log.ts'
+import { createLogger, type Logger } from '../../../foundation/log/log.ts'
 import { renderTable } from '../../../foundation/text/table.ts'
-import { identity } from '../../../foundation/tls/store.ts'
 import type { Wire } from '../../../foundation/wire/contract.ts'
-import { openWire } from '../../../foundation/wire/wire.ts'
 import { ADMIN_PRINCIPAL } from '../../../operations/fleet/contract.ts'
-import type { LinkEnd } from '../../../operations/mirror/definition.ts'
+import type { LinkDefinition, LinkEnd } from '../../../operations/mirror/definition.ts'
 import {
   copyEntries,
   type DigestLevel,
@@ -19,12 +18,17 @@ import { LINK_UNKNOWN } from '../../../operations/mirror/errors.ts'
 import { entryOf } from '../../../operations/mirror/links/machine.ts'
 import { mappedPartitions } from '../../../operations/mirror/links/translate.ts'
 import { firstSource, type MaybeMapping, nextSource } from '../../../operations/mirror/mapping.ts'
-import { copyName } from '../../../operations/mirror/select.ts'
-import { clusterAddress, type FleetFile, readFleetFile } from '../../fleet-file.ts'
+import { copyName, topicSelector } from '../../../operations/mirror/select.ts'
 import { type Home, homeOf } from '../../home.ts'
 import { connectEnds, openLinksJournal } from '../../links.ts'
 import { print, printJson, say } from '../output.ts'
 
+const LINK_COPIES_PART = errorKind(
+  'LINK_COPIES_PART',
+  'The link leaves records out by their headers, so that its copies differ from their sources as they are meant to.',
+  'Compare links without header rules; of this one `ajna link show NAME` says what it copied.',
+  2,
+)
 const LINK_DIFFERS = errorKind(
   'LINK_DIFFERS',
   'A copy is not what its source holds.',
@@ -62,15 +66,45 @@ interface VerifyOptions {
   readonly json?: boolean
 }
 
-/** Compares what both ends of a link hold, by digests over (offset, checksum); exit code 1 when they differ. */
+/** What is compared: the link, whoever made it, and the topics it has taken on. */
+interface Compared {
+  readonly definition: LinkDefinition
+  /** By their names at the source. */
+  readonly topics: readonly string[]
+  mappingOf(topic: string, partition: number): MaybeMapping
+}
+
+interface Ends extends Omit<Compared, 'definition'> {
+  readonly source: Wire
+  readonly target: Wire
+  copyOf(topic: string): string
+}
+
+/**
+ * Compares what both ends of a link hold, by digests over (offset, checksum); exit code 1 when they differ, 2 when what was
+ * asked for is not there.
+ */
 export async function verify(name: string, options: VerifyOptions): Promise<void> {
+  const home = homeOf()
+  const log = createLogger('verify', join(home.logs, 'verify.log'))
   const ending = new AbortController()
   process.once('SIGINT', () => ending.abort())
-  await using ends = await openEnds(name, ending.signal)
+  const { definition, ...compared } = await comparedOf(home, name, log, ending.signal)
+  if (definition.headers.length > 0) throw new AjnaError(LINK_COPIES_PART, `link ${name} has header rules`)
+  await using open = new AsyncDisposableStack()
+  const connect = connectEnds(home, log)
+  const wireTo = async (end: LinkEnd): Promise<Wire> => {
+    const side = await connect('cluster' in end ? { ...end, principal: ADMIN_PRINCIPAL } : end, definition)
+    open.defer(side.close)
+    return side.wire
+  }
+  const [source, target] = [await wireTo(definition.source), await wireTo(definition.target)]
+  const ends = { ...compared, source, target, copyOf: copyNamer(definition) }
   const rows: Verified[] = []
   const common = await commonRanges(ends, ending.signal)
+  const level = options.records === true ? 'records' : 'batches'
   for (const range of chosenRanges(common, options)) {
-    rows.push(await compare(ends, range, options.records === true ? 'records' : 'batches', ending.signal))
+    rows.push(await compare(ends, range, level, ending.signal))
     say(`${range.topic}-${range.partition}: offsets ${range.from} to ${range.to}`)
   }
   if (options.json === true) printJson({ link: name, partitions: rows })
@@ -81,62 +115,27 @@ export async function verify(name: string, options: VerifyOptions): Promise<void
   say(`${rows.length} partitions, equal at both ends`)
 }
 
-interface Ends extends AsyncDisposable {
-  readonly source: Wire
-  readonly target: Wire
-  /** At the source. */
-  readonly topics: readonly string[]
-  copyOf(topic: string): string
-  mappingOf(topic: string, partition: number): MaybeMapping
-}
+const copyNamer =
+  ({ rename }: LinkDefinition) =>
+  (topic: string): string =>
+    copyName(rename, topic)
 
-/** Those of a link of the fleet's file, whose copies have its source's names and offsets, or of any other by the journal. */
-async function openEnds(name: string, signal: AbortSignal): Promise<Ends> {
-  const home = homeOf()
-  const file = await readFleetFile(home)
-  const link = file.fleet.links.find(each => each.name === name)
-  await using opening = new AsyncDisposableStack()
-  if (link !== undefined) {
-    const source = opening.use(await wireOf(home, file, link.from))
-    const target = opening.use(await wireOf(home, file, link.to))
-    return endsOf(opening.move(), { source, target, topics: link.topics })
-  }
-  const journal = opening.use(await openLinksJournal(home, ADMIN_PRINCIPAL, silentLogger, signal))
-  const entry = entryOf(journal.state(), name)
+/** @throws AjnaError LINK_UNKNOWN, why the links' journal cannot be read */
+async function comparedOf(home: Home, name: string, log: Logger, signal: AbortSignal): Promise<Compared> {
+  await using journal = await openLinksJournal(home, ADMIN_PRINCIPAL, log, signal)
+  const state = journal.state()
+  const entry = entryOf(state, name)
   if (entry === undefined) throw new AjnaError(LINK_UNKNOWN, `there is no link ${name}`)
   const { definition, kept } = entry
-  const connect = connectEnds(home, silentLogger)
-  const wireAt = async (end: LinkEnd): Promise<Wire> => {
-    const side = await connect('cluster' in end ? { ...end, principal: ADMIN_PRINCIPAL } : end, definition)
-    opening.defer(() => side.close())
-    return side.wire
-  }
-  const [source, target] = [await wireAt(definition.source), await wireAt(definition.target)]
+  const topics = Object.keys(kept?.topics ?? {}).filter(topicSelector(definition.topics))
   const mapped = new Map(
-    mappedPartitions(journal.state(), name).map(each => [`${each.topic}/${each.partition}`, each.mapping]),
+    mappedPartitions(state, name).map(each => [`${each.topic}/${each.partition}`, each.mapping]),
   )
-  return endsOf(opening.move(), {
-    source,
-    target,
-    topics: Object.keys(kept?.topics ?? {}),
-    copyOf: topic => copyName(definition.rename, topic),
+  return {
+    definition,
+    topics: topics.sort(),
     mappingOf: (topic, partition) => mapped.get(`${topic}/${partition}`),
-  })
-}
-
-const endsOf = (
-  open: AsyncDisposableStack,
-  ends: Pick<Ends, 'source' | 'target' | 'topics'> & Partial<Ends>,
-): Ends => ({
-  copyOf: topic => topic,
-  mappingOf: () => undefined,
-  ...ends,
-  [Symbol.asyncDispose]: () => open.disposeAsync(),
-})
-
-async function wireOf(home: Home, file: FleetFile, cluster: string): Promise<Wire> {
-  const address = await clusterAddress(file, cluster, () => identity(home.pki, ADMIN_PRINCIPAL))
-  return openWire({ ...address, clientId: 'ajna-verify' })
+  }
 }
 
 /** In the source's offsets, from the later log start to the copy's end: what the source has beyond that is lag, no difference. */
@@ -145,7 +144,7 @@ async function commonRanges(
   signal: AbortSignal,
 ): Promise<LogRange[]> {
   const originals = new Map(topics.map(topic => [copyOf(topic), topic]))
-  const copies = await target.metadata([...originals.keys()], signal)
+  const copies = originals.size === 0 ? [] : await target.metadata([...originals.keys()], signal)
   const partitions = copies.flatMap(({ name: copy, partitions: each }) =>
     each.map(({ partition }) => ({ topic: originals.get(copy)!, copy, partition })),
   )

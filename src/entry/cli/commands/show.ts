@@ -1,20 +1,14 @@
 import { AjnaError, errorKind } from '../../../foundation/errors/errors.ts'
-import { type Column, count, renderTable } from '../../../foundation/text/table.ts'
+import { type Column, renderTable } from '../../../foundation/text/table.ts'
 import { dataOf } from '../../api/client.ts'
-import type {
-  ClusterDetail,
-  ClusterSummary,
-  LinkDetail,
-  LinkRow,
-  TopicDetail,
-  TopicRow,
-} from '../../api/models.ts'
+import type { ClusterDetail, ClusterSummary, LinkRow, TopicDetail, TopicRow } from '../../api/models.ts'
 import { watchAgent } from '../../control/agents.ts'
 import { connectApi } from '../api.ts'
 import { print, printJson } from '../output.ts'
-import { linkReasons } from './link-reasons.ts'
 
 export type Noun = 'cluster' | 'topic' | 'tenant' | 'link' | 'agent'
+/** A link is shown by link-show.ts: it has more than fits a screen. */
+type Shown = Exclude<Noun, 'link'>
 
 const NAME_UNKNOWN = errorKind(
   'NAME_UNKNOWN',
@@ -36,7 +30,7 @@ export async function list(noun: Noun, options: ListOptions): Promise<void> {
   print(renderTable(columnsOf(noun), rows))
 }
 
-export async function show(noun: Noun, name: string, options: ListOptions): Promise<void> {
+export async function show(noun: Shown, name: string, options: ListOptions): Promise<void> {
   const thing = await shown(noun, name)
   if (options.json === true) return printJson(thing)
   print(renderThing(noun, thing))
@@ -92,7 +86,7 @@ async function agentRow(): Promise<Row> {
   }
 }
 
-async function shown(noun: Noun, name: string): Promise<Row> {
+async function shown(noun: Shown, name: string): Promise<Row> {
   const { api } = await connectApi()
   switch (noun) {
     case 'cluster':
@@ -102,10 +96,6 @@ async function shown(noun: Noun, name: string): Promise<Row> {
     case 'topic':
       return dataOf(
         await api.GET('/api/topics/{topic}', { params: { path: { topic: name } } }),
-      ) as unknown as Row
-    case 'link':
-      return dataOf(
-        await api.GET('/api/links/{link}', { params: { path: { link: name } } }),
       ) as unknown as Row
     case 'tenant':
     case 'agent': {
@@ -118,10 +108,22 @@ async function shown(noun: Noun, name: string): Promise<Row> {
   }
 }
 
-const whole = (value: number | null | undefined): string =>
+export const whole = (value: number | null | undefined): string =>
   value === null || value === undefined ? '-' : Math.round(value).toLocaleString('en')
-const seconds = (ms: number | null): string => (ms === null ? '-' : (ms / 1_000).toFixed(1))
+export const seconds = (ms: number | null): string => (ms === null ? '-' : (ms / 1_000).toFixed(1))
 const mib = (bytes: number | null): string => (bytes === null ? '-' : (bytes / 1024 ** 2).toFixed(1))
+
+export const linkColumns: readonly Column<LinkRow>[] = [
+  { title: 'LINK', value: row => row.name },
+  { title: 'FROM → TO', value: row => `${row.from} → ${row.to}` },
+  { title: 'STATE', value: row => row.state },
+  { title: 'PARTITIONS', value: row => row.partitions, align: 'right' },
+  { title: 'LAG RECORDS', value: row => whole(row.lagRecords), align: 'right' },
+  { title: 'LAG s', value: row => seconds(row.lagMs), align: 'right' },
+  { title: 'VERDICT', value: row => row.verdict ?? '-' },
+  { title: 'REC/S', value: row => whole(row.recordsPerSecond), align: 'right' },
+  { title: 'WHY', value: row => row.reason, shrinkTo: 10 },
+]
 
 function columnsOf(noun: Noun): Column<Row>[] {
   switch (noun) {
@@ -155,17 +157,7 @@ function columnsOf(noun: Noun): Column<Row>[] {
         { title: 'DESCRIPTION', value: row => String(row['description']), shrinkTo: 20 },
       ]
     case 'link':
-      return columns<LinkRow>([
-        { title: 'LINK', value: row => row.name },
-        { title: 'FROM → TO', value: row => `${row.from} → ${row.to}` },
-        { title: 'STATE', value: row => row.state },
-        { title: 'PARTITIONS', value: row => row.partitions, align: 'right' },
-        { title: 'LAG RECORDS', value: row => whole(row.lagRecords), align: 'right' },
-        { title: 'LAG s', value: row => seconds(row.lagMs), align: 'right' },
-        { title: 'VERDICT', value: row => row.verdict ?? '-' },
-        { title: 'REC/S', value: row => whole(row.recordsPerSecond), align: 'right' },
-        { title: 'WHY', value: row => row.reason, shrinkTo: 10 },
-      ])
+      return columns<LinkRow>(linkColumns)
     case 'agent':
       return columns<Awaited<ReturnType<ReturnType<typeof watchAgent>['ask']>> & { readonly name: string }>([
         { title: 'HOST', value: row => row.host },
@@ -186,15 +178,13 @@ function columnsOf(noun: Noun): Column<Row>[] {
 /** The columns of one kind of row, as those of any: which kind it is, the noun says. */
 const columns = <Kind>(of: readonly Column<Kind>[]): Column<Row>[] => of as unknown as Column<Row>[]
 
-function renderThing(noun: Noun, thing: Row): string {
+function renderThing(noun: Shown, thing: Row): string {
   const head = renderTable(columnsOf(noun), [thing])
   switch (noun) {
     case 'cluster':
       return `${head}\n\n${renderBrokers(thing as unknown as ClusterDetail)}`
     case 'topic':
       return renderTopic(thing as unknown as TopicDetail)
-    case 'link':
-      return [head, ...renderLink(thing as unknown as LinkDetail)].join('\n\n')
     case 'tenant':
     case 'agent':
       return head
@@ -231,67 +221,4 @@ const renderTopic = (topic: TopicDetail): string =>
       { title: 'TOPIC ID', value: row => row.topicId },
     ],
     topic.clusters,
-  )
-
-function renderLink(link: LinkDetail): string[] {
-  const { sides, keep, workers } = link
-  const underWay = sides?.underWay ?? null
-  const step = underWay?.step == null ? '' : ` at ${underWay.step}`
-  const stuck = underWay?.stuck == null ? '' : `: ${underWay.stuck}`
-  const switching = underWay === null ? '' : `; ${underWay.action} under way${step}${stuck}`
-  const reasons = linkReasons(link)
-  return [
-    ...(sides === null ? [] : [`Sides: ${sides.phase}${switching}.`]),
-    ...(workers.length === 0 ? [] : [renderWorkers(workers)]),
-    ...(keep === null ? [] : [renderKeep(keep)]),
-    renderAssigned(link),
-    ...(reasons.length === 0 ? [] : [reasons.join('\n')]),
-  ]
-}
-
-const renderWorkers = (workers: LinkDetail['workers']): string =>
-  `Workers: ${workers.map(({ name, partitions }) => `${name} (${count(partitions, 'partition')})`).join(', ')}.`
-
-function renderKeep({
-  roundAt,
-  reason,
-  changed,
-  failed,
-  left,
-  groups,
-}: NonNullable<LinkDetail['keep']>): string {
-  const when = roundAt === null ? 'no round yet' : `last round ${new Date(roundAt).toISOString()}`
-  const why = reason === '' ? '' : `; ${reason}`
-  const heading = `Kept in step: ${when}, ${changed} changed, ${failed} failed, ${left.length} left${why}.`
-  const table = renderTable(
-    [
-      { title: 'GROUP', value: row => row.group, shrinkTo: 20 },
-      { title: 'STATE', value: row => row.state },
-      { title: 'HELD RECORDS', value: row => whole(row.heldRecords), align: 'right' },
-      { title: 'FRESH TO s', value: row => seconds(row.freshnessMs), align: 'right' },
-      { title: 'WHY', value: row => row.reason, shrinkTo: 10 },
-    ],
-    groups,
-  )
-  return groups.length === 0 ? heading : `${heading}\n\n${table}`
-}
-
-/** Why a copy's offsets are not its source's. */
-const mappedText = ({ mapping }: LinkDetail['assigned'][number]): string =>
-  mapping === null ? '' : `mapped in ${mapping.segments}, since ${mapping.why}`
-
-const renderAssigned = ({ assigned }: LinkDetail): string =>
-  renderTable(
-    [
-      { title: 'PARTITION', value: row => `${row.topic}-${row.partition}`, shrinkTo: 20 },
-      { title: 'STATE', value: row => row.state },
-      { title: 'SOURCE END', value: row => whole(row.sourceEnd), align: 'right' },
-      { title: 'TARGET END', value: row => whole(row.targetEnd), align: 'right' },
-      { title: 'LAG RECORDS', value: row => whole(row.lagRecords), align: 'right' },
-      { title: 'LAG s', value: row => seconds(row.lagMs), align: 'right' },
-      { title: 'OFFSETS', value: row => (row.mapping === null ? 'identity' : 'mapped') },
-      { title: 'VERDICT', value: row => row.verdict ?? '-' },
-      { title: 'WHY', value: row => row.reason || row.verdictReason || mappedText(row), shrinkTo: 10 },
-    ],
-    assigned,
   )

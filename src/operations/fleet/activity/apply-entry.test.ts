@@ -17,6 +17,7 @@ const plan = (steps: number): FleetPlan => ({
   fleet: 'two-sites',
   steps: Array.from({ length: steps }, (_, number) => step(number)),
   machines: [],
+  links: [],
   refusals: [],
   notes: [],
 })
@@ -24,6 +25,7 @@ const result = (results: readonly StepResult[], exit: ApplyResult['exit']): Appl
   fleet: 'two-sites',
   results,
   machines: [],
+  links: [],
   refusals: [],
   notes: [],
   exit,

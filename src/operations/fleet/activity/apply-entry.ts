@@ -5,11 +5,11 @@ import type { Activity } from './contract.ts'
 
 /** An apply that begins; nothing when it has nothing to do. */
 export function applyBegun(
-  { fleet, steps, machines, refusals }: FleetPlan,
+  { fleet, steps, machines, refusals, links }: FleetPlan,
   actor: string,
   at: number,
 ): Activity | undefined {
-  if (steps.length === 0 && machines.length === 0 && refusals.length === 0) return undefined
+  if (steps.length + machines.length + refusals.length + links.length === 0) return undefined
   return {
     id: randomUUID(),
     revision: 0,
@@ -20,21 +20,22 @@ export function applyBegun(
     summary: `fleet ${fleet} is applied: ${steps.length} steps begun`,
     reason: null,
     outcome: 'running',
-    evidence: [],
+    evidence: links.map(({ text }) => ({ label: 'link', value: text })),
     endedAt: null,
   }
 }
 
 /** The same apply at its end, what failed first. */
 export function applyEnded(begun: Activity, result: ApplyResult, endedAt: number): Activity {
-  const { fleet, results, machines, refusals, exit } = result
+  const { fleet, results, machines, refusals, links, exit } = result
   const done = results.filter(({ state }) => state === 'done')
   const others = results.filter(({ state }) => state !== 'done')
+  const changed = links.length === 0 ? '' : `, ${links.length} of links changed`
   const refused = refusals.length > 0 ? `, ${refusals.length} refused` : ''
   return {
     ...begun,
     revision: begun.revision + 1,
-    summary: `fleet ${fleet} applied: ${done.length} of ${results.length} steps done${refused}`,
+    summary: `fleet ${fleet} applied: ${done.length} of ${results.length} steps done${changed}${refused}`,
     outcome: exit === 0 ? 'done' : exit === 3 ? 'refused' : 'failed',
     evidence: [
       ...others.map(({ step, state, error }) => ({
@@ -42,6 +43,7 @@ export function applyEnded(begun: Activity, result: ApplyResult, endedAt: number
         value: error === null ? step.text : `${step.text}: ${error.message}`,
       })),
       ...refusals.map(({ subject, because }) => ({ label: 'refused', value: `${subject}: ${because}` })),
+      ...begun.evidence,
       ...done.map(({ step }) => ({ label: `${step.cluster}, done`, value: step.text })),
       ...machines.map(({ text }) => ({ label: 'machines', value: text })),
     ],

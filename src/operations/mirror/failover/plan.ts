@@ -2,7 +2,7 @@
 import type { FailoverFacts } from './facts.ts'
 import type { RehearsalOptions } from './rehearsal.ts'
 import { type Relations, topicsToRecreate } from './relation.ts'
-import type { FailoverState, StepName } from './state.ts'
+import type { FailoverAction, FailoverState, StepName } from './state.ts'
 
 const PLANNED: readonly StepName[] = [
   'seal-source',
@@ -112,6 +112,13 @@ export function planOf(
     default:
       return action satisfies never
   }
+}
+
+/** As things that happen to a link, for people. */
+export const actionNames: Readonly<Record<FailoverAction, string>> = {
+  promote: 'promotion',
+  demote: 'demotion',
+  failback: 'failback',
 }
 
 export const stepTexts: Readonly<Record<StepName, string>> = {

@@ -71,7 +71,7 @@ test('a rehearsal is read from top to bottom: what stands in the way, what is lo
   }
   assert.equal(
     renderRehearsal(rehearsal),
-    `promote of edge-hub, without the source: the target becomes the original.
+    `Promotion of edge-hub, without the source: the target becomes the original.
 
 Refused:
 - at least 7 records would be lost (say --accept-loss to go on all the same)

@@ -1,6 +1,6 @@
 /** A rehearsal for people. Pure. */
 import { count, renderTable, wrap } from '../../../foundation/text/table.ts'
-import { stepTexts } from './plan.ts'
+import { actionNames, stepTexts } from './plan.ts'
 import type { Bound, GroupOutcome, PartitionOutcome, Rehearsal } from './rehearsal.ts'
 
 export function boundText({ atLeast, atMost }: Bound): string {
@@ -21,7 +21,7 @@ export function renderRehearsal(rehearsal: Rehearsal): string {
   const how = action === 'promote' ? (planned ? ', planned' : ', without the source') : ''
   const title = stay && action === 'failback' ? 'the source follows the target' : titles[action]
   return [
-    `${action} of ${link}${how}: ${title}.`,
+    `${capital(actionNames[action])} of ${link}${how}: ${title}.`,
     refusalsText(rehearsal),
     ...rehearsal.notes.map(note => wrap(note)),
     partitionsText(rehearsal.partitions),
@@ -34,6 +34,8 @@ export function renderRehearsal(rehearsal: Rehearsal): string {
     .filter(text => text !== '')
     .join('\n\n')
 }
+
+const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1)
 
 function refusalsText({ forbids, consents, allowed }: Rehearsal): string {
   if (forbids.length === 0) return 'Nothing stands in the way.'

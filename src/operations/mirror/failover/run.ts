@@ -132,6 +132,7 @@ async function steps(at: Switching, onStep: NonNullable<CarryOptions['onStep']>)
     const operation = at.state().operation!
     const name = operation.plan.find(step => !isDone(operation, step))
     if (name === undefined) break
+    at.signal.throwIfAborted()
     onStep(await began(at, name), operation.plan)
     try {
       const evidence = await acts[name](at)
