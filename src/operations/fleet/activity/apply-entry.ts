@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { count } from '../../../foundation/text/table.ts'
 import type { ApplyResult } from '../apply.ts'
 import type { FleetPlan } from '../plan-model.ts'
 import type { Activity } from './contract.ts'
@@ -30,7 +31,7 @@ export function applyEnded(begun: Activity, result: ApplyResult, endedAt: number
   const { fleet, results, machines, refusals, links, exit } = result
   const done = results.filter(({ state }) => state === 'done')
   const others = results.filter(({ state }) => state !== 'done')
-  const changed = links.length === 0 ? '' : `, ${links.length} of links changed`
+  const changed = links.length === 0 ? '' : `, ${count(links.length, 'change')} of links`
   const refused = refusals.length > 0 ? `, ${refusals.length} refused` : ''
   return {
     ...begun,
