@@ -1959,6 +1959,7 @@ export interface components {
         HealingRequestInput: {
             paused: boolean;
             reason: string;
+            by?: string;
         };
         Error: {
             code: string;

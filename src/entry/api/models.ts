@@ -825,7 +825,7 @@ export const incidentsModel = z
   .meta({ id: 'Incidents' })
 
 export const healingRequestModel = z
-  .strictObject({ paused: z.boolean(), reason: z.string().trim().min(3).max(500) })
+  .strictObject({ paused: z.boolean(), reason: z.string().trim().min(3).max(500), by: actorModel })
   .meta({ id: 'HealingRequest' })
 
 /* ---- search, session, live ---- */

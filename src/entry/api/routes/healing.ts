@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { AjnaError } from '../../../foundation/errors/errors.ts'
 import { INCIDENT_UNKNOWN } from '../errors.ts'
 import { healedClusterModel, healingRequestModel, incidentModel, incidentsModel } from '../models.ts'
-import { errorAnswers, type RouteContext } from './context.ts'
+import { actorOf, errorAnswers, type RouteContext } from './context.ts'
 
 export function healingRoutes({ app, platform }: RouteContext): void {
   app.get('/api/incidents', {
@@ -47,8 +47,8 @@ export function healingRoutes({ app, platform }: RouteContext): void {
       body: healingRequestModel,
       response: { 200: z.object({ clusters: z.array(healedClusterModel) }), ...errorAnswers },
     },
-    handler: async ({ body: { paused, reason } }) => {
-      const why = { actor: 'operator', reason }
+    handler: async ({ body: { paused, reason, by } }) => {
+      const why = { actor: actorOf(by), reason }
       await (paused ? platform.healing.pause(why) : platform.healing.resume(why))
       return { clusters: [...platform.healing.clusters()] }
     },

@@ -1,3 +1,4 @@
+import { userInfo } from 'node:os'
 import { renderTable } from '../../../foundation/text/table.ts'
 import type { Incident } from '../../../operations/heal/contract.ts'
 import { dataOf } from '../../api/client.ts'
@@ -39,7 +40,9 @@ export async function show(id: string, options: { readonly json?: boolean }): Pr
 
 export async function setHealing(paused: boolean, { reason }: { readonly reason: string }): Promise<void> {
   const { api } = await connectApi()
-  const { clusters } = dataOf(await api.PUT('/api/healing', { body: { paused, reason } }))
+  const { clusters } = dataOf(
+    await api.PUT('/api/healing', { body: { paused, reason, by: userInfo().username } }),
+  )
   for (const each of clusters) say(standing(each))
 }
 
