@@ -6,7 +6,9 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { isAjnaError } from '../errors/errors.ts'
 import { LOCK_UNAVAILABLE } from './errors.ts'
+import { findByEnvironment } from './identity.ts'
 import { isLocked, lockFile } from './lock.ts'
+import { MARKER } from './run.ts'
 import { temporaryFolder } from './testing.ts'
 
 test('one holder at a time, and the next one after its release', async t => {
@@ -32,6 +34,15 @@ test('a holder that is killed loses the lock at once', async t => {
   holder.kill('SIGKILL')
   await using lock = await lockFile(path, { wait: true })
   assert.ok(lock)
+})
+
+test('what holds a supervised process’s lock is never taken for that process', async t => {
+  const mark = join(await temporaryFolder(t), 'pid.json')
+  process.env[MARKER] = mark
+  t.after(() => delete process.env[MARKER])
+  await using lock = await lockFile(`${mark}.lock`, { wait: true })
+  assert.ok(lock)
+  assert.equal(await findByEnvironment(MARKER, mark), undefined)
 })
 
 test('looking whether a lock is held neither makes it nor is in the way of who wants it', async t => {

@@ -4,12 +4,19 @@ import { mkdir, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { AjnaError } from '../errors/errors.ts'
 import { LOCK_UNAVAILABLE } from './errors.ts'
+import { MARKER } from './run.ts'
 
 export interface FileLock extends AsyncDisposable {
   release(): Promise<void>
 }
 
 const conflictCode = 75
+
+/** Not the mark by which a supervised process is found: the holder leads a session of its own, and would be taken for it. */
+function ownEnvironment(): NodeJS.ProcessEnv {
+  const { [MARKER]: _, ...environment } = process.env
+  return environment
+}
 
 /**
  * Takes an exclusive lock on `path` (created when absent), or answers undefined when someone else has it and `wait` is
@@ -31,6 +38,7 @@ export async function lockFile(path: string, options: { wait: boolean }): Promis
       stdio: ['pipe', 'pipe', 'pipe'],
       // A Ctrl-C meant for this program must not take its lock away before it has stopped its work.
       detached: true,
+      env: ownEnvironment(),
     },
   )
   let complaint = ''

@@ -61,7 +61,8 @@ export interface RunningProcess {
   stop(options?: StopOptions): Promise<ProcessExit>
 }
 
-const markerVariable = 'AJNA_PROCESS'
+/** Environment variable of a supervised process: the path of its pid file. */
+export const MARKER = 'AJNA_PROCESS'
 const pollMs = 100
 const stuckAfterKillMs = 10_000
 
@@ -117,7 +118,7 @@ const notStarted = (spec: ProcessSpec, cause: unknown): AjnaError =>
 function spawnDetached(spec: ProcessSpec, console: FileHandle): ChildProcess {
   const child = spawn(spec.command, spec.args, {
     cwd: spec.cwd,
-    env: { ...process.env, ...spec.env, [markerVariable]: pidFile(spec.runDir, spec.name) },
+    env: { ...process.env, ...spec.env, [MARKER]: pidFile(spec.runDir, spec.name) },
     stdio: ['ignore', console.fd, console.fd],
     detached: true,
   })
@@ -164,7 +165,7 @@ export async function adopt(runDir: string, name: string): Promise<RunningProces
   const file = pidFile(runDir, name)
   const record = await readPidFile(file)
   if (record !== undefined && (await isAlive(record))) return running(runDir, record, true, endOf(record))
-  const unrecorded = await findByEnvironment(markerVariable, file)
+  const unrecorded = await findByEnvironment(MARKER, file)
   if (unrecorded === undefined) return undefined
   const argv = (await readFile(`/proc/${unrecorded.pid}/cmdline`, 'utf8').catch(() => ''))
     .split('\0')

@@ -142,9 +142,12 @@ describe('ajna test, as a user types it', { timeout: 500_000 }, () => {
       await fileOf('stop.yaml', scenario('{ at: 1s, fault: kill, broker: any, for: 5m }')),
     )
     const ended = Promise.all([text(child.stderr), once(child, 'exit')])
-    await until('the fault begins', async () =>
+    const early = ended.then(([err, [code]]) => assert.fail(`it ended by itself, with ${code}: ${err}`))
+    early.catch(() => undefined)
+    const begins = until('the fault begins', async () =>
       (await activeFaults(home.faults)).some(({ kind }) => kind === 'kill'),
     )
+    await Promise.race([begins, early])
     child.kill('SIGINT')
     const [err, [code]] = await ended
     assert.equal(code, 1)
