@@ -272,13 +272,15 @@ describe('a link that maps offsets where it cannot keep them', () => {
       signal,
     })
     assert.deepEqual([found?.sourceOffset, found?.copyEnd], [200, 203], found?.reason)
+    const ending = new AbortController()
+    undo.defer(() => ending.abort())
     const registry = openLinkRegistry({
       journal,
       ask: async () => [],
       connect: connectNamed('mapped-it', silentLogger),
       now: Date.now,
       log: silentLogger,
-      signal,
+      signal: ending.signal,
     })
     await registry.setPositions('relieving', [{ topic, partition: 0, sourceOffset: 200 }], signal)
     assert.deepEqual(await registry.positions('relieving', signal), [])
