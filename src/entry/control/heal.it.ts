@@ -26,6 +26,7 @@ import { incidentsMachine } from '../../operations/heal/machine.ts'
 import { heal } from '../../operations/heal/run.ts'
 import { createProcesses } from '../../operations/hosts/processes/processes.ts'
 import { createStatusServer } from '../../operations/hosts/status.ts'
+import { healedBrokers } from './heal.ts'
 import { hostAgent } from './host-agent.ts'
 import { bookOf } from './incidents.ts'
 
@@ -73,7 +74,7 @@ describe('two healers of one cluster, its leases and incidents kept on another',
       healing.push(
         heal({
           cluster: cluster.name,
-          brokers: brokersOf(cluster.placed),
+          brokers: healedBrokers(cluster.placed),
           admin,
           tls: undefined,
           agent: hostAgent(agent),
@@ -162,15 +163,6 @@ describe('two healers of one cluster, its leases and incidents kept on another',
     return (await admin.describeQuorum({ signal })).leader!
   }
 })
-
-const brokersOf = ({ name, nodes }: PlacedCluster) =>
-  nodes.map(({ id, rack, ports }) => ({
-    id,
-    rack,
-    host: '127.0.0.1',
-    port: ports.client,
-    process: brokerPrincipal(name, id),
-  }))
 
 function evidenceOn({ evidence }: Incident, label: string): Record<string, number> {
   return Object.fromEntries(

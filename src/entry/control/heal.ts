@@ -94,7 +94,7 @@ export async function startHealing({ context, record, changed }: HealingOptions)
     signal.addEventListener('abort', () => void admin.close(), { once: true })
     heal({
       cluster: placed.name,
-      brokers: brokersOf(placed),
+      brokers: healedBrokers(placed),
       admin,
       tls: address.tls,
       agent,
@@ -137,7 +137,8 @@ function keeperOf(cluster: string, topics: readonly ResolvedTopic[]): string | u
   )?.cluster
 }
 
-const brokersOf = ({ name, nodes }: PlacedCluster) =>
+/** As the healer has to know them. */
+export const healedBrokers = ({ name, nodes }: PlacedCluster) =>
   nodes.map(({ id, rack, ports }) => ({
     id,
     rack,

@@ -204,6 +204,7 @@ async function until(
 ): Promise<ControllerView | undefined> {
   const deadline = performance.now() + withinMs
   while (!signal.aborted && performance.now() < deadline) {
+    // While the cluster does not say how it stands, nothing is proved.
     const view = await controllerView(admin, signal).catch(() => undefined)
     if (view !== undefined && holds(view)) return view
     await delay(everyMs, undefined, { signal }).catch(() => undefined)

@@ -75,6 +75,7 @@ export async function heal(options: HealerOptions): Promise<void> {
   async function gather(suspects: readonly HealedBroker[]): Promise<HealFacts> {
     const silent = suspects.filter(({ id }) => probes.of(id).kind === 'silent')
     const watched = silent.map(async ({ id, process }) => {
+      // Who cannot be asked testifies nothing.
       const life = await agent.ran(process, WATCH_MS, signal).catch(() => undefined)
       return life === undefined ? [] : [[id, life.ran] as const]
     })
