@@ -5,6 +5,7 @@
 import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
 import { AjnaError, describeError, errorKind } from '../../foundation/errors/errors.ts'
+import type { StatusTable } from '../../foundation/http/answer.ts'
 import { type Journal, openJournal } from '../../foundation/journal/journal.ts'
 import { openKafkaLog } from '../../foundation/journal/kafka-log.ts'
 import { openCluster } from '../../foundation/kafka/admin.ts'
@@ -42,6 +43,8 @@ export const HEALING_AWAY = errorKind(
   "The journal of a cluster's incidents cannot be reached just now.",
   'It is kept on another cluster of the fleet, which `ajna status` shows; try again once that answers.',
 )
+
+export const healingStatuses: StatusTable = { [HEALING_AWAY.code]: 503 }
 
 /** A frozen broker must not hold up what is done about it. */
 const QUICK = { connectTimeoutMs: 500, requestTimeoutMs: 800 }

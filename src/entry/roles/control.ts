@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import { archiveStatuses } from '../../products/archive/routes.ts'
 import { createApi } from '../api/api.ts'
+import { healingStatuses } from '../control/heal.ts'
 import { rehearsalStatuses } from '../control/link-rehearsals.ts'
 import { switchStatuses } from '../control/link-switches.ts'
 import { createPlatform } from '../control/platform.ts'
@@ -18,7 +19,7 @@ export async function controlRole(context: RoleContext): Promise<void> {
     session,
     log,
     console: CONSOLE,
-    statuses: { ...archiveStatuses, ...rehearsalStatuses, ...switchStatuses },
+    statuses: { ...archiveStatuses, ...healingStatuses, ...rehearsalStatuses, ...switchStatuses },
   })
   const address = await api.listen(file.ports.console)
   log.info({ address }, 'listening')
