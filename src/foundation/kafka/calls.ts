@@ -104,6 +104,8 @@ const GROUP_KEY = 0
 
 /** How long a broker that failed us is asked last, ms. */
 const SUSPECT_MS = 10_000
+/** One that has not answered for so long when its caller gave up has failed it too, ms. */
+const SILENT_MS = 500
 
 export function createCalls(connections: Connections, bootstrap: readonly Address[]): Calls {
   let brokers = new Map<number, Broker>()
@@ -128,12 +130,16 @@ export function createCalls(connections: Connections, bootstrap: readonly Addres
     args: Args,
     signal: AbortSignal,
   ): Promise<Response> {
+    const asked = performance.now()
     try {
       const response = await connections.request(address, lane, apis, args, signal)
       suspects.delete(addressText(address))
       return response
     } catch (error) {
-      if (isAjnaError(error, KAFKA_UNREACHABLE)) suspects.set(addressText(address), Date.now() + SUSPECT_MS)
+      // A caller with less patience than a request has would else ask a frozen broker again and again.
+      const silent = signal.aborted && performance.now() - asked > SILENT_MS
+      if (silent || isAjnaError(error, KAFKA_UNREACHABLE))
+        suspects.set(addressText(address), Date.now() + SUSPECT_MS)
       throw error
     }
   }

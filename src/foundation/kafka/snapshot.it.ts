@@ -5,7 +5,7 @@ import { rootCertificates } from 'node:tls'
 import { startCluster, type TestCluster } from '../../../test/fleets/cluster.ts'
 import { isAjnaError } from '../errors/errors.ts'
 import { type ClusterAdmin, openCluster } from './admin.ts'
-import { KAFKA_UNREACHABLE } from './errors.ts'
+import { KAFKA_DEADLINE, KAFKA_UNREACHABLE } from './errors.ts'
 import { problemsOf } from './problems.ts'
 import type { AclBinding } from './security.ts'
 import { type ClusterSnapshot, snapshot, snapshotParts } from './snapshot.ts'
@@ -172,6 +172,31 @@ test('a frozen broker costs its own parts only, within the deadline, and is name
       each => each.cluster.ok && each.cluster.value.brokers.some(({ fenced: out }) => out === true),
     )
     assert.deepEqual(kindsOf(fenced), ['broker-fenced', 'partition-at-min-isr'])
+  } finally {
+    await frozen.kill('SIGCONT')
+  }
+  await until(
+    () => snapshot(admin),
+    seen => kindsOf(seen).length === 0,
+  )
+})
+
+test('a caller with less patience than a request has is not sent to a frozen broker twice', async () => {
+  const frozen = cluster.nodes[2]!
+  const bootstrap = cluster.bootstrap.toReversed()
+  const identity = await cluster.identity('admin')
+  await using hasty = openCluster({
+    bootstrap,
+    clientId: 'snapshot-it',
+    tls: identity,
+    connectTimeoutMs: 60_000,
+    requestTimeoutMs: 60_000,
+  })
+  assert.ok(await frozen.kill('SIGSTOP'))
+  try {
+    await assert.rejects(hasty.describeCluster({ deadlineMs: 1_000 }), { code: KAFKA_DEADLINE.code })
+    const { brokers } = await hasty.describeCluster({ deadlineMs: 30_000 })
+    assert.equal(brokers.length, 3)
   } finally {
     await frozen.kill('SIGCONT')
   }
