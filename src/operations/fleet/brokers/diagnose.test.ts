@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { findReason, portInUse } from './diagnose.ts'
+import { findReason, mindingTheDisk, portInUse } from './diagnose.ts'
 
 const since = '2026-11-23T06:00:00.000Z'
 const at = '2026-11-23T06:00:01.000Z'
@@ -127,4 +127,14 @@ test('knows which port is in use', () => {
   assert.equal(portInUse('Socket server failed to bind to 127.0.0.1:9092: Address already in use.', 7), 9092)
   assert.equal(portInUse('BindException: Address already in use', 7), 7)
   assert.equal(portInUse('No space left on device', 7), undefined)
+})
+
+test('where a full disk took its last words too, that is what is said', () => {
+  const cut = { said: 'AppenderLoggingException: Error writing to stream /x/server.log', remedy: undefined }
+  const said = mindingTheDisk(cut, 0)
+  assert.match(said.said, /^No space left on device.*AppenderLoggingException/)
+  assert.match(said.remedy ?? '', /Free space/)
+  for (const free of [undefined, 10 * 1024 * 1024]) assert.equal(mindingTheDisk(cut, free), cut)
+  const own = { said: 'IOException: No space left on device', remedy: 'Free space' }
+  assert.equal(mindingTheDisk(own, 0), own)
 })

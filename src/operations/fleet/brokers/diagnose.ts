@@ -1,4 +1,5 @@
 import { lastConsoleLines, readTail } from '../../../foundation/process/console.ts'
+import { freeBytes } from '../../../foundation/process/disk.ts'
 import type { PlacedNode } from '../contract.ts'
 import { consolePath, serverLogPath } from './logging.ts'
 import { holderOfPort } from './port-holder.ts'
@@ -18,12 +19,31 @@ export async function reasonOfDeath(node: PlacedNode, since: string): Promise<De
     readTail(serverLogPath(node), logTailBytes),
     lastConsoleLines(consolePath(node), 200),
   ])
-  const reason = findReason(log, console, since)
+  const reason = mindingTheDisk(findReason(log, console, since), await freeBytes(node.home))
   const holder = await holderOfPort(portInUse(reason.said, node.ports.jmx) ?? 0)
   return holder === undefined
     ? reason
     : { ...reason, said: `${reason.said} (by ${holder.program}, pid ${holder.pid})` }
 }
+
+/** With less than this a log cannot go on. */
+const FULL_BELOW_BYTES = 1024 * 1024
+
+/**
+ * On a full disk a broker cannot even write why it ends: what is left of its words is that they could not be written.
+ *
+ * @param free bytes on the disk of its logs; undefined: not known
+ */
+export function mindingTheDisk(reason: DeathReason, free: number | undefined): DeathReason {
+  const isFull = free !== undefined && free < FULL_BELOW_BYTES
+  if (!isFull || !reason.said.startsWith('AppenderLoggingException')) return reason
+  return withRemedy(`No space left on device, not even to write it down: ${reason.said}`)
+}
+
+const withRemedy = (said: string): DeathReason => ({
+  said,
+  remedy: remedies.find(([sign]) => sign.test(said))?.[1],
+})
 
 /** @param unnamed the port it is when the message names none: only the metrics agent's does not */
 export function portInUse(said: string, unnamed: number): number | undefined {
@@ -43,7 +63,7 @@ export function findReason(log: string, console: readonly string[], since: strin
     exceptionReason(console) ??
     console.at(-1) ??
     'it left no word (killed from outside, or by the kernel for want of memory)'
-  return { said, remedy: remedies.find(([sign]) => sign.test(said))?.[1] }
+  return withRemedy(said)
 }
 
 const ENTRY_TIME = /^\d{4}-\d\d-\d\dT[\d:.]+Z/
