@@ -172,6 +172,7 @@ async function roleProcessesIn(home: Home, known: Iterable<string>): Promise<str
     file => /^(.+)\.json$/.exec(file)?.[1] ?? [],
   )
   const roles = recorded.filter(name => roleOfProcess(name) !== undefined)
+  // A damaged one declares nothing: what runs is found by the other ways.
   const file = await findFleetFile(home).catch(() => undefined)
   const declared = file === undefined ? [] : roleProcessesOf(file).map(({ name }) => name)
   return [...new Set<string>([...roleNames, ...declared, ...roles, ...known])]
