@@ -72,15 +72,19 @@ async function carryOut(
   const lease = await leaseFor(work, chronicle, diagnosis, remedy)
   if (typeof lease === 'string') return chronicle.tell({}, lease)
   const evidence = [{ label: 'incident', value: chronicle.now().id }]
+  // Written ahead: who only follows may see the act's effect before it is known here that it is done.
+  if (!(await chronicle.tell({ state: 'acting', actedAt: work.now() }, `acting: ${remedy}`))) {
+    await lease.release({ outcome: 'failed', evidence })
+    return false
+  }
   try {
     await act(work, diagnosis, remedy, lease)
   } catch (error) {
     await lease.release({ outcome: 'failed', evidence })
     return chronicle.tell({}, `${remedy} failed: ${describeError(error)}`)
   }
-  const told = await chronicle.tell({ state: 'acting', actedAt: work.now() }, doneText(diagnosis, remedy))
   await lease.release({ outcome: 'done', evidence })
-  return told
+  return chronicle.tell({}, doneText(diagnosis, remedy))
 }
 
 /** The lease, or why there is none: somebody else acts on the cluster, or what was to be healed is no longer so. */
