@@ -2627,7 +2627,11 @@ export interface components {
             id: string;
             revision: number;
             cluster: string;
-            broker: number;
+            subject: {
+                /** @constant */
+                kind: "broker";
+                broker: number;
+            };
             /** @enum {string} */
             cause: "broker-dead" | "broker-frozen" | "broker-unregistered";
             /** @enum {string} */

@@ -12,6 +12,8 @@ import { A, at } from '../router.tsx'
 
 const FOLLOW_MS = 1_000
 
+const subjectText = ({ broker }: Incident['subject']): string => `broker ${broker}`
+
 export function IncidentsPage({ params }: { readonly params: Readonly<Record<string, string>> }) {
   const incidents = useQuery(incidentsQuery())
   const id = params['id']
@@ -102,7 +104,7 @@ const COLUMNS: readonly Column<Incident>[] = [
     name: 'What',
     cell: row => (
       <A href={at('incidents', row.id)}>
-        {row.cause.replaceAll('-', ' ')}: broker {row.broker} of {row.cluster}
+        {row.cause.replaceAll('-', ' ')}: {subjectText(row.subject)} of {row.cluster}
       </A>
     ),
   },
@@ -148,7 +150,7 @@ const isOver = (state: Incident['state'] | undefined): boolean => state === 'hea
 const titleOf = (incident: Incident | undefined): string =>
   incident === undefined
     ? 'Incident'
-    : `${incident.cause.replaceAll('-', ' ')}: broker ${incident.broker} of ${incident.cluster}`
+    : `${incident.cause.replaceAll('-', ' ')}: ${subjectText(incident.subject)} of ${incident.cluster}`
 
 function Whole({ incident }: { readonly incident: Incident }) {
   const { decision } = incident
@@ -168,9 +170,9 @@ function Whole({ incident }: { readonly incident: Incident }) {
             <A
               key="where"
               className="plain"
-              href={at('clusters', incident.cluster, 'brokers', incident.broker)}
+              href={at('clusters', incident.cluster, 'brokers', incident.subject.broker)}
             >
-              {incident.cluster} / {incident.broker}
+              {incident.cluster} / {incident.subject.broker}
             </A>,
           ],
           ['Found after', since(incident, incident.detectedAt)],

@@ -116,7 +116,7 @@ describe('two healers of one cluster, its leases and incidents kept on another',
       await load.acknowledgedAgain()
       const acknowledged = await load.stop()
 
-      assert.deepEqual([incident.cause, incident.broker], [cause, victim])
+      assert.deepEqual([incident.cause, incident.subject], [cause, { kind: 'broker', broker: victim }])
       assert.deepEqual([incident.decision.kind, incident.decision.remedy], ['act', remedy])
       assert.equal(incidents().length, before.incidents + 1, 'one failure is one incident')
       assert.equal(leases().length, before.leases + 1, 'one healer acted, once')

@@ -6,6 +6,7 @@ import {
   type IncidentsCommand,
   type IncidentsState,
   isOver,
+  subjectText,
 } from '../../operations/heal/contract.ts'
 import type { IncidentBook } from '../../operations/heal/ends.ts'
 
@@ -24,7 +25,7 @@ const OUTCOMES = { healed: 'done', failed: 'failed' } as const
 
 /** One entry an incident, told anew with it. */
 export function entryOf(incident: Incident): Activity {
-  const { id, revision, cluster, broker, cause, state, decision, signals, evidence, timeline, detectedAt } =
+  const { id, revision, cluster, subject, cause, state, decision, signals, evidence, timeline, detectedAt } =
     incident
   const { remedy, reasons, kind } = decision
   const last = timeline.at(-1)!
@@ -34,8 +35,8 @@ export function entryOf(incident: Incident): Activity {
     at: detectedAt,
     actor: 'healer',
     action: `heal.${remedy ?? kind}`,
-    subject: { kind: 'broker', name: String(broker), cluster },
-    summary: `${cause}: broker ${broker} of ${cluster}; ${last.text}`.slice(0, 500),
+    subject: { kind: 'broker', name: String(subject.broker), cluster },
+    summary: `${cause}: ${subjectText(subject)} of ${cluster}; ${last.text}`.slice(0, 500),
     reason: reasons.join('; ').slice(0, 500) || null,
     outcome: state === 'healed' || state === 'failed' ? OUTCOMES[state] : 'running',
     evidence: [

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { Domain } from '../fleet/interlock/contract.ts'
 
 /**
  * What the healer sees, finds, decides and records. Facts come from three sides that do not know of each other: the
@@ -72,6 +73,20 @@ export interface PartitionFacts {
 
 /* ---- what follows from them ---- */
 
+const line = z.string().min(1).max(1_000)
+
+/** What a failure is about. */
+export const subject = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('broker'), broker: z.int().nonnegative() }),
+])
+export type Subject = Readonly<z.infer<typeof subject>>
+
+/** The same for the same subject; it holds only what may stand in an incident's id. */
+export const subjectKey = ({ broker }: Subject): string => `${broker}`
+
+/** For people. */
+export const subjectText = ({ broker }: Subject): string => `broker ${broker}`
+
 export interface Signal {
   readonly source: 'agent' | 'probe' | 'controller'
   readonly says: string
@@ -88,8 +103,13 @@ export type Cause = (typeof causes)[number]
 export interface Diagnosis {
   readonly cause: Cause
   readonly cluster: string
-  readonly broker: number
-  readonly rack: string | null
+  readonly subject: Subject
+  /** What nobody else may act on meanwhile. */
+  readonly domain: Domain
+  /** When it began as far as anybody saw it, ms since the epoch. */
+  readonly beganAt: number
+  /** Tells this failure from others of the same subject; the same for every healer that sees it. */
+  readonly mark: string
   /** From sides that do not know of each other; an act needs two. */
   readonly signals: readonly Signal[]
   /** The process that is dead or frozen; null: no agent names one. */
@@ -97,11 +117,11 @@ export interface Diagnosis {
   readonly affected: Affected
 }
 
-/** Partitions that the broker's state touches. */
+/** Partitions that a subject's state touches. */
 export interface Affected {
-  /** Without a leader, or with this broker as the leader they still name. */
+  /** Without a leader, or with a leader they still name that is out. */
   readonly leaderless: number
-  /** That count it among their in-sync replicas: acks=all waits for it. */
+  /** That count what is out among their in-sync replicas: acks=all waits for it. */
   readonly waitingForIt: number
   /** Of which it is the only in-sync replica. */
   readonly lastInSync: readonly string[]
@@ -121,6 +141,25 @@ export interface Alternative {
   readonly whyNot: string
 }
 
+/** What would help against a diagnosis, and all that is to be said of it. Pure of policy and of what was done before. */
+export type Plan =
+  /** There is nothing to do (any more). */
+  | { readonly kind: 'nothing'; readonly why: string }
+  | {
+      readonly kind: 'remedy'
+      readonly remedy: Remedy
+      readonly reasons: readonly string[]
+      readonly refused: readonly Alternative[]
+    }
+  /** Nothing that could be done is safe. */
+  | { readonly kind: 'none'; readonly why: string; readonly refused: readonly Alternative[] }
+
+/** How a family of causes is told from the facts, and what helps. Pure. */
+export interface Care {
+  readonly diagnose: (facts: HealFacts) => readonly Diagnosis[]
+  readonly plan: (diagnosis: Diagnosis, facts: HealFacts) => Plan
+}
+
 export type Decision =
   | {
       readonly kind: 'act' | 'propose'
@@ -135,7 +174,6 @@ export type Decision =
 /* ---- incidents ---- */
 
 const time = z.int().nonnegative()
-const line = z.string().min(1).max(1_000)
 
 export const incidentStates = ['open', 'acting', 'available', 'healed', 'failed'] as const
 
@@ -145,7 +183,7 @@ export const incident = z.object({
   /** One more each time it is told anew. */
   revision: z.int().nonnegative(),
   cluster: line,
-  broker: z.int().nonnegative(),
+  subject,
   cause: z.enum(causes),
   /**
    * `open`: seen, not acted on (the last decision says why). `available`: acknowledged writes flow to every partition it

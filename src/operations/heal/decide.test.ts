@@ -1,8 +1,17 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { BrokerFacts, HealFacts, HealPolicy, PartitionFacts, Probe, Testimony } from './contract.ts'
+import { flowsWithout, isRedundantWith } from './affected.ts'
+import type {
+  BrokerFacts,
+  HealFacts,
+  HealPolicy,
+  PartitionFacts,
+  Probe,
+  Subject,
+  Testimony,
+} from './contract.ts'
 import { decide, type HealMemory, LIMITS } from './decide.ts'
-import { diagnose, flowsWithout, isRedundantWith } from './diagnose.ts'
+import { diagnose } from './diagnose.ts'
 
 const NOW = 1_000_000
 const END = { at: NOW - 100, pid: 7, how: 'SIGKILL', expected: false }
@@ -19,6 +28,7 @@ const broker = (id: number, facts: Partial<BrokerFacts> = {}): BrokerFacts => ({
   probe: { kind: 'answers' },
   ...facts,
 })
+const brokerOf = (id: number): Subject => ({ kind: 'broker', broker: id })
 const partition = (index: number, facts: Partial<PartitionFacts> = {}): PartitionFacts => ({
   topic: 'orders',
   partition: index,
@@ -98,7 +108,7 @@ for (const [what, state, cause] of [
   test(`a broker that ${what}: ${cause ?? 'nothing is diagnosed'}`, () => {
     const found = diagnose(facts(state as Partial<BrokerFacts>))
     assert.deepEqual(
-      found.map(each => [each.broker, each.cause]),
+      found.map(each => [each.subject.broker, each.cause]),
       cause === undefined ? [] : [[1, cause]],
     )
     for (const { signals } of found)
@@ -127,12 +137,22 @@ for (const [why, memory, says] of [
   ['no other cluster keeps its leases', { hasInterlock: false }, /no other cluster/],
   [
     'a broker does not stay up',
-    { acts: Array.from({ length: LIMITS.actsPerBroker }, (_, i) => ({ broker: 1, at: NOW - i * 1_000 })) },
+    {
+      acts: Array.from({ length: LIMITS.actsPerSubject }, (_, i) => ({
+        subject: brokerOf(1),
+        at: NOW - i * 1_000,
+      })),
+    },
     /does not stay up/,
   ],
   [
     'the cluster was acted on too often',
-    { acts: Array.from({ length: LIMITS.actsPerCluster }, (_, i) => ({ broker: 2 + (i % 2), at: NOW - i })) },
+    {
+      acts: Array.from({ length: LIMITS.actsPerCluster }, (_, i) => ({
+        subject: brokerOf(2 + (i % 2)),
+        at: NOW - i,
+      })),
+    },
     /something else is wrong/,
   ],
 ] as const)
@@ -143,7 +163,7 @@ for (const [why, memory, says] of [
   })
 
 test('acts of long ago do not count', () => {
-  const acts = Array.from({ length: 10 }, () => ({ broker: 1, at: NOW - LIMITS.windowMs }))
+  const acts = Array.from({ length: 10 }, () => ({ subject: brokerOf(1), at: NOW - LIMITS.windowMs }))
   assert.equal(decided(facts(DIED), { acts }).kind, 'act')
 })
 
@@ -161,10 +181,10 @@ test('policy: off does nothing, propose asks', () => {
 test('writes flow without a broker once nothing is led by it or waits for it; it is back once all its replicas are in sync', () => {
   const gone = { partitions: [partition(0, { leader: 2, isr: [2, 3] })] }
   const half = { partitions: [...gone.partitions, partition(1, { leader: 2 })] }
-  assert.equal(flowsWithout(gone, 1), true)
-  assert.equal(flowsWithout(half, 1), false)
-  assert.equal(flowsWithout({ partitions: [partition(0, { leader: null, isr: [2] })] }, 1), false)
-  assert.equal(flowsWithout({ partitions: null }, 1), false)
-  assert.equal(isRedundantWith(half, 1), false)
-  assert.equal(isRedundantWith({ partitions: [partition(0)] }, 1), true)
+  assert.equal(flowsWithout(gone, brokerOf(1)), true)
+  assert.equal(flowsWithout(half, brokerOf(1)), false)
+  assert.equal(flowsWithout({ partitions: [partition(0, { leader: null, isr: [2] })] }, brokerOf(1)), false)
+  assert.equal(flowsWithout({ partitions: null }, brokerOf(1)), false)
+  assert.equal(isRedundantWith(half, brokerOf(1)), false)
+  assert.equal(isRedundantWith({ partitions: [partition(0)] }, brokerOf(1)), true)
 })

@@ -1,11 +1,19 @@
 /** One failure, from the decision to full redundancy: the lease, the act, the proof, each told as it happens. */
 import { setTimeout as delay } from 'node:timers/promises'
-import { AjnaError, describeError } from '../../foundation/errors/errors.ts'
-import type { Domain, Lease } from '../fleet/interlock/contract.ts'
-import type { Affected, Decision, Diagnosis, HealFacts, Incident, Remedy } from './contract.ts'
-import { affectedBy, flowsWithout, isRedundantWith } from './diagnose.ts'
+import { describeError } from '../../foundation/errors/errors.ts'
+import type { Lease } from '../fleet/interlock/contract.ts'
+import { act, doneText } from './acts.ts'
+import { affectedBy, flowsWithout, isRedundantWith } from './affected.ts'
+import {
+  type Affected,
+  type Decision,
+  type Diagnosis,
+  type Incident,
+  type Remedy,
+  subjectKey,
+  subjectText,
+} from './contract.ts'
 import type { HealerOptions } from './ends.ts'
-import { HEAL_ACT_FAILED } from './errors.ts'
 import { type ControllerView, controllerView } from './facts.ts'
 
 /** The healer, and what it sees just now. */
@@ -18,9 +26,6 @@ export interface Work extends HealerOptions {
 type Firm = Exclude<Decision, { kind: 'wait' }>
 
 const ACT_LEASE_MS = 15_000
-/** Unregistering may not be on its way any more when a successor of the dead process registers. */
-const UNREGISTER_MS = 2_000
-const KILLED_WITHIN_MS = 2_000
 const LEASE_WITHIN_MS = 10_000
 const LEASE_AGAIN_MS = 200
 const PROVE_EVERY_MS = 100
@@ -29,20 +34,8 @@ const REDUNDANT_EVERY_MS = 500
 const REDUNDANT_WITHIN_MS = 900_000
 
 /** The same for every healer that sees the same failure. */
-export function incidentId({ cluster, broker, cause, pid }: Diagnosis, facts: HealFacts): string {
-  const testimony = facts.brokers.find(({ id }) => id === broker)?.testimony
-  const began =
-    testimony === undefined || testimony.kind === 'none'
-      ? 0
-      : cause === 'broker-dead'
-        ? (testimony.lastEnd?.at ?? 0)
-        : testimony.kind === 'running'
-          ? testimony.since
-          : 0
-  return [cluster.toLowerCase().replace(/[^0-9a-z]+/g, '-'), broker, pid ?? 0, began.toString(36)]
-    .join('-')
-    .slice(-64)
-}
+export const incidentId = ({ cluster, subject, mark }: Diagnosis): string =>
+  [cluster.toLowerCase().replace(/[^0-9a-z]+/g, '-'), subjectKey(subject), mark].join('-').slice(-64)
 
 /**
  * Whoever tells of it first has it. Several healers may follow it: the first that sees it change tells so, and the others
@@ -50,13 +43,8 @@ export function incidentId({ cluster, broker, cause, pid }: Diagnosis, facts: He
  *
  * @throws what the journal throws: then the incident stays as it was told last, and is resumed
  */
-export async function handle(
-  work: Work,
-  diagnosis: Diagnosis,
-  facts: HealFacts,
-  decision: Firm,
-): Promise<void> {
-  const chronicle = createChronicle(work, opened(work, diagnosis, facts, decision))
+export async function handle(work: Work, diagnosis: Diagnosis, decision: Firm): Promise<void> {
+  const chronicle = createChronicle(work, opened(work, diagnosis, decision))
   if (!(await chronicle.begin())) return
   if (decision.kind !== 'act' || (await carryOut(work, chronicle, diagnosis, decision.remedy)))
     await watchUntilOver(work, chronicle)
@@ -94,8 +82,7 @@ async function leaseFor(
   diagnosis: Diagnosis,
   remedy: Remedy,
 ): Promise<Lease | string> {
-  const { cause, cluster, rack, broker } = diagnosis
-  const domain: Domain = { kind: 'broker', cluster, rack, broker }
+  const { cause, domain } = diagnosis
   const until = performance.now() + LEASE_WITHIN_MS
   for (let said = false; ; said = true) {
     const keys = interlock()
@@ -116,44 +103,6 @@ export function resume(options: Work, open: Incident): Promise<void> {
   return watchUntilOver(options, createChronicle(options, open))
 }
 
-/* ---- acts ---- */
-
-async function act(
-  options: Work,
-  { broker, pid, cause }: Diagnosis,
-  remedy: Remedy,
-  lease: Lease,
-): Promise<void> {
-  const { agent, admin, brokers, signal } = options
-  const { process } = brokers.find(({ id }) => id === broker)!
-  if (remedy !== 'unregister') {
-    if (!lease.holds()) throw new AjnaError(HEAL_ACT_FAILED, 'the lease has ended')
-    await agent.kill(process, pid!, lease.token, `heal: ${cause}`, signal)
-    await untilDead(options, process, pid!)
-  }
-  if (remedy === 'kill') return
-  if (!lease.holds()) throw new AjnaError(HEAL_ACT_FAILED, 'the lease has ended')
-  await admin.unregisterBroker(broker, { signal, deadlineMs: UNREGISTER_MS })
-}
-
-async function untilDead({ agent, signal }: HealerOptions, process: string, pid: number): Promise<void> {
-  const until = AbortSignal.any([signal, AbortSignal.timeout(KILLED_WITHIN_MS)])
-  for (let version = -1; ; ) {
-    const list = await agent.processes(version, until)
-    version = list.version
-    if (list.processes.find(({ name }) => name === process)?.pid !== pid) return
-    if (until.aborted) throw new AjnaError(HEAL_ACT_FAILED, `process ${pid} does not end, not even killed`)
-  }
-}
-
-function doneText({ broker, pid }: Diagnosis, remedy: Remedy): string {
-  const killed = `process ${pid} was killed`
-  const unregistered = `broker ${broker} was unregistered`
-  return { kill: killed, unregister: unregistered, 'kill-and-unregister': `${killed}, ${unregistered}` }[
-    remedy
-  ]
-}
-
 /* ---- proof ---- */
 
 /**
@@ -161,21 +110,22 @@ function doneText({ broker, pid }: Diagnosis, remedy: Remedy): string {
  * that it is in sync counts only once it answers itself.
  */
 async function watchUntilOver(options: Work, chronicle: Chronicle): Promise<void> {
-  const { broker, cause } = chronicle.now()
-  const isBack = (view: ControllerView): boolean => isRedundantWith(view, broker) && options.answers(broker)
+  const { subject, cause } = chronicle.now()
+  const isBack = (view: ControllerView): boolean =>
+    isRedundantWith(view, subject) && options.answers(subject.broker)
   if (chronicle.now().availableAt === null && cause !== 'broker-unregistered') {
     const view = await until(
       options,
       AVAILABLE_WITHIN_MS,
       PROVE_EVERY_MS,
-      seen => flowsWithout(seen, broker) || isBack(seen),
+      seen => flowsWithout(seen, subject) || isBack(seen),
     )
     if (view !== undefined) {
       const told = await chronicle.tell(
         {
           state: 'available',
           availableAt: options.now(),
-          evidence: evidenceOf('after', affectedBy(view, broker)),
+          evidence: evidenceOf('after', affectedBy(view, subject)),
         },
         'every partition it has a replica of is led by another in-sync replica',
       )
@@ -193,10 +143,10 @@ async function watchUntilOver(options: Work, chronicle: Chronicle): Promise<void
     return
   }
   const told = await chronicle.tell(
-    { state: 'healed', healedAt: options.now(), evidence: evidenceOf('end', affectedBy(whole, broker)) },
+    { state: 'healed', healedAt: options.now(), evidence: evidenceOf('end', affectedBy(whole, subject)) },
     'it is back, and all its replicas are in sync',
   )
-  if (told) await returnLeaders(options, broker, whole)
+  if (told) await returnLeaders(options, subject.broker, whole)
 }
 
 /** The view in which it holds; undefined when the time is over. */
@@ -263,17 +213,16 @@ function createChronicle({ book, now, signal, log }: HealerOptions, first: Incid
   }
 }
 
-function opened({ now }: HealerOptions, diagnosis: Diagnosis, facts: HealFacts, decision: Firm): Incident {
-  const { cluster, broker, cause, signals, affected } = diagnosis
+function opened({ now }: HealerOptions, diagnosis: Diagnosis, decision: Firm): Incident {
+  const { cluster, subject, cause, beganAt, signals, affected } = diagnosis
   const { reasons, refused } = decision
   const remedy = decision.kind === 'refuse' ? null : decision.remedy
   const detectedAt = now()
   return {
-    id: incidentId(diagnosis, facts),
+    id: incidentId(diagnosis),
     revision: 0,
-    ...{ cluster, broker, cause, detectedAt },
+    ...{ cluster, subject, cause, beganAt, detectedAt },
     state: 'open',
-    beganAt: beginning(diagnosis, facts),
     actedAt: null,
     availableAt: null,
     healedAt: null,
@@ -284,8 +233,8 @@ function opened({ now }: HealerOptions, diagnosis: Diagnosis, facts: HealFacts, 
   }
 }
 
-function openingText({ broker, cause }: Diagnosis, decision: Firm): string {
-  const what = `${cause}: broker ${broker}`
+function openingText({ subject, cause }: Diagnosis, decision: Firm): string {
+  const what = `${cause}: ${subjectText(subject)}`
   switch (decision.kind) {
     case 'act':
       return `${what}; remedy: ${decision.remedy}`
@@ -296,14 +245,6 @@ function openingText({ broker, cause }: Diagnosis, decision: Firm): string {
     default:
       return decision satisfies never
   }
-}
-
-/** As early as anybody saw something. */
-function beginning({ cause, broker }: Diagnosis, { brokers, at }: HealFacts): number {
-  const facts = brokers.find(({ id }) => id === broker)
-  if (cause === 'broker-dead' && facts !== undefined && facts.testimony.kind !== 'none')
-    return facts.testimony.lastEnd?.at ?? at
-  return facts?.probe.kind === 'silent' ? facts.probe.since : at
 }
 
 function evidenceOf(when: Incident['evidence'][number]['when'], affected: Affected): Incident['evidence'] {

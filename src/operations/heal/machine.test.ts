@@ -9,7 +9,7 @@ const told = (id: string, more: Partial<Incident> = {}): IncidentsCommand => ({
     id,
     revision: 0,
     cluster: 'edge',
-    broker: 1,
+    subject: { kind: 'broker', broker: 1 },
     cause: 'broker-dead',
     state: 'open',
     beganAt: 1,
@@ -43,14 +43,14 @@ function replay(commands: readonly IncidentsCommand[], from: IncidentsState = in
 test('of two healers that see the same failure the first has it, and only it tells on', () => {
   const { accepted, state } = replay([
     told('a'),
-    told('a', { broker: 2 }),
+    told('a', { subject: { kind: 'broker', broker: 2 } }),
     told('a', { revision: 1, state: 'acting' }),
     told('a', { revision: 1, state: 'failed' }),
     told('a', { revision: 3, state: 'failed' }),
   ])
   assert.deepEqual(accepted, [true, false, true, false, false])
   assert.deepEqual(
-    state.incidents.map(each => [each.broker, each.state]),
+    state.incidents.map(each => [each.subject.broker, each.state]),
     [[1, 'acting']],
   )
 })

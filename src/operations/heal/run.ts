@@ -5,7 +5,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { describeError } from '../../foundation/errors/errors.ts'
 import type { ProcessStatus } from '../hosts/contract.ts'
-import { type Diagnosis, type HealFacts, type Incident, isOver } from './contract.ts'
+import { type Diagnosis, type HealFacts, type Incident, isOver, subjectKey } from './contract.ts'
 import { decide } from './decide.ts'
 import { diagnose } from './diagnose.ts'
 import type { HealedBroker, HealerOptions } from './ends.ts'
@@ -31,9 +31,10 @@ export async function heal(options: HealerOptions): Promise<void> {
   const work: Work = {
     ...options,
     answers: broker => probes.of(broker).kind === 'answers',
-    async stillSo({ broker, cause, pid }) {
-      const now = diagnose(await gather(brokers.filter(({ id }) => id === broker)))
-      return now.some(each => each.broker === broker && each.cause === cause && each.pid === pid)
+    async stillSo({ subject, cause, mark }) {
+      const key = subjectKey(subject)
+      const now = diagnose(await gather(brokers.filter(({ id }) => id === subject.broker)))
+      return now.some(each => subjectKey(each.subject) === key && each.cause === cause && each.mark === mark)
     },
   }
   let processes: readonly ProcessStatus[] | null = null
@@ -41,27 +42,29 @@ export async function heal(options: HealerOptions): Promise<void> {
     processes = found
     alarm.ring()
   })
-  /** Brokers whose incident is being handled. */
-  const handling = new Map<number, Promise<void>>()
-  const take = (broker: number, work: Promise<void>): void => {
+  /** What has an incident that is being handled. */
+  const handling = new Map<string, Promise<void>>()
+  const take = (subject: string, work: Promise<void>): void => {
     const done = work
       .catch(error => {
-        if (!signal.aborted) log.error({ err: error, broker }, 'an incident could not be followed to its end')
+        if (!signal.aborted)
+          log.error({ err: error, subject }, 'an incident could not be followed to its end')
       })
-      .finally(() => handling.delete(broker))
-    handling.set(broker, done)
+      .finally(() => handling.delete(subject))
+    handling.set(subject, done)
   }
 
   async function look(): Promise<void> {
     for (const open of options.book.list())
-      if (open.cluster === options.cluster && !isOver(open) && !handling.has(open.broker))
-        take(open.broker, resume(work, open))
-    const suspects = brokers.filter(({ id, process }) => !handling.has(id) && isSuspect(id, process))
+      if (open.cluster === options.cluster && !isOver(open) && !handling.has(subjectKey(open.subject)))
+        take(subjectKey(open.subject), resume(work, open))
+    const suspects = brokers.filter(({ id, process }) => !handling.has(`${id}`) && isSuspect(id, process))
     if (suspects.length === 0) return
     const facts = await gather(suspects)
     for (const diagnosis of diagnose(facts)) {
-      if (handling.has(diagnosis.broker) || isKnown(diagnosis, facts)) continue
-      take(diagnosis.broker, consider(diagnosis, facts))
+      const key = subjectKey(diagnosis.subject)
+      if (handling.has(key) || isKnown(diagnosis)) continue
+      take(key, consider(diagnosis, facts))
     }
   }
 
@@ -91,8 +94,8 @@ export async function heal(options: HealerOptions): Promise<void> {
     })
 
   /** The same failure is an incident once. */
-  const isKnown = (diagnosis: Diagnosis, facts: HealFacts): boolean => {
-    const id = incidentId(diagnosis, facts)
+  const isKnown = (diagnosis: Diagnosis): boolean => {
+    const id = incidentId(diagnosis)
     return options.book.list().some(each => each.id === id)
   }
 
@@ -104,7 +107,7 @@ export async function heal(options: HealerOptions): Promise<void> {
       hasInterlock: interlock() !== undefined,
     })
     if (decision.kind === 'wait') return
-    await handle(work, diagnosis, facts, decision)
+    await handle(work, diagnosis, decision)
   }
 
   while (!signal.aborted) {
@@ -119,7 +122,7 @@ export async function heal(options: HealerOptions): Promise<void> {
 
 function actsIn(incidents: readonly Incident[], cluster: string) {
   return incidents.flatMap(each =>
-    each.cluster === cluster && each.actedAt !== null ? [{ broker: each.broker, at: each.actedAt }] : [],
+    each.cluster === cluster && each.actedAt !== null ? [{ subject: each.subject, at: each.actedAt }] : [],
   )
 }
 

@@ -1,6 +1,6 @@
 import { userInfo } from 'node:os'
 import { renderTable } from '../../../foundation/text/table.ts'
-import type { Incident } from '../../../operations/heal/contract.ts'
+import { type Incident, subjectText } from '../../../operations/heal/contract.ts'
 import { dataOf } from '../../api/client.ts'
 import type { HealedCluster } from '../../api/models.ts'
 import { connectApi } from '../api.ts'
@@ -18,7 +18,7 @@ export async function list(options: { readonly limit: number; readonly json?: bo
     renderTable<Incident>(
       [
         { title: 'BEGAN (UTC)', value: row => instant(row.beganAt) },
-        { title: 'WHAT', value: row => `${row.cause}: broker ${row.broker} of ${row.cluster}` },
+        { title: 'WHAT', value: row => `${row.cause}: ${subjectText(row.subject)} of ${row.cluster}` },
         { title: 'STATE', value: row => row.state },
         { title: 'REMEDY', value: row => row.decision.remedy ?? row.decision.kind },
         { title: 'FOUND', align: 'right', value: row => after(row, row.detectedAt) },
@@ -68,7 +68,7 @@ function render(found: Incident): string {
   const section = (title: string, lines: readonly string[]): string[] =>
     lines.length === 0 ? [] : ['', title, ...lines.map(line => `  ${line}`)]
   return [
-    `${found.cause}: broker ${found.broker} of ${found.cluster} — ${found.state}`,
+    `${found.cause}: ${subjectText(found.subject)} of ${found.cluster} — ${found.state}`,
     `began ${instant(found.beganAt)} UTC; found after ${after(found, found.detectedAt)}, acted on after ${after(found, found.actedAt)}, writable after ${after(found, found.availableAt)}, redundant after ${after(found, found.healedAt)}`,
     ...section(
       'Signs',

@@ -1,0 +1,52 @@
+/** Remedies, carried out. Each needs the lease at every step. */
+import { AjnaError } from '../../foundation/errors/errors.ts'
+import type { Lease } from '../fleet/interlock/contract.ts'
+import { type Diagnosis, type Remedy, subjectText } from './contract.ts'
+import type { HealerOptions } from './ends.ts'
+import { HEAL_ACT_FAILED } from './errors.ts'
+
+/** Unregistering may not be on its way any more when a successor of the dead process registers. */
+const UNREGISTER_MS = 2_000
+const KILLED_WITHIN_MS = 2_000
+
+/** @throws AjnaError HEAL_ACT_FAILED; what the agent or the cluster answers */
+export async function act(
+  options: HealerOptions,
+  { subject, pid, cause }: Diagnosis,
+  remedy: Remedy,
+  lease: Lease,
+): Promise<void> {
+  const { agent, admin, brokers, signal } = options
+  const { broker } = subject
+  const { process } = brokers.find(({ id }) => id === broker)!
+  if (remedy !== 'unregister') {
+    demand(lease)
+    await agent.kill(process, pid!, lease.token, `heal: ${cause}`, signal)
+    await untilDead(options, process, pid!)
+  }
+  if (remedy === 'kill') return
+  demand(lease)
+  await admin.unregisterBroker(broker, { signal, deadlineMs: UNREGISTER_MS })
+}
+
+function demand(lease: Lease): void {
+  if (!lease.holds()) throw new AjnaError(HEAL_ACT_FAILED, 'the lease has ended')
+}
+
+async function untilDead({ agent, signal }: HealerOptions, process: string, pid: number): Promise<void> {
+  const until = AbortSignal.any([signal, AbortSignal.timeout(KILLED_WITHIN_MS)])
+  for (let version = -1; ; ) {
+    const list = await agent.processes(version, until)
+    version = list.version
+    if (list.processes.find(({ name }) => name === process)?.pid !== pid) return
+    if (until.aborted) throw new AjnaError(HEAL_ACT_FAILED, `process ${pid} does not end, not even killed`)
+  }
+}
+
+export function doneText({ subject, pid }: Diagnosis, remedy: Remedy): string {
+  const killed = `process ${pid} was killed`
+  const unregistered = `${subjectText(subject)} was unregistered`
+  return { kill: killed, unregister: unregistered, 'kill-and-unregister': `${killed}, ${unregistered}` }[
+    remedy
+  ]
+}

@@ -1,0 +1,37 @@
+/** What a subject's state does to partitions, and when that is over. Pure. */
+import type { Affected, HealFacts, PartitionFacts, Subject } from './contract.ts'
+
+type Seen = Pick<HealFacts, 'partitions'>
+
+/** Partitions that have something to do with it. */
+function partitionsOf({ partitions }: Seen, { broker }: Subject): readonly PartitionFacts[] {
+  return (partitions ?? []).filter(({ replicas }) => replicas.includes(broker))
+}
+
+export function affectedBy(seen: Seen, subject: Subject): Affected {
+  const { broker } = subject
+  const its = partitionsOf(seen, subject)
+  return {
+    leaderless: its.filter(({ leader }) => leader === null || leader === broker).length,
+    waitingForIt: its.filter(({ isr }) => isr.includes(broker)).length,
+    lastInSync: its
+      .filter(({ isr }) => isr.length === 1 && isr[0] === broker)
+      .map(({ topic, partition }) => `${topic}-${partition}`),
+  }
+}
+
+/** Whether acknowledged writes flow to every partition that it concerns, without it. */
+export function flowsWithout(seen: Seen, subject: Subject): boolean {
+  const { broker } = subject
+  if (seen.partitions === null) return false
+  return partitionsOf(seen, subject).every(
+    ({ leader, isr }) => leader !== null && leader !== broker && !isr.includes(broker),
+  )
+}
+
+/** Whether every replica on it is in sync again. */
+export function isRedundantWith(seen: Seen, subject: Subject): boolean {
+  const { broker } = subject
+  if (seen.partitions === null) return false
+  return partitionsOf(seen, subject).every(({ leader, isr }) => leader !== null && isr.includes(broker))
+}

@@ -1,0 +1,170 @@
+/**
+ * What becomes of a broker's process. It is called dead or frozen only if two sides that do not know of each other say so;
+ * partitions that suffer from it are explained by it, and not healed by themselves. Pure.
+ */
+import { affectedBy, flowsWithout } from '../affected.ts'
+import type {
+  Alternative,
+  BrokerFacts,
+  Care,
+  Diagnosis,
+  HealFacts,
+  Plan,
+  Remedy,
+  Signal,
+} from '../contract.ts'
+import { agreed, named, spoken } from './signs.ts'
+
+/** So many unanswered probes in a row, and for so long, are a sign. */
+const SILENT_TIMES = 2
+const SILENT_MS = 600
+/** A process that began so lately cannot have registered with the controller yet. */
+const NOT_REGISTERED_YET_MS = 1_000
+/** A broker that has run for so long, and is not registered, will not be. */
+const OVERDUE_MS = 60_000
+/** A sign of death that old explains nothing any more: by then the controller has found out by itself. */
+const FRESH_MS = 30_000
+
+export const brokerCare: Care = { diagnose, plan }
+
+/** One diagnosis for each broker that something is wrong with, as far as two sides agree. */
+function diagnose(facts: HealFacts): readonly Diagnosis[] {
+  return facts.brokers.flatMap(broker => {
+    const found = death(broker, facts.at) ?? freeze(broker, facts.at) ?? estrangement(broker, facts.at)
+    if (found === undefined) return []
+    const { id, rack } = broker
+    const { cluster } = facts
+    const subject = { kind: 'broker', broker: id } as const
+    const { cause, signals, pid, since, beganAt } = found
+    return [
+      {
+        ...{ cause, cluster, subject, signals, pid, beganAt },
+        domain: { kind: 'broker', cluster, rack, broker: id },
+        mark: `${pid}-${since.toString(36)}`,
+        affected: affectedBy(facts, subject),
+      },
+    ]
+  })
+}
+
+/** `since`: of the process that died, its end; of one that lives, its start. */
+type Found = Pick<Diagnosis, 'cause' | 'signals' | 'beganAt'> & {
+  readonly pid: number
+  readonly since: number
+}
+
+/**
+ * Whether the process that the controller counts as up is gone. Its successor may run already: as long as that one is too
+ * young to have registered, what the controller has is the dead one's.
+ */
+function death({ testimony, probe, registration }: BrokerFacts, at: number): Found | undefined {
+  if (testimony.kind === 'none') return undefined
+  const { lastEnd } = testimony
+  if (lastEnd === null || at - lastEnd.at > FRESH_MS) return undefined
+  if (testimony.kind === 'running' && at - testimony.since >= NOT_REGISTERED_YET_MS) return undefined
+  const signals: Signal[] = [{ source: 'agent', says: `process ${lastEnd.pid} ended (${lastEnd.how})` }]
+  if (probe.kind === 'refused') signals.push({ source: 'probe', says: 'nobody listens at its address' })
+  if (registration === 'fenced' || registration === 'absent')
+    signals.push({ source: 'controller', says: `it is ${registration}` })
+  if (!agreed(signals)) return undefined
+  return { cause: 'broker-dead', signals, pid: lastEnd.pid, since: lastEnd.at, beganAt: lastEnd.at }
+}
+
+function freeze({ testimony, probe, registration }: BrokerFacts, at: number): Found | undefined {
+  if (testimony.kind !== 'running' || testimony.ran !== false) return undefined
+  const signals: Signal[] = [{ source: 'agent', says: `no thread of process ${testimony.pid} runs` }]
+  if (probe.kind === 'silent' && probe.times >= SILENT_TIMES && at - probe.since >= SILENT_MS)
+    signals.push({
+      source: 'probe',
+      says: `it takes connections and has answered none for ${at - probe.since} ms`,
+    })
+  if (registration === 'fenced')
+    signals.push({ source: 'controller', says: 'it has not been heard of, and is fenced' })
+  if (!agreed(signals)) return undefined
+  const { pid, since } = testimony
+  return { cause: 'broker-frozen', signals, pid, since, beganAt: probe.kind === 'silent' ? probe.since : at }
+}
+
+function estrangement({ testimony, registration }: BrokerFacts, at: number): Found | undefined {
+  if (testimony.kind !== 'running' || registration !== 'absent') return undefined
+  const ranMs = at - testimony.since
+  if (ranMs < OVERDUE_MS) return undefined
+  const { pid, since } = testimony
+  const signals: Signal[] = [
+    { source: 'agent', says: `process ${pid} has run for ${Math.round(ranMs / 1_000)} s` },
+    { source: 'controller', says: 'it is not registered' },
+  ]
+  return { cause: 'broker-unregistered', signals, pid, since, beganAt: at }
+}
+
+function plan(diagnosis: Diagnosis, facts: HealFacts): Plan {
+  const { cause, subject, affected } = diagnosis
+  if (cause === 'broker-dead' && flowsWithout(facts, subject))
+    return { kind: 'nothing', why: 'the controller has moved everything off it already' }
+  const remedy = remedyFor(diagnosis)
+  const refused = alternatives(diagnosis, remedy)
+  if (remedy === undefined) {
+    const why = `it is the only in-sync replica of ${named(affected.lastInSync)}: unregistering it would leave nobody to elect`
+    return { kind: 'none', why, refused }
+  }
+  if (cause !== 'broker-unregistered' && affected.waitingForIt === 0 && affected.leaderless === 0)
+    return { kind: 'none', why: 'no partition waits for it', refused }
+  return { kind: 'remedy', remedy, reasons: reasonsFor(diagnosis, remedy), refused }
+}
+
+/** A broker that alone is in sync must come back as it is: nobody else may be elected. */
+function remedyFor({ cause, affected }: Diagnosis): Remedy | undefined {
+  if (cause === 'broker-unregistered') return 'kill'
+  const isLast = affected.lastInSync.length > 0
+  if (cause === 'broker-dead') return isLast ? undefined : 'unregister'
+  return isLast ? 'kill' : 'kill-and-unregister'
+}
+
+function reasonsFor({ cause, signals, affected }: Diagnosis, remedy: Remedy): string[] {
+  const agree = spoken(signals)
+  if (cause === 'broker-unregistered') return [agree, 'only a restart makes it register again']
+  const waiting = `acks=all writes of ${affected.waitingForIt} partitions wait for it`
+  const others = 'every partition it is in has another in-sync replica, which has all that was acknowledged'
+  return [
+    agree,
+    waiting,
+    ...(remedy === 'kill'
+      ? ['what it has in its page cache stays in the kernel when it is killed, and it restarts with it']
+      : [others]),
+    ...(cause === 'broker-frozen'
+      ? ['requests to it hang until their clients give up: its end frees them at once']
+      : []),
+  ]
+}
+
+function alternatives({ cause, affected }: Diagnosis, remedy: Remedy | undefined): Alternative[] {
+  if (cause === 'broker-unregistered') return []
+  const waitFor = {
+    what: 'wait for the controller to fence it',
+    whyNot: 'writes would stand still until its session ends',
+  }
+  const lastOne = affected.lastInSync.length > 0
+  return [
+    ...(remedy === undefined ? [] : [waitFor]),
+    ...(lastOne
+      ? [
+          {
+            what: 'unregister it',
+            whyNot: `it is the only in-sync replica of ${named(affected.lastInSync)}`,
+          },
+          {
+            what: 'elect a replica that is not in sync',
+            whyNot: 'acknowledged records could be lost: that is for a person to decide',
+          },
+        ]
+      : []),
+    ...(cause === 'broker-frozen'
+      ? [
+          {
+            what: 'unregister it and leave it frozen',
+            whyNot: 'woken, it would answer clients with what is no longer so, and never register again',
+          },
+        ]
+      : []),
+  ]
+}
