@@ -153,9 +153,14 @@ describe('two healers of one cluster, its leases and incidents kept on another',
   const pidOf = async (broker: number): Promise<number> =>
     (await readPidFile(pidFile(runDirOf(cluster.placed), brokerPrincipal(cluster.name, broker))))!.pid
 
+  /** Once the broker that is asked knows the topic that was just made. */
   async function leaderOf(wire: Wire, topic: string): Promise<number> {
-    const [seen] = await wire.metadata([topic], signal)
-    return seen!.partitions[0]!.leader
+    for (;;) {
+      const [seen] = await wire.metadata([topic], signal)
+      const leader = seen?.partitions[0]?.leader ?? -1
+      if (leader >= 0) return leader
+      await sleep(50, undefined, { signal })
+    }
   }
 
   async function activeController(): Promise<number> {
