@@ -3,9 +3,11 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ensureKafka } from '../foundation/kafka-dist/kafka-dist.ts'
 import { defaultKafkaVersion } from '../foundation/kafka-dist/versions.ts'
-import { type RunningProcess, start } from '../foundation/process/run.ts'
-import type { TestedCluster, TestedNode } from '../operations/faults/contract.ts'
+import { type ProcessSpec, type RunningProcess, start } from '../foundation/process/run.ts'
+import type { NodeNetwork, TestedCluster, TestedNode } from '../operations/faults/contract.ts'
 import { leaseFault } from '../operations/faults/leases/lease.ts'
+import { markConnections } from '../operations/faults/network/network.ts'
+import { gidOf } from '../operations/faults/network/rules.ts'
 import { reasonOfDeath } from '../operations/fleet/brokers/diagnose.ts'
 import { awaitReady, prepareNode } from '../operations/fleet/brokers/driver.ts'
 import { allocatePorts } from '../operations/fleet/brokers/ports.ts'
@@ -15,6 +17,8 @@ import type { Home } from './home.ts'
 export interface TestClusterTask {
   readonly home: Home
   readonly nodes: number
+  /** In a network of its own, so that faults can be done to its connections. */
+  readonly ownNetwork?: boolean
   /** After so long it is ended, whatever becomes of this process; before, once this process is gone. */
   readonly leaseMs: number
   readonly note: (what: string) => void
@@ -61,10 +65,14 @@ export async function startTestCluster(task: TestClusterTask): Promise<StartedTe
     await lease.revert('the test is over')
   }
   try {
+    if (task.ownNetwork === true)
+      await markConnections(placed.nodes.map(node => ({ id: node.id, network: networkOfNode(node) })))
     const nodes = await Promise.all(
       placed.nodes.map(async (node): Promise<readonly [TestedNode, RunningProcess]> => {
-        const process = await prepareNode(placed, node, dist, runDir)
-        return [{ id: node.id, process }, await start(process)]
+        const prepared = await prepareNode(placed, node, dist, runDir)
+        if (task.ownNetwork !== true) return [{ id: node.id, process: prepared }, await start(prepared)]
+        const { network, process } = inOwnGroup(node, prepared)
+        return [{ id: node.id, process, network }, await start(process)]
       }),
     )
     const deadline = { deadlineMs: READY_MS, signal }
@@ -87,6 +95,18 @@ export async function startTestCluster(task: TestClusterTask): Promise<StartedTe
     await end()
     throw error
   }
+}
+
+const networkOfNode = ({ id, ports }: PlacedNode): NodeNetwork => ({
+  gid: gidOf(id),
+  ports: [ports.client, ports.internal, ports.controller],
+})
+
+/** Its connections are known by its group (setpriv becomes the broker: the pid is the broker's). */
+function inOwnGroup(node: PlacedNode, spec: ProcessSpec): Required<Pick<TestedNode, 'process' | 'network'>> {
+  const network = networkOfNode(node)
+  const args = ['--regid', String(network.gid), '--clear-groups', spec.command, ...spec.args]
+  return { network, process: { ...spec, command: 'setpriv', args } }
 }
 
 async function place({ home, nodes }: TestClusterTask, version: string): Promise<PlacedCluster> {

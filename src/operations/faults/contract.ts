@@ -1,13 +1,36 @@
 import type { ProcessSpec } from '../../foundation/process/run.ts'
 
 /** What is done to a broker. */
-export const faultKinds = ['kill', 'freeze', 'crash-loop'] as const
+export const faultKinds = ['kill', 'freeze', 'crash-loop', 'partition', 'reset', 'throttle'] as const
 export type FaultKind = (typeof faultKinds)[number]
 
 /** A broker that a fault may be done to: how it is run, which is also how it is found and run again. */
 export interface TestedNode {
   readonly id: number
   readonly process: ProcessSpec
+  /** How its connections are told from others; absent where faults in the network are not possible. */
+  readonly network?: NodeNetwork
+}
+
+export interface NodeNetwork {
+  /** Group id that only its process has. */
+  readonly gid: number
+  /** Of all its listeners. */
+  readonly ports: readonly number[]
+}
+
+/** What is done to packets between a broker and others. JSON-safe. */
+export interface NetworkEffect {
+  /** Of the broker's packets: those it sends, those it is sent, or both. */
+  readonly way: 'both' | 'in' | 'out'
+  /** Ids of brokers; 0: everybody who is no broker. */
+  readonly from: readonly number[]
+  readonly act:
+    | { readonly kind: 'partition' }
+    /** Whoever sends is answered with a TCP reset. */
+    | { readonly kind: 'reset' }
+    /** What is beyond it is lost, as in a full queue. */
+    | { readonly kind: 'throttle'; readonly bytesPerSecond: number }
 }
 
 /** A cluster that is there to be tested; nobody else keeps its brokers alive. JSON-safe. */

@@ -7,7 +7,14 @@ import type { FaultKind, TestedCluster, UnplannedEnd } from './contract.ts'
 import { FAULT_TARGET_NONE } from './errors.ts'
 import { type ArmedFault, armFault } from './inject.ts'
 import { activeFaults } from './leases/record.ts'
-import { CRASH_EVERY_MS, CRASHES, faultMs, type Scenario, type ScenarioFault } from './scenario.ts'
+import {
+  CRASH_EVERY_MS,
+  CRASHES,
+  faultMs,
+  networkEffect,
+  type Scenario,
+  type ScenarioFault,
+} from './scenario.ts'
 
 /** What a scenario does to its cluster's brokers. */
 export interface DisturbTask {
@@ -72,6 +79,11 @@ async function doFault(
   const brokers = await victims(task, fault, admin, topic)
   const armed: ArmedFault[] = []
   try {
+    const hit = new Set(brokers.map(({ id }) => id))
+    const network = networkEffect(
+      fault,
+      cluster.nodes.flatMap(({ id }) => (hit.has(id) ? [] : [id])),
+    )
     for (const { id } of brokers)
       armed.push(
         await armFault({
@@ -82,6 +94,7 @@ async function doFault(
             kind: fault.fault,
             times: fault.times ?? CRASHES,
             everyMs: fault.every ?? CRASH_EVERY_MS,
+            ...(network === undefined ? {} : { network }),
           },
           purpose: `scenario ${scenario.name}`,
           leaseMs: faultMs(fault) + LEASE_MARGIN_MS * (fault.times ?? 1),

@@ -30,6 +30,12 @@ export const FAULT_RECORD_INVALID = errorKind(
   'Look at the file and at the process it names: a frozen one is woken by `kill -CONT <pid>`. Then remove the file.',
 )
 
+export const FAULT_NETWORK_UNAVAILABLE = errorKind(
+  'FAULT_NETWORK_UNAVAILABLE',
+  'Faults in the network cannot be done here.',
+  'They need root, and iptables, iproute2 and util-linux (apt-get install iptables iproute2): the test runs in a network namespace of its own.',
+)
+
 export const TEST_TOPIC_FAILED = errorKind(
   'TEST_TOPIC_FAILED',
   'The topic that a test writes to could not be made, or is not whole.',

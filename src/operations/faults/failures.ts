@@ -72,6 +72,41 @@ export const failureKinds: readonly FailureKind[] = [
     what: 'kill -9 of all brokers at once (processes, not machines: the page cache lives on)',
     fault: { fault: 'kill', broker: 'all', for: '3s' },
   },
+  {
+    name: 'leader-isolated',
+    what: 'a leader that is cut off from all other brokers and controllers; its clients still reach it',
+    fault: { fault: 'partition', broker: 'leader', for: HOLD },
+  },
+  {
+    name: 'controller-isolated',
+    what: 'the active controller cut off from all other brokers and controllers',
+    fault: { fault: 'partition', broker: 'controller', for: HOLD },
+  },
+  {
+    name: 'leader-mute',
+    what: 'a one-way partition: others hear nothing of what a leader sends',
+    fault: { fault: 'partition', broker: 'leader', way: 'out', for: HOLD },
+  },
+  {
+    name: 'leader-deaf',
+    what: 'a one-way partition: a leader hears nothing of what others send',
+    fault: { fault: 'partition', broker: 'leader', way: 'in', for: HOLD },
+  },
+  {
+    name: 'clients-cut',
+    what: 'a leader that no client reaches, though all brokers do',
+    fault: { fault: 'partition', broker: 'leader', from: 'clients', for: HOLD },
+  },
+  {
+    name: 'connections-reset',
+    what: 'every connection of a leader reset, those of clients too, for three seconds',
+    fault: { fault: 'reset', broker: 'leader', from: 'all', for: '3s' },
+  },
+  {
+    name: 'slow-network',
+    what: 'a leader whose packets beyond 64 KiB a second to other brokers are lost',
+    fault: { fault: 'throttle', broker: 'leader', way: 'out', bandwidth: '64KiB', for: HOLD },
+  },
 ]
 
 /** @throws AjnaError TEST_KIND_UNKNOWN */

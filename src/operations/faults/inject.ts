@@ -3,16 +3,19 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { AjnaError } from '../../foundation/errors/errors.ts'
 import { parseStat } from '../../foundation/process/identity.ts'
 import { adopt, type RunningProcess, start } from '../../foundation/process/run.ts'
-import type { FaultKind, TestedCluster, TestedNode } from './contract.ts'
-import { FAULT_TARGET_NOT_RUNNING } from './errors.ts'
+import type { FaultKind, NetworkEffect, TestedCluster, TestedNode } from './contract.ts'
+import { FAULT_NETWORK_UNAVAILABLE, FAULT_TARGET_NOT_RUNNING } from './errors.ts'
 import { type FaultLease, leaseFault } from './leases/lease.ts'
-import { endedFaults } from './leases/record.ts'
+import { endedFaults, type WayBack } from './leases/record.ts'
+import { applyEffect, networkOf } from './network/network.ts'
 
 export interface FaultPlan {
   readonly kind: FaultKind
   /** A crash-loop's kills, the first one included, and how long the broker runs before each later one. */
   readonly times: number
   readonly everyMs: number
+  /** Of a fault in the network. */
+  readonly network?: NetworkEffect
 }
 
 export interface InjectTask {
@@ -54,7 +57,6 @@ const LOOK_EVERY_MS = 5
 export async function armFault(task: InjectTask): Promise<ArmedFault> {
   const { folder, cluster, node, plan, purpose, leaseMs } = task
   const target = await targetOf(node)
-  const { pid, startTime, boot } = target.record
   const lease = await leaseFault({
     folder,
     kind: plan.kind,
@@ -62,10 +64,7 @@ export async function armFault(task: InjectTask): Promise<ArmedFault> {
     node: node.id,
     purpose,
     leaseMs,
-    back:
-      plan.kind === 'freeze'
-        ? { kind: 'wake', process: { pid, startTime, boot } }
-        : { kind: 'run', process: node.process },
+    back: await wayBackFrom(plan, node, target),
   })
   const raging = Promise.withResolvers<void>()
   // Whoever began it is told of its failure by `begin` or when waiting for it; nobody need wait.
@@ -75,7 +74,7 @@ export async function armFault(task: InjectTask): Promise<ArmedFault> {
     node,
     raged: raging.promise,
     async begin(signal) {
-      const at = await lease.act(() => (plan.kind === 'freeze' ? freeze(target) : kill(target)))
+      const at = await lease.act(() => hurt(plan, node, target, lease))
       const rage = plan.kind === 'crash-loop' ? crashAgain(lease, node, plan, signal) : Promise.resolve()
       rage.then(raging.resolve, raging.reject)
       return at
@@ -86,6 +85,34 @@ export async function armFault(task: InjectTask): Promise<ArmedFault> {
       return ended?.endedAt ?? Date.now()
     },
   }
+}
+
+async function wayBackFrom(
+  { kind, network }: FaultPlan,
+  node: TestedNode,
+  { record: { pid, startTime, boot } }: RunningProcess,
+): Promise<WayBack> {
+  if (kind === 'freeze') return { kind: 'wake', process: { pid, startTime, boot } }
+  if (network === undefined) return { kind: 'run', process: node.process }
+  if (node.network === undefined)
+    throw new AjnaError(
+      FAULT_NETWORK_UNAVAILABLE,
+      `${node.process.name} does not run in a network of its own`,
+    )
+  return { kind: 'network', network: await networkOf(pid) }
+}
+
+/** Answers when that was asked for, ms since the epoch. */
+async function hurt(
+  { kind, network }: FaultPlan,
+  node: TestedNode,
+  target: RunningProcess,
+  lease: FaultLease,
+): Promise<number> {
+  if (network === undefined) return kind === 'freeze' ? freeze(target) : kill(target)
+  const at = Date.now()
+  await applyEffect(lease.record.id, node.id, network)
+  return at
 }
 
 async function targetOf(node: TestedNode): Promise<RunningProcess> {

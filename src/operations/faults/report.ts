@@ -247,6 +247,8 @@ function wayBackOf({ back }: LeasedFault): string {
       return `starting ${back.process.name}`
     case 'end':
       return `ending ${count(back.processes.length, 'process', 'processes')}`
+    case 'network':
+      return 'taking rules away'
     default:
       return back satisfies never
   }

@@ -2,8 +2,9 @@ import { z } from 'zod'
 import { type DeepReadonly, readConfig } from '../../foundation/config/config.ts'
 import type { Finding } from '../../foundation/config/problem.ts'
 import { duration, size } from '../../foundation/config/units.ts'
-import { faultKinds } from './contract.ts'
+import { faultKinds, type NetworkEffect } from './contract.ts'
 import { MIN_RECORD_BYTES } from './load/record.ts'
+import { CLIENTS } from './network/rules.ts'
 
 /** A scenario's file. This schema is its documentation: every message says what is allowed. */
 
@@ -19,6 +20,8 @@ const between = (from: number, to: number, words: string) =>
 const MAX_RATE = 20_000
 const MAX_RECORD_BYTES = 32 * 1024
 const MAX_TEST_MS = 30 * 60_000
+const MIN_BANDWIDTH = 16 * 1024
+const MAX_BANDWIDTH = 1024 ** 3
 /** What may be written to the disks in all, replicas included. */
 const MAX_DISK_BYTES = 2 * 1024 ** 3
 
@@ -43,7 +46,21 @@ const fault = z.strictObject({
   /** Of a crash-loop: how often it dies, and how long it runs in between. */
   times: wholeNumber(2, 50).optional(),
   every: between(100, 60_000, '100ms to 1m').optional(),
+  /** Of a fault in the network: whose packets are hit, those the broker is sent (`in`), those it sends (`out`), or both. */
+  way: z.enum(['both', 'in', 'out']).optional(),
+  /** Of a fault in the network: between the brokers it is done to and the other brokers, its clients, or both. */
+  from: z.enum(['brokers', 'clients', 'all']).optional(),
+  /** Of a throttle: what passes, a second. */
+  bandwidth: size()
+    .refine(bytes => bytes >= MIN_BANDWIDTH && bytes <= MAX_BANDWIDTH, {
+      error: 'bytes a second, 16KiB to 1GiB',
+    })
+    .optional(),
 })
+
+const networkKinds = ['partition', 'reset', 'throttle'] as const
+type NetworkKind = (typeof networkKinds)[number]
+const isOfNetwork = (kind: string): kind is NetworkKind => networkKinds.some(each => each === kind)
 
 /** As a file has it. */
 export type FaultInput = z.input<typeof fault>
@@ -144,12 +161,8 @@ function check(scenario: Scenario): readonly Finding[] {
 /** Of a record in a batch of few. */
 const RECORD_OVERHEAD = 32
 
-function checkFault(
-  { broker: brokers, fault: kind, times, every }: ScenarioFault,
-  index: number,
-  nodes: number,
-  allowed: string,
-): Finding[] {
+function checkFault(fault: ScenarioFault, index: number, nodes: number, allowed: string): Finding[] {
+  const { broker: brokers, fault: kind } = fault
   const findings: Finding[] = []
   const at = (...rest: (string | number)[]) => ['faults', index, ...rest]
   for (const id of brokers)
@@ -159,17 +172,33 @@ function checkFault(
     findings.push({ path: at('broker'), found: `${brokers.length} brokers`, allowed })
   if (new Set(brokers.filter(each => each !== 'any')).size < brokers.filter(each => each !== 'any').length)
     findings.push({ path: at('broker'), found: 'a broker twice', allowed: 'each one once' })
-  if (kind !== 'crash-loop')
-    for (const key of ['times', 'every'] as const)
-      if ({ times, every }[key] !== undefined)
-        findings.push({
-          path: at(key),
-          found: `${key} of a ${kind}`,
-          allowed: 'times and every of a crash-loop only',
-          atKey: true,
-        })
+  const only = (keys: readonly ('times' | 'every' | 'way' | 'from' | 'bandwidth')[], whose: string): void => {
+    for (const key of keys)
+      if (fault[key] !== undefined)
+        findings.push({ path: at(key), found: `${key} of a ${kind}`, allowed: whose, atKey: true })
+  }
+  if (kind !== 'crash-loop') only(['times', 'every'], 'times and every of a crash-loop only')
+  if (!isOfNetwork(kind)) only(['way', 'from'], `way and from of ${networkKinds.join(', ')} only`)
+  if (kind !== 'throttle') only(['bandwidth'], 'bandwidth of a throttle only')
+  else if (fault.bandwidth === undefined)
+    findings.push({ path: at(), found: 'a throttle without a bandwidth', allowed: 'bandwidth: 1MiB, say' })
   return findings
 }
+
+/** What a fault in the network does to one of its brokers; undefined: it is another fault. */
+export function networkEffect(
+  { fault: kind, way = 'both', from = 'brokers', bandwidth = MAX_BANDWIDTH }: ScenarioFault,
+  others: readonly number[],
+): NetworkEffect | undefined {
+  if (!isOfNetwork(kind)) return undefined
+  const act = kind === 'throttle' ? { kind, bytesPerSecond: bandwidth } : { kind }
+  const parties = [...(from === 'clients' ? [] : others), ...(from === 'brokers' ? [] : [CLIENTS])]
+  return { way, from: parties, act }
+}
+
+/** Whether some can only be done in a network of its own. */
+export const needsOwnNetwork = (faults: readonly Pick<ScenarioFault, 'fault'>[]): boolean =>
+  faults.some(each => isOfNetwork(each.fault))
 
 export const CRASHES = 3
 export const CRASH_EVERY_MS = 3_000

@@ -2,12 +2,15 @@ import { randomInt } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { CONFIG_INVALID } from '../../../foundation/config/errors.ts'
 import { AjnaError } from '../../../foundation/errors/errors.ts'
+import { ensureKafka } from '../../../foundation/kafka-dist/kafka-dist.ts'
+import { defaultKafkaVersion } from '../../../foundation/kafka-dist/versions.ts'
 import { type FileLock, lockFile } from '../../../foundation/process/lock.ts'
 import { TEST_RUNNING, TEST_STOPPED } from '../../../operations/faults/errors.ts'
 import { failureKinds, kindsNamed, measureFailures } from '../../../operations/faults/failures.ts'
 import { judge } from '../../../operations/faults/judge.ts'
 import { activeFaults } from '../../../operations/faults/leases/record.ts'
 import { revert, sweep, whyOver } from '../../../operations/faults/leases/revert.ts'
+import { inOwnNetwork } from '../../../operations/faults/network/namespace.ts'
 import { randomOf } from '../../../operations/faults/random.ts'
 import {
   NO_HEALER,
@@ -17,9 +20,9 @@ import {
   reportOf,
 } from '../../../operations/faults/report.ts'
 import { runScenario } from '../../../operations/faults/run.ts'
-import { lastsMs, readScenario } from '../../../operations/faults/scenario.ts'
+import { lastsMs, needsOwnNetwork, readScenario } from '../../../operations/faults/scenario.ts'
 import { type Home, homeOf } from '../../home.ts'
-import { startTestCluster } from '../../test-cluster.ts'
+import { startTestCluster, type TestClusterTask } from '../../test-cluster.ts'
 import { print, printJson, say } from '../output.ts'
 
 /** For starting a cluster, reading everything back and ending. */
@@ -35,8 +38,11 @@ interface Json {
 export async function run(file: string, options: Json): Promise<void> {
   const scenario = readScenario(await textOf(file), file)
   const seed = scenario.seed ?? randomInt(2 ** 32)
+  const ownNetwork = needsOwnNetwork(scenario.faults)
+  if (ownNetwork && (await elsewhere())) return
   const note = notes()
-  await using bed = await testBed(scenario.cluster.nodes, lastsMs(scenario) + AROUND_MS, note)
+  const { nodes } = scenario.cluster
+  await using bed = await testBed({ nodes, ownNetwork, leaseMs: lastsMs(scenario) + AROUND_MS, note })
   note(`scenario ${scenario.name}, seed ${seed}`)
   const result = await runScenario({
     scenario,
@@ -63,14 +69,25 @@ export async function run(file: string, options: Json): Promise<void> {
   print(`\n${JSON.stringify(report)}`)
 }
 
+/** Whether the command was carried out in a network of its own; it goes on as this process's exit code says. */
+async function elsewhere(): Promise<boolean> {
+  // There it could not be fetched.
+  await ensureKafka(defaultKafkaVersion, { progress: say })
+  const code = await inOwnNetwork()
+  if (code !== undefined) process.exitCode = code
+  return code !== undefined
+}
+
 export async function failures(
   options: Json & { readonly runs: number; readonly kinds?: string; readonly seed?: number },
 ): Promise<void> {
   const kinds = kindsNamed(options.kinds?.split(',').map(name => name.trim()))
+  const ownNetwork = needsOwnNetwork(kinds.map(({ fault }) => fault))
+  if (ownNetwork && (await elsewhere())) return
   const seed = options.seed ?? randomInt(2 ** 32)
   const note = notes()
   const leaseMs = kinds.length * options.runs * FAILURE_MS + AROUND_MS
-  await using bed = await testBed(NODES, leaseMs, note)
+  await using bed = await testBed({ nodes: NODES, ownNetwork, leaseMs, note })
   note(`${kinds.length} of ${failureKinds.length} kinds, ${options.runs} of each, seed ${seed}`)
   let met = true
   const figures = await measureFailures({
@@ -137,7 +154,8 @@ interface TestBed extends AsyncDisposable {
 }
 
 /** One cluster for one test at a time; what an earlier test left behind is undone first. */
-async function testBed(nodes: number, leaseMs: number, note: (what: string) => void): Promise<TestBed> {
+async function testBed(task: Omit<TestClusterTask, 'home' | 'signal'>): Promise<TestBed> {
+  const { nodes, note } = task
   const home = homeOf()
   const lock = await lockFile(home.testLock, { wait: false })
   if (lock === undefined) throw new AjnaError(TEST_RUNNING, `a test runs in ${home.root}`)
@@ -150,7 +168,7 @@ async function testBed(nodes: number, leaseMs: number, note: (what: string) => v
   try {
     for (const { id, undone } of await sweep(home.faults)) note(`left by an earlier test: ${id}: ${undone}`)
     note(`starting ${nodes} broker${nodes === 1 ? '' : 's'}`)
-    const cluster = await startTestCluster({ home, nodes, leaseMs, note, signal: stopping.signal })
+    const cluster = await startTestCluster({ ...task, home, signal: stopping.signal })
     note('the cluster is up')
     return { home, cluster, signal: stopping.signal, [Symbol.asyncDispose]: () => closeBed(cluster, lock) }
   } catch (error) {

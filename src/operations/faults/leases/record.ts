@@ -37,6 +37,8 @@ const wayBack = z.discriminatedUnion('kind', [
     processes: z.array(z.string()),
     folder: z.string(),
   }),
+  /** The fault's rules are taken away in that network, as the kernel names it. */
+  z.object({ kind: z.literal('network'), network: z.string() }),
 ])
 export type WayBack = DeepReadonly<z.infer<typeof wayBack>>
 

@@ -4,14 +4,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { bootId, isAlive } from '../../../foundation/process/identity.ts'
 import { type FileLock, lockFile } from '../../../foundation/process/lock.ts'
 import { adopt, start } from '../../../foundation/process/run.ts'
-import {
-  activeFaults,
-  type EndedFault,
-  type LeasedFault,
-  readActive,
-  type WayBack,
-  writeEnded,
-} from './record.ts'
+import { removeEffect } from '../network/network.ts'
+import { activeFaults, type EndedFault, type LeasedFault, readActive, writeEnded } from './record.ts'
 
 /** A holder that has had the lock for longer is frozen: what it was about to do is judged again when it wakes. */
 const LOCK_PATIENCE_MS = 5_000
@@ -93,10 +87,13 @@ export async function sweep(folder: string): Promise<readonly EndedFault[]> {
 async function goBack(folder: string, fault: LeasedFault): Promise<string> {
   // Pids and process tables begin anew with each boot.
   if (fault.controller.boot !== (await bootId()) && fault.back.kind !== 'end') return 'nothing was left of it'
-  return goBackBy(fault.back, () => othersUndone(folder, fault))
+  return goBackBy(fault, () => othersUndone(folder, fault))
 }
 
-async function goBackBy(back: WayBack, others: () => Promise<void>): Promise<string> {
+async function goBackBy(
+  { id, back }: Pick<LeasedFault, 'id' | 'back'>,
+  others: () => Promise<void>,
+): Promise<string> {
   switch (back.kind) {
     case 'wake': {
       if (!(await isAlive(back.process))) return `process ${back.process.pid} had ended`
@@ -122,6 +119,8 @@ async function goBackBy(back: WayBack, others: () => Promise<void>): Promise<str
       await rm(back.folder, { recursive: true, force: true })
       return `ended ${ended} of ${back.processes.length} processes`
     }
+    case 'network':
+      return removeEffect(id, back.network)
     default:
       return back satisfies never
   }

@@ -20,7 +20,12 @@ const fault = await armFault({
   folder,
   cluster,
   node: cluster.nodes.find(({ id }) => id === Number(broker))!,
-  plan: { kind, times: 3, everyMs: 100 },
+  plan: {
+    kind,
+    times: 3,
+    everyMs: 100,
+    ...(kind === 'partition' ? { network: { way: 'both', from: [2], act: { kind } } } : {}),
+  },
   purpose: 'a coordinator that will be killed',
   leaseMs: Number(leaseMs),
 })

@@ -1,0 +1,69 @@
+/** Network faults, done and undone in the network namespace of the test. */
+import { execFile } from 'node:child_process'
+import { readdir, readlink } from 'node:fs/promises'
+import { promisify } from 'node:util'
+import { AjnaError, describeError } from '../../../foundation/errors/errors.ts'
+import type { NetworkEffect, TestedNode } from '../contract.ts'
+import { FAULT_NETWORK_UNAVAILABLE } from '../errors.ts'
+import { faultRules, pairRules } from './rules.ts'
+
+const run = promisify(execFile)
+/** iptables' own lock may be held by another fault's way back for a moment. */
+const WAIT_S = '5'
+
+/** Which network a process is in, as the kernel names it. */
+export const networkOf = (pid: number | 'self'): Promise<string> => readlink(`/proc/${pid}/ns/net`)
+
+/** Tells the brokers' connections apart from now on: before they open any. @throws AjnaError FAULT_NETWORK_UNAVAILABLE */
+export async function markConnections(nodes: readonly Pick<TestedNode, 'id' | 'network'>[]): Promise<void> {
+  const known = nodes.flatMap(({ id, network }) => (network === undefined ? [] : [{ id, network }]))
+  await restore(pairRules(known))
+}
+
+/** @throws AjnaError FAULT_NETWORK_UNAVAILABLE */
+export const applyEffect = (chain: string, broker: number, effect: NetworkEffect): Promise<void> =>
+  restore(faultRules(chain, broker, effect))
+
+async function restore(rules: string): Promise<void> {
+  try {
+    const running = run('iptables-restore', ['--noflush', '--wait', WAIT_S])
+    // It ends with its own reason when it does not read all.
+    running.child.stdin!.on('error', () => undefined).end(rules)
+    await running
+  } catch (cause) {
+    throw new AjnaError(FAULT_NETWORK_UNAVAILABLE, `iptables-restore: ${describeError(cause)}`, { cause })
+  }
+}
+
+/**
+ * Takes a fault's rules away, from whichever network the caller is in. May be done twice.
+ *
+ * @returns what was undone, for people
+ */
+export async function removeEffect(chain: string, network: string): Promise<string> {
+  const enter = await wayInto(network)
+  if (enter === undefined) return 'the network it was in is gone'
+  const iptables = (...args: readonly string[]) => {
+    const [command, ...rest] = [...enter, 'iptables', '-w', WAIT_S, ...args]
+    return run(command!, rest)
+  }
+  const there = await iptables('-S').then(({ stdout }) => stdout.includes(`-N ${chain}\n`))
+  if (!there) return `chain ${chain} was gone already`
+  const { stdout } = await iptables('-S', 'OUTPUT')
+  if (stdout.includes(`-j ${chain}\n`)) await iptables('-D', 'OUTPUT', '-j', chain)
+  const chains = [chain, `${chain}-do`]
+  for (const each of chains) await iptables('-F', each)
+  for (const each of chains) await iptables('-X', each)
+  return `took away chain ${chain}`
+}
+
+/** What a command must begin with to run there; undefined: no process is left in it, and so it is no more. */
+async function wayInto(network: string): Promise<readonly string[] | undefined> {
+  if ((await networkOf('self')) === network) return []
+  const pids = (await readdir('/proc')).filter(name => /^\d+$/.test(name))
+  // Processes end while they are looked at.
+  for (const pid of pids)
+    if ((await networkOf(Number(pid)).catch(() => undefined)) === network)
+      return ['nsenter', `--net=/proc/${pid}/ns/net`]
+  return undefined
+}

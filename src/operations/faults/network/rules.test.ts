@@ -1,0 +1,48 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { NetworkEffect } from '../contract.ts'
+import { CLIENTS, faultRules, gidOf, pairRules } from './rules.ts'
+
+const brokers = [1, 2, 3].map(id => ({ id, network: { gid: gidOf(id), ports: [100 + id, 200 + id] } }))
+
+/** Mark of the connections that one party opens to another, as the rules say it themselves. */
+const marks = new Map(
+  [
+    ...pairRules(brokers).matchAll(/--dports (\d+),\d+ .*--gid-owner (\S+) -j CONNMARK --set-mark (\d+)/g),
+  ].map(([, port, gid, mark]) => [
+    `${gid!.includes('-') ? CLIENTS : Number(gid) - gidOf(0)}>${Number(port) - 100}`,
+    mark!,
+  ]),
+)
+const faults = (effect: NetworkEffect): string[] =>
+  [...faultRules('f', 1, effect).matchAll(/^-A f .*--mark (\d+) .*--ctdir (\w+) /gm)]
+    .map(([, mark, way]) => `${[...marks].find(([, each]) => each === mark)![0]} ${way}`)
+    .sort()
+
+test('each pair of parties has a mark of its own', () => {
+  assert.equal(marks.size, 9)
+  assert.equal(new Set(marks.values()).size, 9)
+})
+
+test('one way hits what is sent over connections of both sides, answers included', () => {
+  const act = { kind: 'partition' } as const
+  const out = ['1>2 ORIGINAL', '2>1 REPLY']
+  const into = ['1>2 REPLY', '2>1 ORIGINAL']
+  assert.deepEqual(faults({ way: 'out', from: [2], act }), out)
+  assert.deepEqual(faults({ way: 'in', from: [2], act }), into)
+  assert.deepEqual(faults({ way: 'both', from: [2], act }), [...out, ...into].sort())
+  // A client is never connected to.
+  assert.deepEqual(faults({ way: 'out', from: [CLIENTS], act }), ['0>1 REPLY'])
+  assert.deepEqual(faults({ way: 'both', from: [CLIENTS, 3], act }).length, 6)
+})
+
+test('a throttle has one limit for all that it hits, and lets at least a few packets pass', () => {
+  const rules = faultRules('f', 1, {
+    way: 'both',
+    from: [2, 3],
+    act: { kind: 'throttle', bytesPerSecond: 65_536 },
+  })
+  assert.deepEqual(rules.match(/--hashlimit-above \S+ --hashlimit-burst \S+/g), [
+    '--hashlimit-above 64kb/s --hashlimit-burst 256kb',
+  ])
+})
