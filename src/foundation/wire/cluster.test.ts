@@ -50,6 +50,19 @@ test('an older view of a leader does not replace a newer one', async () => {
   assert.deepEqual([topic?.partitions[0]?.leader, topic?.partitions[0]?.leaderEpoch], [1, 3])
 })
 
+test('a broker that tells nothing new is not asked again at once: it may be cut off from its controller', async () => {
+  await using isolated = await fakeTopicCluster(1, () => 'silence')
+  await using other = await fakeTopicCluster(1, () => 'silence')
+  const bootstrap = [isolated.broker.address, other.broker.address]
+  await using wire = openWire({ bootstrap, clientId: 'test' })
+  const epoch = async () => (await wire.metadata([TOPIC], signal))[0]?.partitions[0]?.leaderEpoch
+  assert.equal(await epoch(), 3)
+  other.topic.leaderEpoch = 4
+  const seen = [await epoch(), await epoch()]
+  assert.deepEqual(seen, [3, 4])
+  assert.ok(isolated.lookups() <= 2)
+})
+
 test('a topic that does not exist is left out', async () => {
   await using cluster = await fakeTopicCluster(1, () => 'silence')
   cluster.topic.errorCode = 3

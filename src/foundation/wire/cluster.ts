@@ -53,6 +53,11 @@ export class Cluster {
   #brokers: ReadonlyMap<number, Address> = new Map()
   readonly #metadata = remembering(metadata)
   #learned: MetadataResponse | undefined
+  /**
+   * Who was asked last, if that taught nothing. Somebody asked because what is known does not work; and a broker that is cut
+   * off from its controller goes on telling what it knew.
+   */
+  #taughtNothing: Address | undefined
   #throttled: Throttled | undefined
   #refreshing: Promise<unknown> = Promise.resolve()
   #queuedRefresh: { readonly topics: Set<string>; readonly done: Promise<void> } | undefined
@@ -154,7 +159,7 @@ export class Cluster {
     request: Request,
     signal: AbortSignal,
   ): Promise<Response> {
-    return abortable(this.#ask(message, request), signal)
+    return abortable(this.#ask(message, request), signal).then(({ response }) => response)
   }
 
   closeLane(lane: Lane): void {
@@ -237,21 +242,26 @@ export class Cluster {
   }
 
   async #askAnyBroker(topics: readonly string[] | null): Promise<MetadataResponse> {
-    const response = await this.#ask(this.#metadata, { topics })
+    const { response, by } = await this.#ask(this.#metadata, { topics })
+    this.#taughtNothing = by
     // What was learned last is still so; anything else that was learned since may have been the older news.
     if (response === this.#learned) return response
     this.#learned = response
     this.#brokers = new Map(response.brokers.map(({ nodeId, host, port }) => [nodeId, { host, port }]))
-    for (const topic of response.topics) this.#learn(topic)
+    for (const topic of response.topics) if (this.#learn(topic)) this.#taughtNothing = undefined
     return response
   }
 
-  async #ask<Request, Response>(message: Message<Request, Response>, request: Request): Promise<Response> {
+  async #ask<Request, Response>(
+    message: Message<Request, Response>,
+    request: Request,
+  ): Promise<{ response: Response; by: Address }> {
     this.#closing.signal.throwIfAborted()
-    const attempts = this.#candidates().map(address => async (): Promise<Response> => {
+    const attempts = this.#candidates().map(address => async () => {
       try {
         const connection = await this.#connect(address, CONTROL)
-        return await connection.send(message, request, { signal: this.#closing.signal })
+        const response = await connection.send(message, request, { signal: this.#closing.signal })
+        return { response, by: address }
       } catch (error) {
         this.#suspects.set(printAddress(address), Date.now())
         throw error
@@ -268,31 +278,42 @@ export class Cluster {
     }
   }
 
-  /** The brokers last heard of, then the bootstrap addresses; those that failed a moment ago come last. */
+  /** The brokers last heard of, then the bootstrap addresses; the one that taught nothing, and those that failed a moment ago, last. */
   #candidates(): Address[] {
     const unique = new Map(
       [...this.#brokers.values(), ...this.#bootstrap].map(each => [printAddress(each), each]),
     )
     const now = Date.now()
-    const suspect = (address: Address): number =>
-      now - (this.#suspects.get(printAddress(address)) ?? 0) < SUSPECT_FOR_MS ? 1 : 0
-    return [...unique.values()].sort((a, b) => suspect(a) - suspect(b))
+    const taughtNothing = this.#taughtNothing === undefined ? undefined : printAddress(this.#taughtNothing)
+    const all = [...unique.keys()]
+    // Each in turn.
+    const first = taughtNothing === undefined ? 0 : all.indexOf(taughtNothing) + 1
+    const suspect = (key: string): number => (now - (this.#suspects.get(key) ?? 0) < SUSPECT_FOR_MS ? 1 : 0)
+    return [...all.slice(first), ...all.slice(0, first)]
+      .sort((a, b) => suspect(a) - suspect(b))
+      .map(key => unique.get(key)!)
   }
 
-  #learn({ errorCode, name, id, partitions }: MetadataTopic): void {
+  /** Whether anything about its leaders is news. */
+  #learn({ errorCode, name, id, partitions }: MetadataTopic): boolean {
     const before = this.#topics.get(name)
     if (errorCode !== 0 && classify(errorCode).name !== 'LEADER_NOT_AVAILABLE') {
       const sinceMs = before?.kind === 'absent' ? before.sinceMs : Date.now()
       this.#topics.set(name, { kind: 'absent', errorCode, sinceMs })
-      return
+      return before?.kind !== 'absent'
     }
     const retired = this.#retiredIds.get(name) ?? []
     // A broker that lags behind may still speak of a topic that is known to have been replaced.
-    if (retired.includes(id)) return
+    if (retired.includes(id)) return false
     const old = before?.kind === 'known' ? before.topic : undefined
     if (old !== undefined && old.id !== id)
       this.#retiredIds.set(name, [...retired, old.id].slice(-RETIRED_IDS_KEPT))
-    this.#topics.set(name, { kind: 'known', topic: mergeTopic(old, { name, id, partitions }) })
+    const topic = mergeTopic(old, { name, id, partitions })
+    this.#topics.set(name, { kind: 'known', topic })
+    return (
+      old?.id !== id ||
+      topic.partitions.some((each, index) => each.leaderEpoch !== old.partitions[index]?.leaderEpoch)
+    )
   }
 }
 
