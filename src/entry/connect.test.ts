@@ -8,8 +8,7 @@ import { silentLogger } from '../foundation/log/log.ts'
 import { temporaryFolder } from '../foundation/process/testing.ts'
 import { MIRUS_SOURCE } from '../operations/mirror/connect/config/mirus.ts'
 import type { LinkRegistry } from '../operations/mirror/registry.ts'
-import { openConnectServer } from './connect.ts'
-import type { FleetFile } from './fleet-file.ts'
+import { type ConnectFile, openConnectServer } from './connect.ts'
 import { homeAt } from './home.ts'
 
 const session = sessionOf('t'.repeat(43))
@@ -30,7 +29,7 @@ async function serve(
     },
     placed: [{ name: 'hub', clusterId: 'id-of-hub' }],
     ports: { connect: 0 },
-  } as unknown as FleetFile
+  } satisfies ConnectFile
   const server = await openConnectServer({ home: homeAt(root), file, session, log: silentLogger, registry })
   t.after(() => server.close())
   return { connectors: `${server.address}/connectors`, root }

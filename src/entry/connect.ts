@@ -10,7 +10,7 @@ import { connectErrorForm, connectRoutes, connectStatuses } from '../operations/
 import type { LinkRegistry } from '../operations/mirror/registry.ts'
 import type { FleetFile } from './fleet-file.ts'
 import type { Home } from './home.ts'
-import { linksJournalCluster } from './links.ts'
+import { type FleetTopics, linksJournalCluster } from './links.ts'
 import { readVersion } from './version.ts'
 
 export const CONNECT_UNAVAILABLE = errorKind(
@@ -22,9 +22,16 @@ export const CONNECT_UNAVAILABLE = errorKind(
 /** User name with which the session's token is taken as a password. */
 const BASIC_USER = 'ajna'
 
+/** Of the fleet's file what the server needs to know. */
+export interface ConnectFile {
+  readonly fleet: FleetTopics & Pick<FleetFile['fleet'], 'connect'>
+  readonly placed: readonly Pick<FleetFile['placed'][number], 'name' | 'clusterId'>[]
+  readonly ports: Pick<FleetFile['ports'], 'connect'>
+}
+
 export interface ConnectServerOptions {
   readonly home: Home
-  readonly file: FleetFile
+  readonly file: ConnectFile
   readonly session: Session
   readonly log: Logger
   /** Undefined while the links' journal is not open. */
@@ -100,7 +107,7 @@ async function writePem({ path, text }: PemFile): Promise<void> {
   await rename(draft, path)
 }
 
-function clusterIdOf({ fleet, placed }: FleetFile): string {
+function clusterIdOf({ fleet, placed }: ConnectFile): string {
   const name = linksJournalCluster(fleet)
   return placed.find(cluster => cluster.name === name)?.clusterId ?? name
 }

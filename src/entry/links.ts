@@ -9,7 +9,7 @@ import { identity } from '../foundation/tls/store.ts'
 import type { TlsSource } from '../foundation/wire/contract.ts'
 import type { Hosts } from '../foundation/wire/hosts.ts'
 import { openWire } from '../foundation/wire/wire.ts'
-import { linkPrincipal, type ResolvedFleet } from '../operations/fleet/contract.ts'
+import { linkPrincipal, type ResolvedTopic } from '../operations/fleet/contract.ts'
 import type { LinkDefinition, LinkEnd } from '../operations/mirror/definition.ts'
 import { kafkaLinkAdmin } from '../operations/mirror/kafka-admin.ts'
 import { LINKS_TOPIC, type LinksCommand, type LinksState } from '../operations/mirror/links/contract.ts'
@@ -24,8 +24,13 @@ export const LINKS_JOURNAL_MISSING = errorKind(
   `Declare the topic ${LINKS_TOPIC} at one cluster with partitions: 1 and retention: forever, as config/two-sites.yaml does, and apply it.`,
 )
 
+export interface FleetTopics {
+  readonly name: string
+  readonly topics: readonly Pick<ResolvedTopic, 'name' | 'cluster'>[]
+}
+
 /** The cluster that holds the links' journal. @throws AjnaError LINKS_JOURNAL_MISSING */
-export function linksJournalCluster({ name, topics }: ResolvedFleet): string {
+export function linksJournalCluster({ name, topics }: FleetTopics): string {
   const cluster = topics.find(topic => topic.name === LINKS_TOPIC)?.cluster
   if (cluster === undefined) throw new AjnaError(LINKS_JOURNAL_MISSING, `fleet ${name} has no ${LINKS_TOPIC}`)
   return cluster

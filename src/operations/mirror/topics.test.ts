@@ -5,7 +5,7 @@ import { silentLogger } from '../../foundation/log/log.ts'
 import type { LinkAdmin } from './contract.ts'
 import { copySettings } from './decide.ts'
 import { LINK_TOPIC_REFUSED } from './errors.ts'
-import { alignSettings, fateOf, type LinkSides, type TopicFate, topicsReason } from './topics.ts'
+import { alignSettings, fateOf, type SettingsSides, type TopicFate, topicsReason } from './topics.ts'
 
 const facts = { adoptedId: 'a', sourceId: 'a', absences: 0, allGone: false, onSourceDeleted: 'halt' as const }
 const gone = { sourceId: undefined, absences: 3 }
@@ -64,7 +64,7 @@ test('a topic whose settings may not be seen or changed is told, and those of th
         new Map([...(await hide('copy.2')(topics, signal))].map(([topic]) => [topic, copySettings({})])),
     },
     log: silentLogger,
-  } as unknown as LinkSides
+  } satisfies SettingsSides
   const views = ['1', '2', '3', '4'].map(name => {
     return { name, copy: `copy.${name}`, partitions: 1, copied: 1, growing: false, halt: undefined }
   })

@@ -21,6 +21,13 @@ export interface LinkSides {
   readonly log: Logger
 }
 
+/** Of two sides what keeping settings in step takes. */
+export interface SettingsSides {
+  readonly sourceAdmin: Pick<LinkAdmin, 'settings'>
+  readonly targetAdmin: Pick<LinkAdmin, 'settings' | 'changeSettings'>
+  readonly log: Logger
+}
+
 /** One topic as the partitions of it are to be worked on. */
 export interface TopicView {
   readonly name: string
@@ -264,7 +271,7 @@ async function widen(
 
 /** Brings the copies' settings in step; answers what could not be, and why: it is tried next time. */
 export async function alignSettings(
-  { sourceAdmin, targetAdmin, log }: LinkSides,
+  { sourceAdmin, targetAdmin, log }: SettingsSides,
   topics: readonly TopicView[],
   signal: AbortSignal,
 ): Promise<ReadonlyMap<string, string>> {
@@ -310,7 +317,7 @@ export async function alignSettings(
 
 /** Of the topics that may be looked at; the others are told of. */
 async function visibleSettings(
-  admin: LinkAdmin,
+  admin: Pick<LinkAdmin, 'settings'>,
   topics: readonly string[],
   hide: (topics: readonly string[], reason: string) => void,
   signal: AbortSignal,

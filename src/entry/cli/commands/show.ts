@@ -24,87 +24,82 @@ interface ListOptions {
 
 const PAGE = 500
 
-export async function list(noun: Noun, options: ListOptions): Promise<void> {
-  const rows = (await listed(noun)).filter(row => named(row).includes(options.search ?? ''))
-  if (options.json === true) return printJson(rows)
-  print(renderTable(columnsOf(noun), rows))
+export const list = (noun: Noun, options: ListOptions): Promise<void> => faces[noun].list(options)
+export const show = (noun: Shown, name: string, options: ListOptions): Promise<void> =>
+  faces[noun].show(name, options)
+
+/** How one kind of thing is listed and shown. */
+interface Face {
+  list(options: ListOptions): Promise<void>
+  show(name: string, options: ListOptions): Promise<void>
 }
 
-export async function show(noun: Shown, name: string, options: ListOptions): Promise<void> {
-  const thing = await shown(noun, name)
-  if (options.json === true) return printJson(thing)
-  print(renderThing(noun, thing))
+interface Named {
+  readonly name: string
 }
 
-type Row = Readonly<Record<string, unknown>> & { readonly name: string }
-const named = (row: Row): string => row.name
+/** Each row can be shown too, unless there is more to see of one. */
+interface Sight<Row extends Named> {
+  readonly rows: () => Promise<readonly Row[]>
+  readonly columns: readonly Column<Row>[]
+}
 
-async function listed(noun: Noun): Promise<readonly Row[]> {
-  const { api, file } = await connectApi()
-  switch (noun) {
-    case 'cluster':
-      return dataOf(await api.GET('/api/fleet')).clusters as unknown as Row[]
-    case 'topic':
-      return topics(async offset =>
-        dataOf(await api.GET('/api/topics', { params: { query: { offset, limit: PAGE } } })),
-      )
-    case 'tenant':
-      return file.fleet.tenants.map(tenant => ({
-        ...tenant,
-        topics: file.fleet.topics.filter(topic => topic.tenant === tenant.name).map(topic => topic.name),
-      }))
-    case 'link':
-      return dataOf(await api.GET('/api/links')).links as unknown as Row[]
-    case 'agent':
-      return [await agentRow()]
-    default:
-      return noun satisfies never
+const listsAs = <Row extends Named>({ rows, columns }: Sight<Row>): Face['list'] =>
+  async function list({ json, search = '' }) {
+    const found = (await rows()).filter(({ name }) => name.includes(search))
+    if (json === true) printJson(found)
+    else print(renderTable(columns, found))
   }
+
+const showsAs = <Thing>(
+  one: (name: string) => Promise<Thing>,
+  render: (thing: Thing) => string,
+): Face['show'] =>
+  async function show(name, { json }) {
+    const thing = await one(name)
+    if (json === true) printJson(thing)
+    else print(render(thing))
+  }
+
+/** Shown as it is listed. */
+function rowsOnly<Row extends Named>(noun: Shown, sight: Sight<Row>): Face {
+  const one = async (name: string): Promise<Row> => {
+    const found = (await sight.rows()).find(row => row.name === name)
+    if (found === undefined) throw new AjnaError(NAME_UNKNOWN, `there is no ${noun} ${name}`)
+    return found
+  }
+  return { list: listsAs(sight), show: showsAs(one, row => renderTable(sight.columns, [row])) }
 }
 
-async function topics(
-  page: (offset: number) => Promise<{ readonly total: number; readonly items: readonly TopicRow[] }>,
-): Promise<Row[]> {
+async function topicRows(): Promise<readonly TopicRow[]> {
+  const { api } = await connectApi()
   const rows: TopicRow[] = []
   for (let total = 1; rows.length < total; ) {
-    const next = await page(rows.length)
+    const query = { offset: rows.length, limit: PAGE }
+    const next = dataOf(await api.GET('/api/topics', { params: { query } }))
     rows.push(...next.items)
     total = next.items.length === 0 ? rows.length : next.total
   }
-  return rows as unknown as Row[]
+  return rows
 }
 
-async function agentRow(): Promise<Row> {
+async function tenantRows() {
+  const { file } = await connectApi()
+  return file.fleet.tenants.map(tenant => ({
+    ...tenant,
+    topics: file.fleet.topics.filter(topic => topic.tenant === tenant.name).map(topic => topic.name),
+  }))
+}
+
+async function agentRows() {
   const { file, token } = await connectApi()
   const ending = new AbortController()
   try {
     const agent = watchAgent({ port: file.ports.agent, token, signal: ending.signal })
     const status = await agent.ask()
-    return { name: status.host, ...status }
+    return [{ name: status.host, ...status }]
   } finally {
     ending.abort()
-  }
-}
-
-async function shown(noun: Shown, name: string): Promise<Row> {
-  const { api } = await connectApi()
-  switch (noun) {
-    case 'cluster':
-      return dataOf(
-        await api.GET('/api/clusters/{cluster}', { params: { path: { cluster: name } } }),
-      ) as unknown as Row
-    case 'topic':
-      return dataOf(
-        await api.GET('/api/topics/{topic}', { params: { path: { topic: name } } }),
-      ) as unknown as Row
-    case 'tenant':
-    case 'agent': {
-      const found = (await listed(noun)).find(row => row.name === name)
-      if (found === undefined) throw new AjnaError(NAME_UNKNOWN, `there is no ${noun} ${name}`)
-      return found
-    }
-    default:
-      return noun satisfies never
   }
 }
 
@@ -125,73 +120,28 @@ export const linkColumns: readonly Column<LinkRow>[] = [
   { title: 'WHY', value: row => row.reason, shrinkTo: 10 },
 ]
 
-function columnsOf(noun: Noun): Column<Row>[] {
-  switch (noun) {
-    case 'cluster':
-      return columns<ClusterSummary>([
-        { title: 'CLUSTER', value: row => row.name },
-        { title: 'SITE', value: row => row.site },
-        { title: 'STATE', value: row => row.state },
-        { title: 'BROKERS', value: row => `${row.brokersUp}/${row.brokersDeclared}`, align: 'right' },
-        { title: 'TOPICS', value: row => row.topics, align: 'right' },
-        { title: 'PARTITIONS', value: row => row.partitions, align: 'right' },
-        { title: 'UNDER-REPLICATED', value: row => row.underReplicated, align: 'right' },
-        { title: 'REC/S', value: row => whole(row.recordsInPerSecond), align: 'right' },
-        { title: 'MiB', value: row => mib(row.logBytes), align: 'right' },
-      ])
-    case 'topic':
-      return columns<TopicRow>([
-        { title: 'TOPIC', value: row => row.name, shrinkTo: 20 },
-        { title: 'STATE', value: row => row.state },
-        { title: 'CLUSTERS', value: row => row.clusters.join(', '), shrinkTo: 12 },
-        { title: 'PARTITIONS', value: row => row.partitions, align: 'right' },
-        { title: 'RF', value: row => row.replicationFactor, align: 'right' },
-        { title: 'RECORDS', value: row => whole(row.records), align: 'right' },
-        { title: 'REC/S', value: row => whole(row.recordsInPerSecond), align: 'right' },
-        { title: 'MiB', value: row => mib(row.sizeBytes), align: 'right' },
-      ])
-    case 'tenant':
-      return [
-        { title: 'TENANT', value: row => row.name },
-        { title: 'TOPICS', value: row => (row['topics'] as string[]).join(', '), shrinkTo: 20 },
-        { title: 'DESCRIPTION', value: row => String(row['description']), shrinkTo: 20 },
-      ]
-    case 'link':
-      return columns<LinkRow>(linkColumns)
-    case 'agent':
-      return columns<Awaited<ReturnType<ReturnType<typeof watchAgent>['ask']>> & { readonly name: string }>([
-        { title: 'HOST', value: row => row.host },
-        { title: 'SITE', value: row => row.site },
-        { title: 'SHIPPING', value: row => row.shipping.state },
-        { title: 'FILES', value: row => row.files.length, align: 'right' },
-        { title: 'LAG BYTES', value: row => whole(row.shipping.lagBytes), align: 'right' },
-        { title: 'ACKNOWLEDGED', value: row => whole(row.shipping.acknowledgedRecords), align: 'right' },
-        { title: 'SPOOL MiB', value: row => mib(row.spool.bytes), align: 'right' },
-        { title: 'LOST BYTES', value: row => whole(row.shipping.lostBytes), align: 'right' },
-        { title: 'PROCESSES', value: row => row.processes.length, align: 'right' },
-      ])
-    default:
-      return noun satisfies never
-  }
-}
+const clusterColumns: readonly Column<ClusterSummary>[] = [
+  { title: 'CLUSTER', value: row => row.name },
+  { title: 'SITE', value: row => row.site },
+  { title: 'STATE', value: row => row.state },
+  { title: 'BROKERS', value: row => `${row.brokersUp}/${row.brokersDeclared}`, align: 'right' },
+  { title: 'TOPICS', value: row => row.topics, align: 'right' },
+  { title: 'PARTITIONS', value: row => row.partitions, align: 'right' },
+  { title: 'UNDER-REPLICATED', value: row => row.underReplicated, align: 'right' },
+  { title: 'REC/S', value: row => whole(row.recordsInPerSecond), align: 'right' },
+  { title: 'MiB', value: row => mib(row.logBytes), align: 'right' },
+]
 
-/** The columns of one kind of row, as those of any: which kind it is, the noun says. */
-const columns = <Kind>(of: readonly Column<Kind>[]): Column<Row>[] => of as unknown as Column<Row>[]
-
-function renderThing(noun: Shown, thing: Row): string {
-  const head = renderTable(columnsOf(noun), [thing])
-  switch (noun) {
-    case 'cluster':
-      return `${head}\n\n${renderBrokers(thing as unknown as ClusterDetail)}`
-    case 'topic':
-      return renderTopic(thing as unknown as TopicDetail)
-    case 'tenant':
-    case 'agent':
-      return head
-    default:
-      return noun satisfies never
-  }
-}
+const topicColumns: readonly Column<TopicRow>[] = [
+  { title: 'TOPIC', value: row => row.name, shrinkTo: 20 },
+  { title: 'STATE', value: row => row.state },
+  { title: 'CLUSTERS', value: row => row.clusters.join(', '), shrinkTo: 12 },
+  { title: 'PARTITIONS', value: row => row.partitions, align: 'right' },
+  { title: 'RF', value: row => row.replicationFactor, align: 'right' },
+  { title: 'RECORDS', value: row => whole(row.records), align: 'right' },
+  { title: 'REC/S', value: row => whole(row.recordsInPerSecond), align: 'right' },
+  { title: 'MiB', value: row => mib(row.sizeBytes), align: 'right' },
+]
 
 const renderBrokers = ({ brokers }: ClusterDetail): string =>
   renderTable(
@@ -222,3 +172,55 @@ const renderTopic = (topic: TopicDetail): string =>
     ],
     topic.clusters,
   )
+
+const faces: Readonly<Record<Shown, Face>> & Readonly<Record<'link', Pick<Face, 'list'>>> = {
+  cluster: {
+    list: listsAs({
+      rows: async () => dataOf(await (await connectApi()).api.GET('/api/fleet')).clusters,
+      columns: clusterColumns,
+    }),
+    show: showsAs(
+      async cluster =>
+        dataOf(
+          await (await connectApi()).api.GET('/api/clusters/{cluster}', { params: { path: { cluster } } }),
+        ),
+      cluster => `${renderTable(clusterColumns, [cluster])}\n\n${renderBrokers(cluster)}`,
+    ),
+  },
+  topic: {
+    list: listsAs({ rows: topicRows, columns: topicColumns }),
+    show: showsAs(
+      async topic =>
+        dataOf(await (await connectApi()).api.GET('/api/topics/{topic}', { params: { path: { topic } } })),
+      renderTopic,
+    ),
+  },
+  link: {
+    list: listsAs({
+      rows: async () => dataOf(await (await connectApi()).api.GET('/api/links')).links,
+      columns: linkColumns,
+    }),
+  },
+  tenant: rowsOnly('tenant', {
+    rows: tenantRows,
+    columns: [
+      { title: 'TENANT', value: row => row.name },
+      { title: 'TOPICS', value: row => row.topics.join(', '), shrinkTo: 20 },
+      { title: 'DESCRIPTION', value: row => row.description, shrinkTo: 20 },
+    ],
+  }),
+  agent: rowsOnly('agent', {
+    rows: agentRows,
+    columns: [
+      { title: 'HOST', value: row => row.host },
+      { title: 'SITE', value: row => row.site },
+      { title: 'SHIPPING', value: row => row.shipping.state },
+      { title: 'FILES', value: row => row.files.length, align: 'right' },
+      { title: 'LAG BYTES', value: row => whole(row.shipping.lagBytes), align: 'right' },
+      { title: 'ACKNOWLEDGED', value: row => whole(row.shipping.acknowledgedRecords), align: 'right' },
+      { title: 'SPOOL MiB', value: row => mib(row.spool.bytes), align: 'right' },
+      { title: 'LOST BYTES', value: row => whole(row.shipping.lostBytes), align: 'right' },
+      { title: 'PROCESSES', value: row => row.processes.length, align: 'right' },
+    ],
+  }),
+}
