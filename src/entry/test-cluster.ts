@@ -5,6 +5,8 @@ import { ensureKafka } from '../foundation/kafka-dist/kafka-dist.ts'
 import { defaultKafkaVersion } from '../foundation/kafka-dist/versions.ts'
 import { type ProcessSpec, type RunningProcess, start } from '../foundation/process/run.ts'
 import type { NodeNetwork, TestedCluster, TestedNode } from '../operations/faults/contract.ts'
+import { buildDisk } from '../operations/faults/disk/build.ts'
+import { diskAt, type FaultyDisk, mountDisk } from '../operations/faults/disk/disk.ts'
 import { leaseFault } from '../operations/faults/leases/lease.ts'
 import { markConnections } from '../operations/faults/network/network.ts'
 import { gidOf } from '../operations/faults/network/rules.ts'
@@ -19,6 +21,8 @@ export interface TestClusterTask {
   readonly nodes: number
   /** In a network of its own, so that faults can be done to its connections. */
   readonly ownNetwork?: boolean
+  /** Each broker has a second log dir, on a disk that can be made to fail. */
+  readonly disks?: boolean
   /** After so long it is ended, whatever becomes of this process; before, once this process is gone. */
   readonly leaseMs: number
   readonly note: (what: string) => void
@@ -39,7 +43,7 @@ const PORTS_OF = '.test'
 /** Tests are short: what is compiled quickly serves them better than what is compiled well. */
 const JVM_OPTIONS = ['-XX:TieredStopAtLevel=1']
 
-/** @throws AjnaError BROKER_DIED, BROKER_NOT_READY, FAULT_UNWATCHED and what fetching Kafka throws */
+/** @throws AjnaError DISK_FAULTS_UNAVAILABLE, DISK_NOT_MOUNTED, BROKER_DIED, BROKER_NOT_READY, FAULT_UNWATCHED and what fetching Kafka throws */
 export async function startTestCluster(task: TestClusterTask): Promise<StartedTestCluster> {
   const { home, note, signal } = task
   const dist = await ensureKafka(defaultKafkaVersion, { progress: note })
@@ -47,6 +51,7 @@ export async function startTestCluster(task: TestClusterTask): Promise<StartedTe
   const folder = join(home.faults, 'clusters', placed.name)
   const runDir = join(folder, 'run')
   await mkdir(runDir, { recursive: true })
+  const disks = task.disks ? await disksOf(home, placed, runDir) : new Map<number, FaultyDisk>()
   const lease = await leaseFault({
     folder: home.faults,
     kind: 'cluster',
@@ -57,7 +62,11 @@ export async function startTestCluster(task: TestClusterTask): Promise<StartedTe
     back: {
       kind: 'end',
       runDir,
-      processes: placed.nodes.map(({ id }) => brokerPrincipal(placed.name, id)),
+      processes: [
+        ...placed.nodes.map(({ id }) => brokerPrincipal(placed.name, id)),
+        ...[...disks.values()].map(({ daemon }) => daemon.name),
+      ],
+      mounts: [...disks.values()].map(({ mountPoint }) => mountPoint),
       folder,
     },
   })
@@ -69,10 +78,14 @@ export async function startTestCluster(task: TestClusterTask): Promise<StartedTe
       await markConnections(placed.nodes.map(node => ({ id: node.id, network: networkOfNode(node) })))
     const nodes = await Promise.all(
       placed.nodes.map(async (node): Promise<readonly [TestedNode, RunningProcess]> => {
+        const own = disks.get(node.id)
+        if (own !== undefined) await mountDisk(own)
+        const disk = own === undefined ? {} : { disk: own }
         const prepared = await prepareNode(placed, node, dist, runDir)
-        if (task.ownNetwork !== true) return [{ id: node.id, process: prepared }, await start(prepared)]
+        if (task.ownNetwork !== true)
+          return [{ id: node.id, process: prepared, ...disk }, await start(prepared)]
         const { network, process } = inOwnGroup(node, prepared)
-        return [{ id: node.id, process, network }, await start(process)]
+        return [{ id: node.id, process, network, ...disk }, await start(process)]
       }),
     )
     const deadline = { deadlineMs: READY_MS, signal }
@@ -109,7 +122,29 @@ function inOwnGroup(node: PlacedNode, spec: ProcessSpec): Required<Pick<TestedNo
   return { network, process: { ...spec, command: 'setpriv', args } }
 }
 
-async function place({ home, nodes }: TestClusterTask, version: string): Promise<PlacedCluster> {
+/** The last data directory of each node, to be mounted. @throws AjnaError DISK_FAULTS_UNAVAILABLE */
+async function disksOf(
+  home: Home,
+  { name, nodes }: PlacedCluster,
+  runDir: string,
+): Promise<ReadonlyMap<number, FaultyDisk>> {
+  const program = await buildDisk(join(home.faults, 'disk'))
+  return new Map(
+    nodes.map(({ id, home: folder, dataDirs }) => [
+      id,
+      diskAt({
+        program,
+        name: `disk-${name}-${id}`,
+        mountPoint: dataDirs.at(-1)!,
+        directory: join(folder, 'disk'),
+        runDir,
+        consoleFile: join(folder, 'logs', 'disk.log'),
+      }),
+    ]),
+  )
+}
+
+async function place({ home, nodes, disks }: TestClusterTask, version: string): Promise<PlacedCluster> {
   const name = `test-${randomBytes(3).toString('hex')}`
   const ids = Array.from({ length: nodes }, (_, index) => index + 1)
   const portsOf = ['client', 'internal', 'controller', 'jmx'] as const
@@ -132,7 +167,8 @@ async function place({ home, nodes }: TestClusterTask, version: string): Promise
         jmx: port('jmx'),
       },
       home: nodeHome,
-      dataDirs: [join(nodeHome, 'data-0')],
+      // The first one holds the metadata log too: a broker that loses it ends.
+      dataDirs: Array.from({ length: disks ? 2 : 1 }, (_, dir) => join(nodeHome, `data-${dir}`)),
       heapMb: HEAP_MB,
     }
   }

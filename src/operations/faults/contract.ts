@@ -1,7 +1,17 @@
 import type { ProcessSpec } from '../../foundation/process/run.ts'
+import type { FaultyDisk } from './disk/disk.ts'
+import { diskFaultKinds } from './disk/kibosh.ts'
 
-/** What is done to a broker. */
-export const faultKinds = ['kill', 'freeze', 'crash-loop', 'partition', 'reset', 'throttle'] as const
+/** What is done to a broker, to its connections, or to its disk. */
+export const faultKinds = [
+  'kill',
+  'freeze',
+  'crash-loop',
+  'partition',
+  'reset',
+  'throttle',
+  ...diskFaultKinds,
+] as const
 export type FaultKind = (typeof faultKinds)[number]
 
 /** A broker that a fault may be done to: how it is run, which is also how it is found and run again. */
@@ -10,6 +20,8 @@ export interface TestedNode {
   readonly process: ProcessSpec
   /** How its connections are told from others; absent where faults in the network are not possible. */
   readonly network?: NodeNetwork
+  /** Where one of its log dirs lies, which can be made to fail; the others, and the metadata log, do not. */
+  readonly disk?: FaultyDisk
 }
 
 export interface NodeNetwork {

@@ -4,6 +4,7 @@ import type { ClusterAdmin } from '../../foundation/kafka/admin.ts'
 import { adopt, pidFile, readPidFile, start } from '../../foundation/process/run.ts'
 import { type BrokerFacts, chooseBrokers } from './choose.ts'
 import type { FaultKind, TestedCluster, UnplannedEnd } from './contract.ts'
+import { SLOW_DELAY_MS } from './disk/kibosh.ts'
 import { FAULT_TARGET_NONE } from './errors.ts'
 import { type ArmedFault, armFault } from './inject.ts'
 import { activeFaults } from './leases/record.ts'
@@ -95,6 +96,7 @@ async function doFault(
             times: fault.times ?? CRASHES,
             everyMs: fault.every ?? CRASH_EVERY_MS,
             ...(network === undefined ? {} : { network }),
+            delayMs: fault.delay ?? SLOW_DELAY_MS,
           },
           purpose: `scenario ${scenario.name}`,
           leaseMs: faultMs(fault) + LEASE_MARGIN_MS * (fault.times ?? 1),

@@ -24,6 +24,24 @@ export const FAULT_UNWATCHED = errorKind(
   'See watchdog.log beside the faults; the machine may lack memory or processes (ulimit -u).',
 )
 
+export const DISK_FAULTS_UNAVAILABLE = errorKind(
+  'DISK_FAULTS_UNAVAILABLE',
+  'No disk can be made to fail on this machine: the file system that does so cannot be built or mounted.',
+  'Run as root where /dev/fuse is, with gcc and the FUSE library: apt-get install -y gcc libc6-dev libfuse3-dev (scripts/setup does).',
+)
+
+export const DISK_NOT_MOUNTED = errorKind(
+  'DISK_NOT_MOUNTED',
+  'A disk that is to fail on request is not there.',
+  'The file that the message names has its last words; another fault (disk-gone) may have taken it away: look at `ajna test faults`.',
+)
+
+export const FAULT_DISK_NONE = errorKind(
+  'FAULT_DISK_NONE',
+  'A disk was to fail, and the broker keeps nothing on one that can.',
+  'Only clusters that are made for a scenario with disk faults have such disks: run it by `ajna test`.',
+)
+
 export const FAULT_RECORD_INVALID = errorKind(
   'FAULT_RECORD_INVALID',
   'The file that says how a fault is undone is not what was written.',

@@ -18,6 +18,8 @@ export interface FailureKind {
 
 /** Longer than a broker's session and an election: what comes back before the fault is taken back, came back by itself. */
 const HOLD = '12s'
+/** Longer than a broker takes to give up a log dir, and than its clients wait for it. */
+const DISK_HOLD = '15s'
 
 export const failureKinds: readonly FailureKind[] = [
   {
@@ -106,6 +108,26 @@ export const failureKinds: readonly FailureKind[] = [
     name: 'slow-network',
     what: 'a leader whose packets beyond 64 KiB a second to other brokers are lost',
     fault: { fault: 'throttle', broker: 'leader', way: 'out', bandwidth: '64KiB', for: HOLD },
+  },
+  {
+    name: 'disk-error',
+    what: 'EIO on every read and write of one of two log dirs of a leading broker',
+    fault: { fault: 'disk-error', broker: 'leader', for: DISK_HOLD },
+  },
+  {
+    name: 'disk-full',
+    what: 'no space left on the disk of one of two log dirs of a leading broker',
+    fault: { fault: 'disk-full', broker: 'leader', for: DISK_HOLD },
+  },
+  {
+    name: 'disk-slow',
+    what: 'each write and sync on the disk of one of two log dirs of a leading broker takes 2 s longer',
+    fault: { fault: 'disk-slow', broker: 'leader', for: DISK_HOLD },
+  },
+  {
+    name: 'disk-gone',
+    what: 'the disk of one of two log dirs of a leading broker is pulled out',
+    fault: { fault: 'disk-gone', broker: 'leader', for: DISK_HOLD },
   },
 ]
 

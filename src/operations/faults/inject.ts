@@ -4,7 +4,9 @@ import { AjnaError } from '../../foundation/errors/errors.ts'
 import { parseStat } from '../../foundation/process/identity.ts'
 import { adopt, type RunningProcess, start } from '../../foundation/process/run.ts'
 import type { FaultKind, NetworkEffect, TestedCluster, TestedNode } from './contract.ts'
-import { FAULT_NETWORK_UNAVAILABLE, FAULT_TARGET_NOT_RUNNING } from './errors.ts'
+import { type FaultyDisk, loseDisk, setFaults } from './disk/disk.ts'
+import { type DiskFaultKind, faultsOf, isDiskFault, SLOW_DELAY_MS } from './disk/kibosh.ts'
+import { FAULT_DISK_NONE, FAULT_NETWORK_UNAVAILABLE, FAULT_TARGET_NOT_RUNNING } from './errors.ts'
 import { type FaultLease, leaseFault } from './leases/lease.ts'
 import { endedFaults, type WayBack } from './leases/record.ts'
 import { applyEffect, networkOf } from './network/network.ts'
@@ -16,6 +18,8 @@ export interface FaultPlan {
   readonly everyMs: number
   /** Of a fault in the network. */
   readonly network?: NetworkEffect
+  /** Of a disk that is slow: what each write takes longer. */
+  readonly delayMs?: number
 }
 
 export interface InjectTask {
@@ -42,7 +46,7 @@ export interface ArmedFault {
   begin(signal: AbortSignal): Promise<number>
   /** Settles with a crash-loop's last death, or what kept it from that; else when it has begun. */
   readonly raged: Promise<void>
-  /** Takes it back, unless its watchdog has: the process wakes, or is started. Answers when that was done. */
+  /** Takes it back, unless its watchdog has: the process wakes, or is started, the disk is mended. Answers when that was done. */
   revert(why: string): Promise<number>
 }
 
@@ -52,7 +56,7 @@ const LOOK_EVERY_MS = 5
 /**
  * Prepares a fault: from here on it is undone by itself when its time is over or this process is gone.
  *
- * @throws AjnaError FAULT_TARGET_NOT_RUNNING, FAULT_UNWATCHED
+ * @throws AjnaError FAULT_TARGET_NOT_RUNNING, FAULT_UNWATCHED, FAULT_DISK_NONE
  */
 export async function armFault(task: InjectTask): Promise<ArmedFault> {
   const { folder, cluster, node, plan, purpose, leaseMs } = task
@@ -93,6 +97,7 @@ async function wayBackFrom(
   { record: { pid, startTime, boot } }: RunningProcess,
 ): Promise<WayBack> {
   if (kind === 'freeze') return { kind: 'wake', process: { pid, startTime, boot } }
+  if (isDiskFault(kind)) return { kind: 'mend', disk: diskOf(node) }
   if (network === undefined) return { kind: 'run', process: node.process }
   if (node.network === undefined)
     throw new AjnaError(
@@ -104,14 +109,29 @@ async function wayBackFrom(
 
 /** Answers when that was asked for, ms since the epoch. */
 async function hurt(
-  { kind, network }: FaultPlan,
+  { kind, network, delayMs = SLOW_DELAY_MS }: FaultPlan,
   node: TestedNode,
   target: RunningProcess,
   lease: FaultLease,
 ): Promise<number> {
+  if (isDiskFault(kind)) return breakDisk(kind, delayMs, diskOf(node))
   if (network === undefined) return kind === 'freeze' ? freeze(target) : kill(target)
   const at = Date.now()
   await applyEffect(lease.record.id, node.id, network)
+  return at
+}
+
+/** @throws AjnaError FAULT_DISK_NONE */
+function diskOf({ id, disk }: TestedNode): FaultyDisk {
+  if (disk === undefined)
+    throw new AjnaError(FAULT_DISK_NONE, `broker ${id} has no disk that can be made to fail`)
+  return disk
+}
+
+async function breakDisk(kind: DiskFaultKind, delayMs: number, disk: FaultyDisk): Promise<number> {
+  const faults = faultsOf(kind, { delayMs })
+  const at = Date.now()
+  await (faults === null ? loseDisk(disk) : setFaults(disk, faults))
   return at
 }
 

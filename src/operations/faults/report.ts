@@ -245,6 +245,8 @@ function wayBackOf({ back }: LeasedFault): string {
       return `waking process ${back.process.pid}`
     case 'run':
       return `starting ${back.process.name}`
+    case 'mend':
+      return `mending the disk at ${back.disk.mountPoint}`
     case 'end':
       return `ending ${count(back.processes.length, 'process', 'processes')}`
     case 'network':

@@ -3,6 +3,7 @@ import { type DeepReadonly, readConfig } from '../../foundation/config/config.ts
 import type { Finding } from '../../foundation/config/problem.ts'
 import { duration, size } from '../../foundation/config/units.ts'
 import { faultKinds, type NetworkEffect } from './contract.ts'
+import { isDiskFault } from './disk/kibosh.ts'
 import { MIN_RECORD_BYTES } from './load/record.ts'
 import { CLIENTS } from './network/rules.ts'
 
@@ -56,6 +57,8 @@ const fault = z.strictObject({
       error: 'bytes a second, 16KiB to 1GiB',
     })
     .optional(),
+  /** Of a disk-slow: how much longer each write and each sync takes. */
+  delay: between(1, 60_000, '1ms to 1m').optional(),
 })
 
 const networkKinds = ['partition', 'reset', 'throttle'] as const
@@ -172,12 +175,16 @@ function checkFault(fault: ScenarioFault, index: number, nodes: number, allowed:
     findings.push({ path: at('broker'), found: `${brokers.length} brokers`, allowed })
   if (new Set(brokers.filter(each => each !== 'any')).size < brokers.filter(each => each !== 'any').length)
     findings.push({ path: at('broker'), found: 'a broker twice', allowed: 'each one once' })
-  const only = (keys: readonly ('times' | 'every' | 'way' | 'from' | 'bandwidth')[], whose: string): void => {
+  const only = (
+    keys: readonly ('times' | 'every' | 'way' | 'from' | 'bandwidth' | 'delay')[],
+    whose: string,
+  ): void => {
     for (const key of keys)
       if (fault[key] !== undefined)
         findings.push({ path: at(key), found: `${key} of a ${kind}`, allowed: whose, atKey: true })
   }
   if (kind !== 'crash-loop') only(['times', 'every'], 'times and every of a crash-loop only')
+  if (kind !== 'disk-slow') only(['delay'], 'delay of a disk-slow only')
   if (!isOfNetwork(kind)) only(['way', 'from'], `way and from of ${networkKinds.join(', ')} only`)
   if (kind !== 'throttle') only(['bandwidth'], 'bandwidth of a throttle only')
   else if (fault.bandwidth === undefined)
@@ -206,6 +213,10 @@ export const CRASH_EVERY_MS = 3_000
 /** How long a fault lasts, ms. */
 export const faultMs = (each: ScenarioFault): number =>
   each.fault === 'crash-loop' ? ((each.times ?? CRASHES) - 1) * (each.every ?? CRASH_EVERY_MS) : each.for
+
+/** Whether its cluster needs disks that can be made to fail. */
+export const needsDisks = ({ faults }: Pick<Scenario, 'faults'>): boolean =>
+  faults.some(({ fault }) => isDiskFault(fault))
 
 /** How long a scenario may take, ms. */
 export const lastsMs = ({ load, faults, settle }: Scenario): number =>

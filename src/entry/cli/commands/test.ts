@@ -5,6 +5,8 @@ import { AjnaError } from '../../../foundation/errors/errors.ts'
 import { ensureKafka } from '../../../foundation/kafka-dist/kafka-dist.ts'
 import { defaultKafkaVersion } from '../../../foundation/kafka-dist/versions.ts'
 import { type FileLock, lockFile } from '../../../foundation/process/lock.ts'
+import { whyUnavailable } from '../../../operations/faults/disk/build.ts'
+import { isDiskFault } from '../../../operations/faults/disk/kibosh.ts'
 import { TEST_RUNNING, TEST_STOPPED } from '../../../operations/faults/errors.ts'
 import { failureKinds, kindsNamed, measureFailures } from '../../../operations/faults/failures.ts'
 import { judge } from '../../../operations/faults/judge.ts'
@@ -20,7 +22,7 @@ import {
   reportOf,
 } from '../../../operations/faults/report.ts'
 import { runScenario } from '../../../operations/faults/run.ts'
-import { lastsMs, needsOwnNetwork, readScenario } from '../../../operations/faults/scenario.ts'
+import { lastsMs, needsDisks, needsOwnNetwork, readScenario } from '../../../operations/faults/scenario.ts'
 import { type Home, homeOf } from '../../home.ts'
 import { startTestCluster, type TestClusterTask } from '../../test-cluster.ts'
 import { print, printJson, say } from '../output.ts'
@@ -42,7 +44,8 @@ export async function run(file: string, options: Json): Promise<void> {
   if (ownNetwork && (await elsewhere())) return
   const note = notes()
   const { nodes } = scenario.cluster
-  await using bed = await testBed({ nodes, ownNetwork, leaseMs: lastsMs(scenario) + AROUND_MS, note })
+  const disks = needsDisks(scenario)
+  await using bed = await testBed({ nodes, ownNetwork, disks, leaseMs: lastsMs(scenario) + AROUND_MS, note })
   note(`scenario ${scenario.name}, seed ${seed}`)
   const result = await runScenario({
     scenario,
@@ -81,13 +84,18 @@ async function elsewhere(): Promise<boolean> {
 export async function failures(
   options: Json & { readonly runs: number; readonly kinds?: string; readonly seed?: number },
 ): Promise<void> {
-  const kinds = kindsNamed(options.kinds?.split(',').map(name => name.trim()))
+  const named = kindsNamed(options.kinds?.split(',').map(name => name.trim()))
+  // Who names a kind is told why it cannot be measured here; who names none gets what can be.
+  const noDisks = options.kinds === undefined ? await whyUnavailable() : undefined
+  const kinds = named.filter(({ fault }) => noDisks === undefined || !isDiskFault(fault.fault))
   const ownNetwork = needsOwnNetwork(kinds.map(({ fault }) => fault))
   if (ownNetwork && (await elsewhere())) return
   const seed = options.seed ?? randomInt(2 ** 32)
   const note = notes()
+  if (noDisks !== undefined) note(`no disk can be made to fail here: ${noDisks}`)
   const leaseMs = kinds.length * options.runs * FAILURE_MS + AROUND_MS
-  await using bed = await testBed({ nodes: NODES, ownNetwork, leaseMs, note })
+  const disks = kinds.some(({ fault }) => isDiskFault(fault.fault))
+  await using bed = await testBed({ nodes: NODES, ownNetwork, disks, leaseMs, note })
   note(`${kinds.length} of ${failureKinds.length} kinds, ${options.runs} of each, seed ${seed}`)
   let met = true
   const figures = await measureFailures({

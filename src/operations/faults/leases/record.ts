@@ -24,17 +24,22 @@ const processSpec = z.object({
   consoleFile: z.string().min(1),
 })
 
+const faultyDisk = z.object({ mountPoint: z.string(), directory: z.string(), daemon: processSpec })
+
 /** How what was done is undone; doing it twice does no harm. */
 const wayBack = z.discriminatedUnion('kind', [
   /** SIGCONT, to that very process. */
   z.object({ kind: z.literal('wake'), process: identity }),
   /** Started, unless it runs. */
   z.object({ kind: z.literal('run'), process: processSpec }),
-  /** A cluster that was made for a test: its processes are killed, its folder is deleted. */
+  /** Whatever was done to a disk: it does what it is told, or is mounted anew. */
+  z.object({ kind: z.literal('mend'), disk: faultyDisk }),
+  /** A cluster that was made for a test: its processes are killed, its disks unmounted, its folder is deleted. */
   z.object({
     kind: z.literal('end'),
     runDir: z.string(),
     processes: z.array(z.string()),
+    mounts: z.array(z.string()).exactOptional(),
     folder: z.string(),
   }),
   /** The fault's rules are taken away in that network, as the kernel names it. */

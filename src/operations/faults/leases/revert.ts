@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { bootId, isAlive } from '../../../foundation/process/identity.ts'
 import { type FileLock, lockFile } from '../../../foundation/process/lock.ts'
 import { adopt, start } from '../../../foundation/process/run.ts'
+import { mendDisk, unmountDisk } from '../disk/disk.ts'
 import { removeEffect } from '../network/network.ts'
 import { activeFaults, type EndedFault, type LeasedFault, readActive, writeEnded } from './record.ts'
 
@@ -107,6 +108,8 @@ async function goBackBy(
       const started = await start(back.process)
       return `started ${name}, process ${started.record.pid}`
     }
+    case 'mend':
+      return mendDisk(back.disk)
     case 'end': {
       await others()
       let ended = 0
@@ -116,6 +119,7 @@ async function goBackBy(
         await found.stop({ signal: 'SIGKILL' })
         ended++
       }
+      for (const mount of back.mounts ?? []) await unmountDisk(mount)
       await rm(back.folder, { recursive: true, force: true })
       return `ended ${ended} of ${back.processes.length} processes`
     }
