@@ -6,6 +6,7 @@ import { agentPrincipal, brokerPrincipal, ownedPrefix } from '../../operations/f
 import { type AgentConfigInput, agentConfig, streamsTopic } from '../../operations/hosts/contract.ts'
 import { runAgent } from '../../operations/hosts/run.ts'
 import { clusterAddress, type FleetFile } from '../fleet-file.ts'
+import { prepareBrokerDir } from '../log-dirs.ts'
 import { outboxOf } from '../outbox.ts'
 import type { RoleContext } from './context.ts'
 import { createRoleLooker } from './looker.ts'
@@ -47,6 +48,7 @@ export async function agentRole({ home, file, session, log, signal }: RoleContex
     log,
     alsoMeasured: look,
     explain: (name, since) => brokerReason(file, name, since),
+    prepareLogDir: (name, path) => prepareBrokerDir(file.placed, name, path),
     onEvent: await openTelling({
       outbox: outboxOf(home),
       teller: { actor: 'agent', host: file.host },

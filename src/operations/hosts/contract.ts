@@ -81,6 +81,8 @@ export const plannedProcess = z.strictObject({
     .default({ kind: 'started' }),
   /** `http://…/metrics` of its Prometheus exporter (JMX exporter agent), and labels its samples get. */
   metrics: z.strictObject({ url: z.url(), labels: z.record(z.string(), z.string()).default({}) }).optional(),
+  /** A broker's log dirs, whose disks are looked at. */
+  logDirs: z.array(z.string().startsWith('/')).default([]),
   /** From SIGTERM to SIGKILL. */
   stopMs: z.int().positive().default(30_000),
 })
@@ -188,6 +190,21 @@ const processEnd = z.object({
   expected: z.boolean(),
 })
 
+export const dirStatus = z.object({
+  path: z.string(),
+  /**
+   * `failed`: it does not take or give what a small file holds; `full`: it has no space; `slow`, `hanging`: each write and
+   * sync takes long, or does not end.
+   */
+  state: z.enum(['well', 'failed', 'full', 'slow', 'hanging']),
+  /** In the system's words. */
+  says: z.string(),
+  /** Since when it is in that state, and when it was looked at last, ms since the epoch. */
+  since: z.number(),
+  at: z.number(),
+})
+export type DirStatus = Readonly<z.infer<typeof dirStatus>>
+
 export const processStatus = z.object({
   name: z.string(),
   state: z.enum(['starting', 'running', 'ready', 'unhealthy', 'waiting', 'gave-up', 'ended', 'stopped']),
@@ -198,6 +215,8 @@ export const processStatus = z.object({
   lastEnd: processEnd.nullable(),
   /** Starts by this agent, adoptions not counted. */
   starts: z.number(),
+  /** Disks of its log dirs, as far as they were looked at. */
+  dirs: z.array(dirStatus).default([]),
 })
 export type ProcessStatus = Readonly<z.infer<typeof processStatus>>
 
@@ -265,7 +284,7 @@ export type AgentStatus = Readonly<z.infer<typeof agentStatus>>
 
 /** GET /api/processes?after=<version>&waitMs=: answered once the version is another, or the time is over. */
 export const processList = z.object({
-  /** Raised by every change of a process's state, pid or end; begins anew with each agent. */
+  /** Raised by every change of a process's state, pid or end, or of its disks' state; begins anew with each agent. */
   version: z.number(),
   processes: z.array(processStatus),
 })
@@ -287,6 +306,13 @@ export const processOrder = z.object({
   reason: z.string().max(500),
   /** Of `kill`: the one process that is meant. */
   pid: z.int().positive().optional(),
+})
+/** POST /api/processes/<name>/log-dir, with the bearer token: an empty log dir is made ready. */
+export const logDirOrder = z.object({
+  token: z.int().nonnegative(),
+  reason: z.string().max(500),
+  /** One of the process's log dirs: made ready for the process's next start if it is empty, as a new disk is. */
+  path: z.string(),
 })
 /** `kill`: at once, without asking; it is started again like one that crashed. */
 export const processActs = ['start', 'stop', 'restart', 'kill'] as const

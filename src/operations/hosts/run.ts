@@ -22,6 +22,8 @@ export interface AgentOptions {
   readonly alsoMeasured?: () => readonly { readonly name: string; readonly pid: number }[]
   /** Why a process of the plan ended, in its own words, where that is known. */
   readonly explain?: ExplainEnd
+  /** Makes an empty log dir of a process ready for its next start. @throws what forbids it */
+  readonly prepareLogDir?: (name: string, path: string) => Promise<void>
   /** Told the address of the status server once it listens. */
   readonly onListening?: (address: string) => void
 }
@@ -207,7 +209,7 @@ async function serve(
   status: () => AgentStatus,
   processes: Processes | undefined,
   tell: Tell,
-  { log, onListening }: AgentOptions,
+  { log, onListening, prepareLogDir }: AgentOptions,
   signal: AbortSignal,
 ): Promise<void> {
   const { port, token } = config.status!
@@ -221,6 +223,12 @@ async function serve(
     status,
     tokens: await openTokens(join(config.directory, 'fencing.json')),
     processes,
+    prepareLogDir:
+      prepareLogDir &&
+      (async (name, path, reason) => {
+        void tell('order', name, `make ${path} ready for ${name}: ${reason}`, { path, reason })
+        await prepareLogDir(name, path)
+      }),
     act: async (name, act, reason, pid) => {
       void tell('order', name, `${act} ${name}: ${reason}`, { act, reason })
       await processes?.act(name, act, pid)

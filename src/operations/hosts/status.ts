@@ -6,6 +6,7 @@ import type { Logger } from '../../foundation/log/log.ts'
 import {
   type AgentStatus,
   agentStatus,
+  logDirOrder,
   type ProcessAct,
   processActs,
   processLife,
@@ -23,6 +24,8 @@ export interface StatusServerOptions {
   readonly log: Logger
   readonly status: () => AgentStatus
   readonly act: (name: string, act: ProcessAct, reason: string, pid: number | undefined) => Promise<void>
+  /** Makes an empty log dir of a process ready for its next start; undefined: nobody here can. */
+  readonly prepareLogDir?: ((name: string, path: string, reason: string) => Promise<void>) | undefined
   /** Undefined: this host has no plan. */
   readonly processes: Pick<Processes, 'list' | 'life'> | undefined
   /** The highest fencing token ever obeyed, kept across restarts. */
@@ -66,7 +69,20 @@ export function createStatusServer(options: StatusServerOptions): HttpServer {
         return { done: true as const }
       },
     })
-    const { processes } = options
+    const { processes, prepareLogDir } = options
+    if (prepareLogDir !== undefined)
+      server.app.post('/api/processes/:name/log-dir', {
+        schema: {
+          params: z.object({ name: z.string().max(100) }),
+          body: logDirOrder,
+          response: { 200: z.object({ done: z.literal(true) }) },
+        },
+        handler: async ({ params: { name }, body: { token, reason, path } }) => {
+          await obey(options.tokens, token)
+          await prepareLogDir(name, path, reason)
+          return { done: true as const }
+        },
+      })
     if (processes === undefined) return
     server.app.get('/api/processes', {
       schema: {

@@ -2,10 +2,12 @@ import { readFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { AjnaError, describeError } from '../../../foundation/errors/errors.ts'
+import { fullDisk } from '../../../foundation/process/disk.ts'
 import { watchLife } from '../../../foundation/process/life.ts'
 import type { ProcessSpec } from '../../../foundation/process/run.ts'
 import { type SupervisionEvent, type Supervisor, supervise } from '../../../foundation/process/supervise.ts'
 import {
+  type DirStatus,
   type HostPlan,
   hostPlan,
   type PlannedProcess,
@@ -14,6 +16,7 @@ import {
   type ProcessList,
   type ProcessStatus,
 } from '../contract.ts'
+import { createDiskWatch } from '../disks/watch.ts'
 import { PLAN_INVALID, PROCESS_ANOTHER, PROCESS_UNKNOWN } from '../errors.ts'
 import { planChanges } from './decide.ts'
 
@@ -65,6 +68,7 @@ export function createProcesses(options: ProcessesOptions): Processes {
     changed.resolve()
     changed = Promise.withResolvers()
   }
+  const disks = createDiskWatch(noteChange)
   let plan: HostPlan | undefined
   let lastText: string | undefined
   // Orders and plan changes one after another: each may stop what another starts.
@@ -87,6 +91,7 @@ export function createProcesses(options: ProcessesOptions): Processes {
       },
       onEnd: noteChange,
       stop: { deadlineMs: planned.stopMs },
+      hindrance: async spec => brokenDisk(disks.of(planned.logDirs)) ?? fullDisk(spec),
       ...(explain === undefined ? {} : { explain: ({ since }) => explain(planned.name, since) }),
       ...(readiness.kind === 'port'
         ? {
@@ -117,6 +122,7 @@ export function createProcesses(options: ProcessesOptions): Processes {
       kept.set(planned.name, process)
       watch(process)
     }
+    disks.watch(next.processes.flatMap(({ logDirs }) => logDirs))
     options.onPlan(
       'adopted',
       `plan ${next.version}: ${next.processes.map(({ name }) => name).join(', ') || 'no processes'}`,
@@ -163,6 +169,7 @@ export function createProcesses(options: ProcessesOptions): Processes {
       since: supervisor?.since() ?? null,
       lastEnd: supervisor?.lastEnd() ?? null,
       starts,
+      dirs: disks.of(planned.logDirs),
     }))
 
   return {
@@ -171,6 +178,7 @@ export function createProcesses(options: ProcessesOptions): Processes {
         await inTurn(readPlan).catch(error => options.onPlan('refused', describeError(error)))
         await delay(PLAN_CHECK_MS, undefined, { signal }).catch(() => undefined)
       }
+      disks.watch([])
       await inTurn(async () => {
         await Promise.all([...kept.values()].map(({ supervisor }) => supervisor?.release()))
       })
@@ -205,6 +213,14 @@ export function createProcesses(options: ProcessesOptions): Processes {
       return plan
     },
   }
+}
+
+/** A broker without a log dir ends, again and again, and comes back with its disk: it is started seldom, and not given up. */
+function brokenDisk(dirs: readonly DirStatus[]): string | undefined {
+  const broken = dirs.find(({ state }) => state === 'failed' || state === 'full')
+  return (
+    broken && `the disk of ${broken.path} ${broken.state === 'full' ? 'is full' : 'fails'} (${broken.says})`
+  )
 }
 
 function abortOf(signal: AbortSignal): Promise<void> {
