@@ -97,6 +97,7 @@ async function doFault(
             everyMs: fault.every ?? CRASH_EVERY_MS,
             ...(network === undefined ? {} : { network }),
             delayMs: fault.delay ?? SLOW_DELAY_MS,
+            restarts: true,
           },
           purpose: `scenario ${scenario.name}`,
           leaseMs: faultMs(fault) + LEASE_MARGIN_MS * (fault.times ?? 1),

@@ -5,7 +5,7 @@ import { parseStat } from '../../foundation/process/identity.ts'
 import { adopt, type RunningProcess, start } from '../../foundation/process/run.ts'
 import type { FaultKind, NetworkEffect, TestedCluster, TestedNode } from './contract.ts'
 import { type FaultyDisk, loseDisk, setFaults } from './disk/disk.ts'
-import { type DiskFaultKind, faultsOf, isDiskFault, SLOW_DELAY_MS } from './disk/kibosh.ts'
+import { type DiskFaultKind, faultsOf, isDiskFault, isGivenUp, SLOW_DELAY_MS } from './disk/kibosh.ts'
 import { FAULT_DISK_NONE, FAULT_NETWORK_UNAVAILABLE, FAULT_TARGET_NOT_RUNNING } from './errors.ts'
 import { type FaultLease, leaseFault } from './leases/lease.ts'
 import { endedFaults, type WayBack } from './leases/record.ts'
@@ -20,6 +20,8 @@ export interface FaultPlan {
   readonly network?: NetworkEffect
   /** Of a disk that is slow: what each write takes longer. */
   readonly delayMs?: number
+  /** Of a disk that its broker gives up: whether the broker is started anew when it is taken back. */
+  readonly restarts?: boolean
 }
 
 export interface InjectTask {
@@ -92,12 +94,15 @@ export async function armFault(task: InjectTask): Promise<ArmedFault> {
 }
 
 async function wayBackFrom(
-  { kind, network }: FaultPlan,
+  { kind, network, restarts = false }: FaultPlan,
   node: TestedNode,
   { record: { pid, startTime, boot } }: RunningProcess,
 ): Promise<WayBack> {
   if (kind === 'freeze') return { kind: 'wake', process: { pid, startTime, boot } }
-  if (isDiskFault(kind)) return { kind: 'mend', disk: diskOf(node) }
+  if (isDiskFault(kind)) {
+    const restart = restarts && isGivenUp(kind) ? { restart: node.process } : {}
+    return { kind: 'mend', disk: diskOf(node), ...restart }
+  }
   if (network === undefined) return { kind: 'run', process: node.process }
   if (node.network === undefined)
     throw new AjnaError(

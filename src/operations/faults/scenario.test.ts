@@ -50,6 +50,12 @@ const hostile: readonly (readonly [what: string, from: string, to: string, ...sa
     /duration with its unit/,
   ],
   ['a time without a unit', 'for: 12s', 'for: 12', /faults\[0\]\.for/],
+  [
+    'a delay of what is no slow disk',
+    'for: 12s',
+    'for: 12s, delay: 1s',
+    /delay of a kill; allowed: delay of a disk-slow only/,
+  ],
   ['a fault of no time', 'for: 12s', 'for: 0s', /from 100ms to 10m/],
   [
     'a node that is not there',

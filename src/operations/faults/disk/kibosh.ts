@@ -48,6 +48,10 @@ export type DiskFaultKind = (typeof diskFaultKinds)[number]
 export const isDiskFault = (kind: string): kind is DiskFaultKind =>
   (diskFaultKinds as readonly string[]).includes(kind)
 
+/** Whether a broker gives its log dir up because of it, for as long as it runs. */
+export const isGivenUp = (kind: DiskFaultKind): boolean =>
+  kind === 'disk-error' || kind === 'disk-full' || kind === 'disk-gone'
+
 export interface DiskFaultPlan {
   /** Of `disk-slow`: each write and each sync. */
   readonly delayMs: number

@@ -83,6 +83,20 @@ describe('faults on the disk of a broker are leased', { skip: (await whyUnavaila
       assert.match((await endedFaults(faults))[0]!.why, /its controller, process \d+, is gone/)
     })
 
+  test('a broker that has given its log dir up is started anew when the disk is mended, if nobody else does so', async () => {
+    const node = cluster.nodes[0]!
+    const pid = async () => (await adopt(node.process.runDir, node.process.name))?.record.pid
+    const before = await pid()
+    const plan = { kind: 'disk-full', times: 1, everyMs: 0, restarts: true } as const
+    const task = { folder: faults, cluster, node, plan, purpose: 'a test', leaseMs: LONG_MS }
+    const fault = await armFault(task)
+    await fault.begin(new AbortController().signal)
+    assert.equal(await pid(), before)
+    await fault.revert('enough')
+    assert.deepEqual(await faultsOn(disk), [])
+    assert.ok(![undefined, before].includes(await pid()))
+  })
+
   test('a broker without such a disk is no victim, and that is said', async () => {
     const { id, process } = cluster.nodes[0]!
     const plan = { kind: 'disk-full', times: 1, everyMs: 0, delayMs: 0 } as const

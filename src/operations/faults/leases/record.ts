@@ -32,8 +32,11 @@ const wayBack = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('wake'), process: identity }),
   /** Started, unless it runs. */
   z.object({ kind: z.literal('run'), process: processSpec }),
-  /** Whatever was done to a disk: it does what it is told, or is mounted anew. */
-  z.object({ kind: z.literal('mend'), disk: faultyDisk }),
+  /**
+   * Whatever was done to a disk: it does what it is told, or is mounted anew. `restart`: the broker that has given it up
+   * meanwhile, and takes it back only when it starts; absent where somebody else sees to that.
+   */
+  z.object({ kind: z.literal('mend'), disk: faultyDisk, restart: processSpec.exactOptional() }),
   /** A cluster that was made for a test: its processes are killed, its disks unmounted, its folder is deleted. */
   z.object({
     kind: z.literal('end'),

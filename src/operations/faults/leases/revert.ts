@@ -6,7 +6,14 @@ import { type FileLock, lockFile } from '../../../foundation/process/lock.ts'
 import { adopt, start } from '../../../foundation/process/run.ts'
 import { mendDisk, unmountDisk } from '../disk/disk.ts'
 import { removeEffect } from '../network/network.ts'
-import { activeFaults, type EndedFault, type LeasedFault, readActive, writeEnded } from './record.ts'
+import {
+  activeFaults,
+  type EndedFault,
+  type LeasedFault,
+  readActive,
+  type WayBack,
+  writeEnded,
+} from './record.ts'
 
 /** A holder that has had the lock for longer is frozen: what it was about to do is judged again when it wakes. */
 const LOCK_PATIENCE_MS = 5_000
@@ -109,7 +116,7 @@ async function goBackBy(
       return `started ${name}, process ${started.record.pid}`
     }
     case 'mend':
-      return mendDisk(back.disk)
+      return mend(back)
     case 'end': {
       await others()
       let ended = 0
@@ -128,6 +135,14 @@ async function goBackBy(
     default:
       return back satisfies never
   }
+}
+
+async function mend({ disk, restart }: Extract<WayBack, { kind: 'mend' }>): Promise<string> {
+  const done = await mendDisk(disk)
+  if (restart === undefined) return done
+  await (await adopt(restart.runDir, restart.name))?.stop({ signal: 'SIGKILL' })
+  const started = await start(restart)
+  return `${done}; started ${restart.name} anew, process ${started.record.pid}`
 }
 
 /** A broker that is started again after its cluster was ended would be left behind. */
