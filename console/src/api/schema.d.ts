@@ -2631,9 +2631,14 @@ export interface components {
                 /** @constant */
                 kind: "broker";
                 broker: number;
+            } | {
+                /** @constant */
+                kind: "log-dir";
+                broker: number;
+                dir: string;
             };
             /** @enum {string} */
-            cause: "broker-dead" | "broker-frozen" | "broker-unregistered";
+            cause: "broker-dead" | "broker-frozen" | "broker-unregistered" | "disk-failed" | "disk-full" | "disk-slow" | "log-dir-offline";
             /** @enum {string} */
             state: "open" | "acting" | "available" | "healed" | "failed";
             beganAt: number;
@@ -2643,13 +2648,13 @@ export interface components {
             healedAt: number | null;
             signals: {
                 /** @enum {string} */
-                source: "agent" | "probe" | "controller";
+                source: "agent" | "probe" | "controller" | "broker";
                 says: string;
             }[];
             decision: {
                 /** @enum {string} */
                 kind: "act" | "propose" | "wait" | "refuse";
-                remedy: ("unregister" | "kill" | "kill-and-unregister") | null;
+                remedy: ("unregister" | "kill" | "kill-and-unregister" | "withdraw-replicas" | "restore-log-dir") | null;
                 reasons: string[];
                 refused: {
                     what: string;

@@ -1,40 +1,28 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { sharedCluster, startCluster, type TestCluster } from '../../../test/fleets/cluster.ts'
+import { startCluster, type TestCluster } from '../../../test/fleets/cluster.ts'
+import { runDirOf, startHealers } from '../../../test/heal/healers.ts'
 import { batchOf, readTopic } from '../../../test/wire/records.ts'
 import { createTopic } from '../../../test/wire/topics.ts'
-import { openJournal } from '../../foundation/journal/journal.ts'
-import { openKafkaLog } from '../../foundation/journal/kafka-log.ts'
 import { openCluster } from '../../foundation/kafka/admin.ts'
-import { ensureKafka } from '../../foundation/kafka-dist/kafka-dist.ts'
-import { silentLogger } from '../../foundation/log/log.ts'
 import { pidFile, readPidFile } from '../../foundation/process/run.ts'
 import type { Wire } from '../../foundation/wire/contract.ts'
 import { openWire } from '../../foundation/wire/wire.ts'
-import { prepareNode } from '../../operations/fleet/brokers/driver.ts'
-import { brokerPrincipal, type PlacedCluster } from '../../operations/fleet/contract.ts'
+import { brokerPrincipal } from '../../operations/fleet/contract.ts'
 import type { EndedLease } from '../../operations/fleet/interlock/contract.ts'
-import { openInterlock } from '../../operations/fleet/interlock/interlock.ts'
-import { interlockMachine } from '../../operations/fleet/interlock/machine.ts'
 import type { HealPolicy, Incident } from '../../operations/heal/contract.ts'
-import { incidentsMachine } from '../../operations/heal/machine.ts'
-import { heal } from '../../operations/heal/run.ts'
-import { createProcesses } from '../../operations/hosts/processes/processes.ts'
-import { createStatusServer } from '../../operations/hosts/status.ts'
-import { healedBrokers } from './heal.ts'
-import { hostAgent } from './host-agent.ts'
-import { bookOf } from './incidents.ts'
 
 const DEADLINE_MS = 240_000
 const AUTOMATIC: HealPolicy = {
   'broker-dead': 'automatic',
   'broker-frozen': 'automatic',
   'broker-unregistered': 'automatic',
+  'disk-failed': 'automatic',
+  'disk-full': 'automatic',
+  'disk-slow': 'propose',
+  'log-dir-offline': 'automatic',
 }
 
 const PARTITIONS = 6
@@ -47,50 +35,10 @@ describe('two healers of one cluster, its leases and incidents kept on another',
   let leases: () => readonly EndedLease[]
 
   before(async () => {
-    const stop = new AbortController()
     cluster = stack.use(await startCluster({ nodes: 3, name: 'heal' }))
-    const keys = stack.use(await sharedCluster())
-    const agent = await startAgent(cluster, stack, stop.signal)
-    const names = {
-      interlock: `heal.interlock.${randomUUID()}`,
-      incidents: `heal.incidents.${randomUUID()}`,
-    }
-    for (const name of Object.values(names))
-      await createTopic(keys.bootstrap, name, { partitions: 1, replicas: 3 })
-    const healing: Promise<void>[] = []
-    for (const holder of ['first', 'second']) {
-      const wire = stack.use(openWire({ bootstrap: keys.bootstrap, clientId: holder }))
-      const log = (topic: string) => openKafkaLog({ wire, topic })
-      const interlocks = stack.use(
-        await openJournal({ log: log(names.interlock), machine: interlockMachine }),
-      )
-      const journal = stack.use(await openJournal({ log: log(names.incidents), machine: incidentsMachine }))
-      const interlock = stack.use(openInterlock({ journal: interlocks, holder }))
-      const reach = { clientId: holder, connectTimeoutMs: 500, requestTimeoutMs: 800 }
-      const admin = stack.use(openCluster({ bootstrap: cluster.bootstrap, ...reach }))
-      const book = bookOf(journal)
-      incidents = book.list
-      leases = interlock.history
-      healing.push(
-        heal({
-          cluster: cluster.name,
-          brokers: healedBrokers(cluster.placed),
-          admin,
-          tls: undefined,
-          agent: hostAgent(agent),
-          interlock: () => interlock,
-          book,
-          policy: AUTOMATIC,
-          now: Date.now,
-          log: silentLogger,
-          signal: stop.signal,
-        }),
-      )
-    }
-    stack.defer(async () => {
-      stop.abort()
-      await Promise.all(healing)
-    })
+    const healed = stack.use(await startHealers({ cluster, holders: ['first', 'second'], policy: AUTOMATIC }))
+    incidents = healed.incidents
+    leases = healed.leases
   })
   after(() => stack.disposeAsync())
 
@@ -218,47 +166,4 @@ async function startLoad(wire: Wire, topic: string, signal: AbortSignal) {
       return acknowledged
     },
   }
-}
-
-const runDirOf = ({ nodes }: PlacedCluster): string => join(nodes[0]!.home, '..', 'run')
-
-/** The part of a host's agent that keeps processes, with its own door, over brokers that run already. */
-async function startAgent({ placed }: TestCluster, stack: AsyncDisposableStack, signal: AbortSignal) {
-  const folder = await mkdtemp(join(tmpdir(), 'ajna-heal-'))
-  stack.defer(() => rm(folder, { recursive: true, force: true }))
-  const dist = await ensureKafka(placed.version)
-  const runDirectory = runDirOf(placed)
-  const specs = await Promise.all(placed.nodes.map(node => prepareNode(placed, node, dist, runDirectory)))
-  const path = join(folder, 'plan.json')
-  const processes = specs.map(({ name, command, args, env, cwd, consoleFile }, index) => ({
-    name,
-    argv: [command, ...args],
-    env,
-    cwd,
-    log: consoleFile,
-    readiness: { kind: 'port', port: placed.nodes[index]!.ports.client },
-  }))
-  await writeFile(path, JSON.stringify({ host: 'heal', version: 1, processes }))
-  const kept = createProcesses({
-    path,
-    host: 'heal',
-    runDirectory,
-    onProcessEvent: () => {},
-    onPlan: () => {},
-  })
-  void kept.run(signal)
-  const token = randomUUID()
-  const server = createStatusServer({
-    secret: token,
-    log: silentLogger,
-    status: () => {
-      throw new Error('nobody asks')
-    },
-    act: (name, act, _reason, pid) => kept.act(name, act, pid),
-    processes: kept,
-    tokens: { highest: 0, raise: async () => {} },
-  })
-  const address = await server.listen(0)
-  signal.addEventListener('abort', () => void server.close(), { once: true })
-  return { port: Number(new URL(address).port), token }
 }

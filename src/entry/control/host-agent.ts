@@ -10,6 +10,19 @@ const PATIENCE_MS = 2_000
 
 export function hostAgent(address: AgentAddress): HostAgent {
   const base = baseOf(address)
+  /** An order that is carried out, or was not. */
+  async function order(
+    process: string,
+    what: string,
+    body: Readonly<Record<string, unknown>>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const path = `/api/processes/${encodeURIComponent(process)}/${what}`
+    const response = await ask(path, PATIENCE_MS, signal, { method: 'POST', body: JSON.stringify(body) })
+    if (response.ok) return
+    const said = (await response.json()) as { message?: string }
+    throw new AjnaError(AGENT_UNREACHABLE, said.message ?? `the agent answered ${response.status}`)
+  }
   async function ask(
     path: string,
     withinMs: number,
@@ -35,13 +48,8 @@ export function hostAgent(address: AgentAddress): HostAgent {
       const response = await ask(path, overMs + PATIENCE_MS, signal)
       return response.status === 404 ? undefined : processLife.parse(await response.json())
     },
-    async kill(process, pid, token, reason, signal) {
-      const body = JSON.stringify({ token, reason, pid })
-      const path = `/api/processes/${encodeURIComponent(process)}/kill`
-      const response = await ask(path, PATIENCE_MS, signal, { method: 'POST', body })
-      if (response.ok) return
-      const said = (await response.json()) as { message?: string }
-      throw new AjnaError(AGENT_UNREACHABLE, said.message ?? `the agent answered ${response.status}`)
-    },
+    kill: (process, pid, token, reason, signal) => order(process, 'kill', { token, reason, pid }, signal),
+    prepareLogDir: (process, path, token, reason, signal) =>
+      order(process, 'log-dir', { token, reason, path }, signal),
   }
 }

@@ -84,7 +84,11 @@ export interface FactAdmin {
   describeQuorum(options?: CallOptions): Promise<Quorum>
   /** Feature levels, `metadata.version` among them. */
   describeFeatures(options?: CallOptions): Promise<readonly Feature[]>
-  describeLogDirs(broker: number, options?: CallOptions): Promise<readonly LogDir[]>
+  /** @param options.replicas false: the dirs alone, which costs the same however many replicas they hold */
+  describeLogDirs(
+    broker: number,
+    options?: CallOptions & { readonly replicas?: boolean },
+  ): Promise<readonly LogDir[]>
 }
 
 const API_VERSIONS = codecs(apiVersionsV4.api, apiVersionsV3.api)
@@ -176,7 +180,7 @@ export function factAdmin(calls: Calls): FactAdmin {
         what,
         { to: 'broker', id: broker },
         DESCRIBE_LOG_DIRS,
-        [null],
+        [options?.replicas === false ? [] : null],
         options,
         each => faultOf(each.errorCode ?? 0, ''),
       )

@@ -30,7 +30,8 @@ export interface ResolvedMirror {
 
 /** What the platform does by itself about each kind of failure: nothing, propose, act. */
 export type ResolvedHeal = Readonly<
-  Record<'broker-dead' | 'broker-frozen' | 'broker-unregistered', 'off' | 'propose' | 'automatic'>
+  Record<'broker-dead' | 'broker-frozen' | 'broker-unregistered', 'off' | 'propose' | 'automatic'> &
+    Record<'disk-failed' | 'disk-full' | 'disk-slow' | 'log-dir-offline', 'off' | 'propose' | 'automatic'>
 >
 
 /** Kafka Connect's REST API over the links. */

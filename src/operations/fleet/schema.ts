@@ -331,6 +331,10 @@ const heal = z.strictObject({
   'broker-dead': healing,
   'broker-frozen': healing,
   'broker-unregistered': healing,
+  'disk-failed': healing,
+  'disk-full': healing,
+  'disk-slow': z.enum(['off', 'propose']).default('propose'),
+  'log-dir-offline': healing,
 })
 
 /** What works on the links. */

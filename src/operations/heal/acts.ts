@@ -1,9 +1,11 @@
 /** Remedies, carried out. Each needs the lease at every step. */
 import { AjnaError } from '../../foundation/errors/errors.ts'
 import type { Lease } from '../fleet/interlock/contract.ts'
-import { type Diagnosis, type Remedy, subjectText } from './contract.ts'
+import type { Diagnosis, PartitionFacts, Remedy } from './contract.ts'
 import type { HealerOptions } from './ends.ts'
 import { HEAL_ACT_FAILED } from './errors.ts'
+import { controllerView } from './facts.ts'
+import { withdraw, withdrawals } from './withdraw.ts'
 
 /** Unregistering may not be on its way any more when a successor of the dead process registers. */
 const UNREGISTER_MS = 2_000
@@ -12,13 +14,19 @@ const KILLED_WITHIN_MS = 2_000
 /** @throws AjnaError HEAL_ACT_FAILED; what the agent or the cluster answers */
 export async function act(
   options: HealerOptions,
-  { subject, pid, cause }: Diagnosis,
+  { subject, pid, cause, dirs }: Diagnosis,
   remedy: Remedy,
   lease: Lease,
 ): Promise<void> {
   const { agent, admin, brokers, signal } = options
   const { broker } = subject
+  if (remedy === 'withdraw-replicas')
+    return withdraw(options, await withdrawn(options, broker), broker, lease)
   const { process } = brokers.find(({ id }) => id === broker)!
+  for (const path of remedy === 'restore-log-dir' ? (dirs ?? []) : []) {
+    demand(lease)
+    await agent.prepareLogDir(process, path, lease.token, `heal: ${cause}`, signal)
+  }
   if (remedy !== 'unregister') {
     demand(lease)
     await agent.kill(process, pid!, lease.token, `heal: ${cause}`, signal)
@@ -27,6 +35,14 @@ export async function act(
   if (remedy === 'kill') return
   demand(lease)
   await admin.unregisterBroker(broker, { signal, deadlineMs: UNREGISTER_MS })
+}
+
+/** What would be withdrawn now. @throws what the cluster answers */
+export async function withdrawn(
+  { admin, signal }: HealerOptions,
+  broker: number,
+): Promise<readonly PartitionFacts[]> {
+  return withdrawals((await controllerView(admin, signal)).partitions, broker)
 }
 
 function demand(lease: Lease): void {
@@ -45,8 +61,13 @@ async function untilDead({ agent, signal }: HealerOptions, process: string, pid:
 
 export function doneText({ subject, pid }: Diagnosis, remedy: Remedy): string {
   const killed = `process ${pid} was killed`
-  const unregistered = `${subjectText(subject)} was unregistered`
-  return { kill: killed, unregister: unregistered, 'kill-and-unregister': `${killed}, ${unregistered}` }[
-    remedy
-  ]
+  const unregistered = `broker ${subject.broker} was unregistered`
+  const both = `${killed}, ${unregistered}`
+  return {
+    kill: killed,
+    unregister: unregistered,
+    'kill-and-unregister': both,
+    'restore-log-dir': both,
+    'withdraw-replicas': `replicas that are offline on broker ${subject.broker} were withdrawn and assigned anew`,
+  }[remedy]
 }

@@ -8,12 +8,20 @@ function partitionsOf({ partitions }: Seen, { broker }: Subject): readonly Parti
   return (partitions ?? []).filter(({ replicas }) => replicas.includes(broker))
 }
 
+/**
+ * A leader waits for each replica that was in sync within `replica.lag.time.max.ms`, in the in-sync set or not, as long as
+ * its broker lives (Partition.maybeIncrementLeaderHW): so one on a dead log dir holds acks=all up for half a minute.
+ */
+const offlineAt = (seen: Seen, subject: Subject): readonly PartitionFacts[] =>
+  partitionsOf(seen, subject).filter(({ offline }) => offline?.includes(subject.broker))
+
 export function affectedBy(seen: Seen, subject: Subject): Affected {
   const { broker } = subject
-  const its = partitionsOf(seen, subject)
+  const isDir = subject.kind === 'log-dir'
+  const its = isDir ? offlineAt(seen, subject) : partitionsOf(seen, subject)
   return {
     leaderless: its.filter(({ leader }) => leader === null || leader === broker).length,
-    waitingForIt: its.filter(({ isr }) => isr.includes(broker)).length,
+    waitingForIt: its.filter(({ isr }) => isDir || isr.includes(broker)).length,
     lastInSync: its
       .filter(({ isr }) => isr.length === 1 && isr[0] === broker)
       .map(({ topic, partition }) => `${topic}-${partition}`),
@@ -24,6 +32,7 @@ export function affectedBy(seen: Seen, subject: Subject): Affected {
 export function flowsWithout(seen: Seen, subject: Subject): boolean {
   const { broker } = subject
   if (seen.partitions === null) return false
+  if (subject.kind === 'log-dir') return offlineAt(seen, subject).length === 0
   return partitionsOf(seen, subject).every(
     ({ leader, isr }) => leader !== null && leader !== broker && !isr.includes(broker),
   )

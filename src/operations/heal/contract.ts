@@ -1,5 +1,7 @@
+import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import type { Domain } from '../fleet/interlock/contract.ts'
+import type { DirStatus } from '../hosts/contract.ts'
 
 /**
  * What the healer sees, finds, decides and records. Facts come from three sides that do not know of each other: the
@@ -25,6 +27,22 @@ export interface BrokerFacts {
   readonly registration: 'up' | 'fenced' | 'absent' | 'unknown'
   readonly testimony: Testimony
   readonly probe: Probe
+  /** Absent: nobody was asked about them. */
+  readonly dirs?: readonly LogDirFacts[]
+}
+
+/** One of a broker's log dirs, as its host's agent finds the disk, and as the broker has it. */
+export interface LogDirFacts {
+  readonly path: string
+  /** `unknown`: the agent does not look at it, or does not answer. */
+  readonly disk: DirStatus['state'] | 'unknown'
+  /** What the agent says of it, and since when the disk is in that state, ms since the epoch. */
+  readonly says: string
+  readonly since: number
+  /** `offline`: the broker has given it up, until it is started anew. `unknown`: it does not say. */
+  readonly broker: 'online' | 'offline' | 'unknown'
+  /** Since when it says so, as far as it was asked, ms since the epoch. */
+  readonly brokerSince: number
 }
 
 /** What the agent of the broker's host says of its process. */
@@ -69,6 +87,8 @@ export interface PartitionFacts {
   readonly leader: number | null
   readonly replicas: readonly number[]
   readonly isr: readonly number[]
+  /** Replicas on brokers, or log dirs, that are offline. Absent: nobody was asked. */
+  readonly offline?: readonly number[]
 }
 
 /* ---- what follows from them ---- */
@@ -78,25 +98,44 @@ const line = z.string().min(1).max(1_000)
 /** What a failure is about. */
 export const subject = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('broker'), broker: z.int().nonnegative() }),
+  z.object({ kind: z.literal('log-dir'), broker: z.int().nonnegative(), dir: line }),
 ])
 export type Subject = Readonly<z.infer<typeof subject>>
 
 /** The same for the same subject; it holds only what may stand in an incident's id. */
-export const subjectKey = ({ broker }: Subject): string => `${broker}`
+export const subjectKey = (subject: Subject): string =>
+  subject.kind === 'log-dir' ? `${subject.broker}-dir-${shortHash(subject.dir)}` : `${subject.broker}`
+
+const shortHash = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 8)
 
 /** For people. */
-export const subjectText = ({ broker }: Subject): string => `broker ${broker}`
+export const subjectText = (subject: Subject): string =>
+  subject.kind === 'log-dir'
+    ? `log dir ${subject.dir} of broker ${subject.broker}`
+    : `broker ${subject.broker}`
+
+const sources = ['agent', 'probe', 'controller', 'broker'] as const
+export type SignalSource = (typeof sources)[number]
 
 export interface Signal {
-  readonly source: 'agent' | 'probe' | 'controller'
+  readonly source: SignalSource
   readonly says: string
 }
 
 /**
  * `broker-dead`: its process has ended. `broker-frozen`: it runs by name only (SIGSTOP, a hung kernel call). `broker-unregistered`:
- * it runs, and the controller does not know it: such a one never comes back by itself.
+ * it runs, and the controller does not know it: such a one never comes back by itself. `disk-failed`, `disk-full`,
+ * `disk-slow`: that of one of its log dirs. `log-dir-offline`: the disk is well again, and the broker goes without it.
  */
-export const causes = ['broker-dead', 'broker-frozen', 'broker-unregistered'] as const
+export const causes = [
+  'broker-dead',
+  'broker-frozen',
+  'broker-unregistered',
+  'disk-failed',
+  'disk-full',
+  'disk-slow',
+  'log-dir-offline',
+] as const
 export type Cause = (typeof causes)[number]
 
 /** One cause, with everything that is explained by it and so is not healed by itself. */
@@ -115,6 +154,8 @@ export interface Diagnosis {
   /** The process that is dead or frozen; null: no agent names one. */
   readonly pid: number | null
   readonly affected: Affected
+  /** Log dirs that are to be made ready for the next start, where that is what helps. */
+  readonly dirs?: readonly string[]
 }
 
 /** Partitions that a subject's state touches. */
@@ -127,7 +168,13 @@ export interface Affected {
   readonly lastInSync: readonly string[]
 }
 
-export const remedies = ['unregister', 'kill', 'kill-and-unregister'] as const
+export const remedies = [
+  'unregister',
+  'kill',
+  'kill-and-unregister',
+  'withdraw-replicas',
+  'restore-log-dir',
+] as const
 export type Remedy = (typeof remedies)[number]
 
 export const policies = ['off', 'propose', 'automatic'] as const
@@ -196,7 +243,7 @@ export const incident = z.object({
   actedAt: time.nullable(),
   availableAt: time.nullable(),
   healedAt: time.nullable(),
-  signals: z.array(z.object({ source: z.enum(['agent', 'probe', 'controller']), says: line })).max(20),
+  signals: z.array(z.object({ source: z.enum(sources), says: line })).max(20),
   decision: z.object({
     kind: z.enum(['act', 'propose', 'wait', 'refuse']),
     remedy: z.enum(remedies).nullable(),

@@ -49,6 +49,10 @@ const AUTOMATIC: HealPolicy = {
   'broker-dead': 'automatic',
   'broker-frozen': 'automatic',
   'broker-unregistered': 'automatic',
+  'disk-failed': 'automatic',
+  'disk-full': 'automatic',
+  'disk-slow': 'propose',
+  'log-dir-offline': 'automatic',
 }
 const CLEAR: HealMemory = { acts: [], paused: null, hasInterlock: true }
 

@@ -1,11 +1,16 @@
 /** From facts to causes: each family of causes looks for its own. Pure. */
 import { brokerCare } from './causes/broker.ts'
+import { diskCare } from './causes/disk.ts'
 import type { Care, Cause, Diagnosis, HealFacts } from './contract.ts'
 
 export const cares: Readonly<Record<Cause, Care>> = {
   'broker-dead': brokerCare,
   'broker-frozen': brokerCare,
   'broker-unregistered': brokerCare,
+  'disk-failed': diskCare,
+  'disk-full': diskCare,
+  'disk-slow': diskCare,
+  'log-dir-offline': diskCare,
 }
 
 /** One diagnosis for each subject that something is wrong with. */

@@ -18,6 +18,14 @@ export interface HostAgent {
   ): Promise<{ pid: number; ran: boolean } | undefined>
   /** @param token of the lease under which it is ordered */
   kill(process: string, pid: number, token: number, reason: string, signal: AbortSignal): Promise<void>
+  /** Makes one of its log dirs ready for its next start if it is empty, as a new disk is. */
+  prepareLogDir(
+    process: string,
+    path: string,
+    token: number,
+    reason: string,
+    signal: AbortSignal,
+  ): Promise<void>
 }
 
 /** Where incidents are kept. */

@@ -4,6 +4,7 @@ import type { RegisteredBroker } from '../../foundation/kafka/facts.ts'
 import type { ProcessStatus } from '../hosts/contract.ts'
 import type { BrokerFacts, HealFacts, PartitionFacts, ProcessEnd, Testimony } from './contract.ts'
 import type { HealedBroker } from './ends.ts'
+import { type LogDirWords, logDirFacts } from './log-dirs.ts'
 import type { Probes } from './probe.ts'
 
 const ASK_MS = 1_500
@@ -22,7 +23,9 @@ export async function controllerView(admin: ClusterAdmin, signal: AbortSignal): 
     admin.describeTopics('all', call),
   ])
   const partitions = topics.flatMap(({ name: topic, partitions: each }) =>
-    each.map(({ partition, leader, replicas, isr }) => ({ topic, partition, leader, replicas, isr })),
+    each.map(({ partition, leader, replicas, isr, offline }) => ({
+      ...{ topic, partition, leader, replicas, isr, offline },
+    })),
   )
   return { brokers, partitions }
 }
@@ -36,10 +39,12 @@ export interface Sides {
   /** Whether a broker's process was seen running when it was watched; absent: not watched. */
   readonly ran: ReadonlyMap<number, boolean>
   readonly probes: Probes
+  readonly logDirs: LogDirWords
   readonly at: number
 }
 
-export function factsOf({ cluster, brokers, view, processes, ran, probes, at }: Sides): HealFacts {
+export function factsOf({ cluster, brokers, view, processes, ran, probes, logDirs, at }: Sides): HealFacts {
+  const statusOf = (process: string) => processes?.find(({ name }) => name === process)
   return {
     at,
     cluster,
@@ -49,10 +54,8 @@ export function factsOf({ cluster, brokers, view, processes, ran, probes, at }: 
         id,
         rack,
         registration: registrationOf(id, view),
-        testimony: testimonyOf(
-          processes?.find(({ name }) => name === process),
-          ran.get(id) ?? null,
-        ),
+        testimony: testimonyOf(statusOf(process), ran.get(id) ?? null),
+        dirs: logDirFacts(statusOf(process), logDirs.of(id)),
         probe: probes.of(id),
       }),
     ),

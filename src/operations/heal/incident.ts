@@ -2,23 +2,28 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { describeError } from '../../foundation/errors/errors.ts'
 import type { Lease } from '../fleet/interlock/contract.ts'
-import { act, doneText } from './acts.ts'
+import { act, doneText, withdrawn } from './acts.ts'
 import { affectedBy, flowsWithout, isRedundantWith } from './affected.ts'
 import {
   type Affected,
   type Decision,
   type Diagnosis,
   type Incident,
+  isOver,
   type Remedy,
+  type Subject,
   subjectKey,
   subjectText,
 } from './contract.ts'
 import type { HealerOptions } from './ends.ts'
 import { type ControllerView, controllerView } from './facts.ts'
+import { assignmentEvidence, missingFrom } from './withdraw.ts'
 
 /** The healer, and what it sees just now. */
 export interface Work extends HealerOptions {
   readonly answers: (broker: number) => boolean
+  /** A disk: it is well, and its broker has it. Anything else: true. */
+  readonly isWell: (subject: Subject) => boolean
   /** Whether a diagnosis is what would be made now too. */
   readonly stillSo: (diagnosis: Diagnosis) => Promise<boolean>
 }
@@ -61,7 +66,12 @@ async function carryOut(
   if (typeof lease === 'string') return chronicle.tell({}, lease)
   const evidence = [{ label: 'incident', value: chronicle.now().id }]
   // Written ahead: who only follows may see the act's effect before it is known here that it is done.
-  if (!(await chronicle.tell({ state: 'acting', actedAt: work.now() }, `acting: ${remedy}`))) {
+  const change = {
+    state: 'acting',
+    actedAt: work.now(),
+    evidence: await intentOf(work, diagnosis, remedy),
+  } as const
+  if (!(await chronicle.tell(change, `acting: ${remedy}`))) {
     await lease.release({ outcome: 'failed', evidence })
     return false
   }
@@ -73,6 +83,12 @@ async function carryOut(
   }
   await lease.release({ outcome: 'done', evidence })
   return chronicle.tell({}, doneText(diagnosis, remedy))
+}
+
+/** What must be known to make whole what an act that is cut short leaves behind. */
+async function intentOf(work: Work, { subject }: Diagnosis, remedy: Remedy): Promise<Incident['evidence']> {
+  if (remedy !== 'withdraw-replicas') return []
+  return assignmentEvidence(await withdrawn(work, subject.broker).catch(() => []))
 }
 
 /** The lease, or why there is none: somebody else acts on the cluster, or what was to be healed is no longer so. */
@@ -103,6 +119,25 @@ export function resume(options: Work, open: Incident): Promise<void> {
   return watchUntilOver(options, createChronicle(options, open))
 }
 
+/** Whoever acted has its lease no more: what it has not put back by now it never will. */
+export const isToBeMadeWhole = (open: Incident, now: number): boolean =>
+  !isOver(open) &&
+  open.decision.remedy === 'withdraw-replicas' &&
+  open.actedAt !== null &&
+  now - open.actedAt >= ACT_LEASE_MS
+
+/** Who withdrew replicas may have been killed before they were assigned anew. Any number of healers may do it. */
+export async function makeWhole(
+  { admin, signal, log }: Pick<Work, 'admin' | 'signal' | 'log'>,
+  open: Incident,
+): Promise<void> {
+  const { partitions } = await controllerView(admin, signal)
+  const missing = missingFrom(open, partitions)
+  if (missing.length === 0) return
+  await admin.reassign(missing, { signal })
+  log.info({ incident: open.id, partitions: missing.length }, 'withdrawn replicas were assigned anew')
+}
+
 /* ---- proof ---- */
 
 /**
@@ -112,7 +147,7 @@ export function resume(options: Work, open: Incident): Promise<void> {
 async function watchUntilOver(options: Work, chronicle: Chronicle): Promise<void> {
   const { subject, cause } = chronicle.now()
   const isBack = (view: ControllerView): boolean =>
-    isRedundantWith(view, subject) && options.answers(subject.broker)
+    isRedundantWith(view, subject) && options.answers(subject.broker) && options.isWell(subject)
   if (chronicle.now().availableAt === null && cause !== 'broker-unregistered') {
     const view = await until(
       options,
@@ -127,7 +162,9 @@ async function watchUntilOver(options: Work, chronicle: Chronicle): Promise<void
           availableAt: options.now(),
           evidence: evidenceOf('after', affectedBy(view, subject)),
         },
-        'every partition it has a replica of is led by another in-sync replica',
+        subject.kind === 'log-dir'
+          ? 'no partition waits for a replica on it'
+          : 'every partition it has a replica of is led by another in-sync replica',
       )
       if (!told) return
     }
@@ -138,7 +175,7 @@ async function watchUntilOver(options: Work, chronicle: Chronicle): Promise<void
     const minutes = REDUNDANT_WITHIN_MS / 60_000
     await chronicle.tell(
       { state: 'failed' },
-      `its replicas are not in sync after ${minutes} minutes: somebody has to look`,
+      `${subject.kind === 'log-dir' ? 'its disk is not well, or ' : ''}its replicas are not in sync after ${minutes} minutes: somebody has to look`,
     )
     return
   }

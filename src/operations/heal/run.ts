@@ -5,12 +5,20 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { describeError } from '../../foundation/errors/errors.ts'
 import type { ProcessStatus } from '../hosts/contract.ts'
-import { type Diagnosis, type HealFacts, type Incident, isOver, subjectKey } from './contract.ts'
+import {
+  type Diagnosis,
+  type HealFacts,
+  type Incident,
+  isOver,
+  type LogDirFacts,
+  subjectKey,
+} from './contract.ts'
 import { decide } from './decide.ts'
 import { diagnose } from './diagnose.ts'
 import type { HealedBroker, HealerOptions } from './ends.ts'
 import { type ControllerView, controllerView, factsOf } from './facts.ts'
-import { handle, incidentId, resume, type Work } from './incident.ts'
+import { handle, incidentId, isToBeMadeWhole, makeWhole, resume, type Work } from './incident.ts'
+import { isTroubled, logDirFacts, watchLogDirs } from './log-dirs.ts'
 import { startProbes } from './probe.ts'
 
 const LOOK_MS = 1_000
@@ -28,9 +36,21 @@ export async function heal(options: HealerOptions): Promise<void> {
     changed: alarm.ring,
     signal,
   })
+  const logDirs = watchLogDirs({ admin: options.admin, brokers, now, changed: alarm.ring, signal })
+  const dirsOf = (broker: number, process: string): readonly LogDirFacts[] =>
+    logDirFacts(
+      processes?.find(({ name }) => name === process),
+      logDirs.of(broker),
+    )
   const work: Work = {
     ...options,
     answers: broker => probes.of(broker).kind === 'answers',
+    isWell(subject) {
+      if (subject.kind !== 'log-dir') return true
+      const { process } = brokers.find(({ id }) => id === subject.broker)!
+      const found = dirsOf(subject.broker, process).find(({ path }) => path === subject.dir)
+      return found !== undefined && !isTroubled(found) && found.broker === 'online'
+    },
     async stillSo({ subject, cause, mark }) {
       const key = subjectKey(subject)
       const now = diagnose(await gather(brokers.filter(({ id }) => id === subject.broker)))
@@ -54,7 +74,19 @@ export async function heal(options: HealerOptions): Promise<void> {
     handling.set(subject, done)
   }
 
+  /** Incidents after whose act was looked. */
+  const whole = new Set<string>()
+  function lookAfterActs(): void {
+    for (const open of options.book.list()) {
+      if (open.cluster !== options.cluster || whole.has(open.id) || !isToBeMadeWhole(open, now())) continue
+      whole.add(open.id)
+      // A cluster that does not answer is asked again at the next look.
+      void makeWhole(options, open).catch(() => whole.delete(open.id))
+    }
+  }
+
   async function look(): Promise<void> {
+    lookAfterActs()
     for (const open of options.book.list())
       if (open.cluster === options.cluster && !isOver(open) && !handling.has(subjectKey(open.subject)))
         take(subjectKey(open.subject), resume(work, open))
@@ -71,6 +103,7 @@ export async function heal(options: HealerOptions): Promise<void> {
   function isSuspect(broker: number, process: string): boolean {
     const probe = probes.of(broker)
     if (probe.kind === 'silent' || probe.kind === 'refused') return true
+    if (dirsOf(broker, process).some(isTroubled)) return true
     const status = processes?.find(({ name }) => name === process)
     return status !== undefined && (status.pid === null || now() - (status.since ?? 0) < LOOK_MS)
   }
@@ -84,7 +117,16 @@ export async function heal(options: HealerOptions): Promise<void> {
     })
     const [view, ran] = await Promise.all([viewOf(), Promise.all(watched)])
     const { cluster } = options
-    return factsOf({ cluster, brokers, view, processes, ran: new Map(ran.flat()), probes, at: now() })
+    return factsOf({
+      cluster,
+      brokers,
+      view,
+      processes,
+      ran: new Map(ran.flat()),
+      probes,
+      logDirs,
+      at: now(),
+    })
   }
 
   const viewOf = (): Promise<ControllerView | null> =>

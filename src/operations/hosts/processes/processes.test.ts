@@ -190,3 +190,16 @@ test('an order stops, starts and restarts a process', async t => {
   assert.equal(new Set([first, second, third]).size, 3)
   await assert.rejects(made.processes.act('nobody', 'start'), { code: 'PROCESS_UNKNOWN' })
 })
+
+test('a process that ends for want of its disk is started seldom and never given up; its reason is said', async t => {
+  const made = await host(t)
+  const logDirs = [join(tmpdir(), 'ajna-no-such-disk', 'data')]
+  await made.write(1, [planned('a', { argv: [process.execPath, '-e', 'process.exit(1)'], logDirs })])
+  made.begin()
+  await until('its restarts are the disk’s', () =>
+    made.events.some(event => event.kind === 'restarting' && /the disk of .* fails/.test(event.reason)),
+  )
+  const dir = made.processes.status()[0]!.dirs[0]!
+  assert.deepEqual([dir.path, dir.state], [logDirs[0], 'failed'])
+  assert.ok(!made.events.some(({ kind }) => kind === 'gave-up'))
+})

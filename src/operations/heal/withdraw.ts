@@ -1,0 +1,103 @@
+/**
+ * Takes replicas that are on a dead log dir out of their partitions' assignments, and puts them back at once. Each partition
+ * changes twice, and its leader looks anew at whom it waits for; the replicas are new ones then, which nobody waits for
+ * until they are in sync.
+ */
+
+import { AjnaError } from '../../foundation/errors/errors.ts'
+import type { Reassignment } from '../../foundation/kafka/partitions.ts'
+import type { Lease } from '../fleet/interlock/contract.ts'
+import type { Incident, PartitionFacts } from './contract.ts'
+import type { HealerOptions } from './ends.ts'
+import { HEAL_ACT_FAILED } from './errors.ts'
+
+/** A partition is without its replica only for the time between two requests. */
+const AT_ONCE = 100
+const WITHIN_MS = 5_000
+
+/** Partitions whose replica on a broker is dead while others are in sync, as they are assigned. Pure. */
+export function withdrawals(
+  partitions: readonly PartitionFacts[],
+  broker: number,
+): readonly Required<PartitionFacts>[] {
+  return partitions.flatMap(each => {
+    const { offline = [], isr, leader } = each
+    const hasOthers = leader !== null && leader !== broker && isr.length > 0 && !isr.includes(broker)
+    return offline.includes(broker) && hasOthers ? [{ ...each, offline }] : []
+  })
+}
+
+/** @throws AjnaError HEAL_ACT_FAILED: what was withdrawn is assigned again all the same */
+export async function withdraw(
+  { admin, signal }: Pick<HealerOptions, 'admin' | 'signal'>,
+  partitions: readonly PartitionFacts[],
+  broker: number,
+  lease: Pick<Lease, 'holds'>,
+): Promise<void> {
+  const call = { signal, deadlineMs: WITHIN_MS }
+  for (let from = 0; from < partitions.length; from += AT_ONCE) {
+    if (!lease.holds()) throw new AjnaError(HEAL_ACT_FAILED, 'the lease has ended')
+    const some = partitions.slice(from, from + AT_ONCE)
+    const without = some.map(each => ({
+      ...placeOf(each),
+      replicas: each.replicas.filter(id => id !== broker),
+    }))
+    const whole = some.map(each => ({ ...placeOf(each), replicas: each.replicas }))
+    try {
+      demand(await admin.reassign(without, call))
+    } finally {
+      // Whatever became of that; who is as assigned already is told so. The lease does not matter: this makes whole.
+      demand(await admin.reassign(whole, call))
+    }
+  }
+}
+
+const placeOf = ({ topic, partition }: PartitionFacts) => ({ topic, partition })
+
+function demand(outcomes: Awaited<ReturnType<HealerOptions['admin']['reassign']>>): void {
+  const failed = outcomes.find(({ error }) => error !== null)
+  if (failed === undefined) return
+  const { topic, partition } = failed.item
+  throw new AjnaError(HEAL_ACT_FAILED, `${topic}-${partition} could not be reassigned`, {
+    cause: failed.error,
+  })
+}
+
+/* ---- so that a healer that is killed between the two requests leaves nobody with a replica less ---- */
+
+const ASSIGNED = 'assigned replicas'
+const LINE_CHARACTERS = 900
+/** Beyond that an incident would hold more than it may. */
+const LINES = 40
+
+/** As evidence of an incident, told before it is acted on. Pure. */
+export function assignmentEvidence(partitions: readonly PartitionFacts[]): Incident['evidence'] {
+  const lines: string[] = []
+  for (const { topic, partition, replicas } of partitions) {
+    const word = `${topic}-${partition}:${replicas.join()}`
+    const last = lines.at(-1)
+    if (last === undefined || last.length + word.length >= LINE_CHARACTERS) lines.push(word)
+    else lines[lines.length - 1] = `${last} ${word}`
+  }
+  return lines.slice(0, LINES).map(value => ({ when: 'before', label: ASSIGNED, value }))
+}
+
+/** What an incident says that was assigned, where it is not any more. Pure. */
+export function missingFrom(
+  { evidence }: Pick<Incident, 'evidence'>,
+  partitions: readonly PartitionFacts[],
+): readonly Reassignment[] {
+  const now = new Map(partitions.map(each => [`${each.topic}-${each.partition}`, each]))
+  const words = evidence.filter(({ label }) => label === ASSIGNED).flatMap(({ value }) => value.split(' '))
+  return words.flatMap(word => {
+    const [, key = '', list = ''] = /^(.*):([\d,]+)$/.exec(word) ?? []
+    const replicas = list.split(',').map(Number)
+    const found = now.get(key)
+    // Somebody else may have moved it meanwhile: only a replica less, and nothing else, is the act cut short.
+    const isLess =
+      found !== undefined &&
+      found.replicas.length === replicas.length - 1 &&
+      found.replicas.every(id => replicas.includes(id))
+    return isLess ? [{ ...placeOf(found), replicas }] : []
+  })
+}

@@ -1,0 +1,136 @@
+/** Healers of a test's cluster, with its hosts' agent, and its keys on the shared one. */
+import { randomUUID } from 'node:crypto'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { healedBrokers } from '../../src/entry/control/heal.ts'
+import { hostAgent } from '../../src/entry/control/host-agent.ts'
+import { bookOf } from '../../src/entry/control/incidents.ts'
+import { prepareBrokerDir } from '../../src/entry/log-dirs.ts'
+import { openJournal } from '../../src/foundation/journal/journal.ts'
+import { openKafkaLog } from '../../src/foundation/journal/kafka-log.ts'
+import { openCluster } from '../../src/foundation/kafka/admin.ts'
+import { ensureKafka } from '../../src/foundation/kafka-dist/kafka-dist.ts'
+import { silentLogger } from '../../src/foundation/log/log.ts'
+import { openWire } from '../../src/foundation/wire/wire.ts'
+import { prepareNode } from '../../src/operations/fleet/brokers/driver.ts'
+import type { PlacedCluster } from '../../src/operations/fleet/contract.ts'
+import type { EndedLease } from '../../src/operations/fleet/interlock/contract.ts'
+import { openInterlock } from '../../src/operations/fleet/interlock/interlock.ts'
+import { interlockMachine } from '../../src/operations/fleet/interlock/machine.ts'
+import type { HealPolicy, Incident } from '../../src/operations/heal/contract.ts'
+import { incidentsMachine } from '../../src/operations/heal/machine.ts'
+import { heal } from '../../src/operations/heal/run.ts'
+import { createProcesses } from '../../src/operations/hosts/processes/processes.ts'
+import { createStatusServer } from '../../src/operations/hosts/status.ts'
+import { sharedCluster, type TestCluster } from '../fleets/cluster.ts'
+import { createTopic } from '../wire/topics.ts'
+
+export interface HealersTask {
+  readonly cluster: TestCluster
+  /** Each is a healer of its own. */
+  readonly holders: readonly string[]
+  readonly policy: HealPolicy
+}
+
+export interface Healers extends AsyncDisposable {
+  incidents(): readonly Incident[]
+  leases(): readonly EndedLease[]
+  /** As another healer would, that has been killed since. */
+  tell(incident: Incident): Promise<string | undefined>
+}
+
+export async function startHealers({ cluster, holders, policy }: HealersTask): Promise<Healers> {
+  await using stack = new AsyncDisposableStack()
+  const stop = new AbortController()
+  const keys = stack.use(await sharedCluster())
+  const agent = await startAgent(cluster, stack, stop.signal)
+  const names = {
+    interlock: `heal.interlock.${randomUUID()}`,
+    incidents: `heal.incidents.${randomUUID()}`,
+  }
+  for (const name of Object.values(names))
+    await createTopic(keys.bootstrap, name, { partitions: 1, replicas: 3 })
+  const healing: { readonly book: ReturnType<typeof bookOf>; readonly leases: Healers['leases'] }[] = []
+  const ended: Promise<void>[] = []
+  for (const holder of holders) {
+    const wire = stack.use(openWire({ bootstrap: keys.bootstrap, clientId: holder }))
+    const log = (topic: string) => openKafkaLog({ wire, topic })
+    const interlocks = stack.use(await openJournal({ log: log(names.interlock), machine: interlockMachine }))
+    const journal = stack.use(await openJournal({ log: log(names.incidents), machine: incidentsMachine }))
+    const interlock = stack.use(openInterlock({ journal: interlocks, holder }))
+    const reach = { clientId: holder, connectTimeoutMs: 500, requestTimeoutMs: 800 }
+    const admin = stack.use(openCluster({ bootstrap: cluster.bootstrap, ...reach }))
+    const book = bookOf(journal)
+    healing.push({ book, leases: interlock.history })
+    ended.push(
+      heal({
+        cluster: cluster.name,
+        brokers: healedBrokers(cluster.placed),
+        admin,
+        tls: undefined,
+        agent: hostAgent(agent),
+        interlock: () => interlock,
+        book,
+        policy,
+        now: Date.now,
+        log: silentLogger,
+        signal: stop.signal,
+      }),
+    )
+  }
+  stack.defer(async () => {
+    stop.abort()
+    await Promise.all(ended)
+  })
+  const { book, leases } = healing.at(-1)!
+  const owned = stack.move()
+  const tell = (incident: Incident) => book.tell(incident, stop.signal)
+  return { incidents: book.list, leases, tell, [Symbol.asyncDispose]: () => owned.disposeAsync() }
+}
+
+/** Of the brokers' pid files. */
+export const runDirOf = ({ nodes }: PlacedCluster): string => join(nodes[0]!.home, '..', 'run')
+
+/** The part of a host's agent that keeps processes, with its own door, over brokers that run already. */
+async function startAgent({ placed }: TestCluster, stack: AsyncDisposableStack, signal: AbortSignal) {
+  const folder = await mkdtemp(join(tmpdir(), 'ajna-heal-'))
+  stack.defer(() => rm(folder, { recursive: true, force: true }))
+  const dist = await ensureKafka(placed.version)
+  const runDirectory = runDirOf(placed)
+  const specs = await Promise.all(placed.nodes.map(node => prepareNode(placed, node, dist, runDirectory)))
+  const path = join(folder, 'plan.json')
+  const processes = specs.map(({ name, command, args, env, cwd, consoleFile }, index) => ({
+    name,
+    argv: [command, ...args],
+    env,
+    cwd,
+    log: consoleFile,
+    readiness: { kind: 'port', port: placed.nodes[index]!.ports.client },
+    logDirs: placed.nodes[index]!.dataDirs,
+  }))
+  await writeFile(path, JSON.stringify({ host: 'heal', version: 1, processes }))
+  const kept = createProcesses({
+    path,
+    host: 'heal',
+    runDirectory,
+    onProcessEvent: () => {},
+    onPlan: () => {},
+  })
+  void kept.run(signal)
+  const token = randomUUID()
+  const server = createStatusServer({
+    secret: token,
+    log: silentLogger,
+    status: () => {
+      throw new Error('nobody asks')
+    },
+    act: (name, act, _reason, pid) => kept.act(name, act, pid),
+    prepareLogDir: (name, path) => prepareBrokerDir([placed], name, path),
+    processes: kept,
+    tokens: { highest: 0, raise: async () => {} },
+  })
+  const address = await server.listen(0)
+  signal.addEventListener('abort', () => void server.close(), { once: true })
+  return { port: Number(new URL(address).port), token }
+}
