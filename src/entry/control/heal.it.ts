@@ -1,7 +1,5 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -24,8 +22,7 @@ import { interlockMachine } from '../../operations/fleet/interlock/machine.ts'
 import type { HealPolicy, Incident } from '../../operations/heal/contract.ts'
 import { incidentsMachine } from '../../operations/heal/machine.ts'
 import { heal } from '../../operations/heal/run.ts'
-import { createProcesses } from '../../operations/hosts/processes/processes.ts'
-import { createStatusServer } from '../../operations/hosts/status.ts'
+import { startKeeper } from '../../operations/hosts/keeper.ts'
 import { healedBrokers } from './heal.ts'
 import { hostAgent } from './host-agent.ts'
 import { bookOf } from './incidents.ts'
@@ -50,7 +47,7 @@ describe('two healers of one cluster, its leases and incidents kept on another',
     const stop = new AbortController()
     cluster = stack.use(await startCluster({ nodes: 3, name: 'heal' }))
     const keys = stack.use(await sharedCluster())
-    const agent = await startAgent(cluster, stack, stop.signal)
+    const agent = stack.use(await startAgent(cluster))
     const names = {
       interlock: `heal.interlock.${randomUUID()}`,
       incidents: `heal.incidents.${randomUUID()}`,
@@ -222,43 +219,17 @@ async function startLoad(wire: Wire, topic: string, signal: AbortSignal) {
 
 const runDirOf = ({ nodes }: PlacedCluster): string => join(nodes[0]!.home, '..', 'run')
 
-/** The part of a host's agent that keeps processes, with its own door, over brokers that run already. */
-async function startAgent({ placed }: TestCluster, stack: AsyncDisposableStack, signal: AbortSignal) {
-  const folder = await mkdtemp(join(tmpdir(), 'ajna-heal-'))
-  stack.defer(() => rm(folder, { recursive: true, force: true }))
+/** The agent of the host that all brokers are on; they run already. */
+async function startAgent({ placed }: TestCluster) {
   const dist = await ensureKafka(placed.version)
   const runDirectory = runDirOf(placed)
-  const specs = await Promise.all(placed.nodes.map(node => prepareNode(placed, node, dist, runDirectory)))
-  const path = join(folder, 'plan.json')
-  const processes = specs.map(({ name, command, args, env, cwd, consoleFile }, index) => ({
-    name,
-    argv: [command, ...args],
-    env,
-    cwd,
-    log: consoleFile,
-    readiness: { kind: 'port', port: placed.nodes[index]!.ports.client },
+  const processes = placed.nodes.map(async node => ({
+    spec: await prepareNode(placed, node, dist, runDirectory),
+    port: node.ports.client,
   }))
-  await writeFile(path, JSON.stringify({ host: 'heal', version: 1, processes }))
-  const kept = createProcesses({
-    path,
+  return startKeeper({
     host: 'heal',
-    runDirectory,
-    onProcessEvent: () => {},
-    onPlan: () => {},
+    folder: join(runDirectory, '..', 'agent'),
+    processes: await Promise.all(processes),
   })
-  void kept.run(signal)
-  const token = randomUUID()
-  const server = createStatusServer({
-    secret: token,
-    log: silentLogger,
-    status: () => {
-      throw new Error('nobody asks')
-    },
-    act: (name, act, _reason, pid) => kept.act(name, act, pid),
-    processes: kept,
-    tokens: { highest: 0, raise: async () => {} },
-  })
-  const address = await server.listen(0)
-  signal.addEventListener('abort', () => void server.close(), { once: true })
-  return { port: Number(new URL(address).port), token }
 }

@@ -21,7 +21,8 @@ const MAX_WATCH_MS = 5_000
 export interface StatusServerOptions {
   readonly secret: string
   readonly log: Logger
-  readonly status: () => AgentStatus
+  /** Undefined: it keeps processes and does nothing else. */
+  readonly status: (() => AgentStatus) | undefined
   readonly act: (name: string, act: ProcessAct, reason: string, pid: number | undefined) => Promise<void>
   /** Undefined: this host has no plan. */
   readonly processes: Pick<Processes, 'list' | 'life'> | undefined
@@ -49,10 +50,12 @@ export function createStatusServer(options: StatusServerOptions): HttpServer {
     },
   })
   server.app.after(() => {
-    server.app.get('/api/status', {
-      schema: { response: { 200: agentStatus } },
-      handler: async () => options.status(),
-    })
+    const { status } = options
+    if (status !== undefined)
+      server.app.get('/api/status', {
+        schema: { response: { 200: agentStatus } },
+        handler: async () => status(),
+      })
     server.app.post('/api/processes/:name/:act', {
       schema: {
         params: z.object({ name: z.string().max(100), act: z.enum(processActs) }),
