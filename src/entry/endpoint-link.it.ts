@@ -115,7 +115,12 @@ describe('a link whose source is an endpoint’s one address, three brokers behi
       ships: [],
       archive: null,
       connect: { access: 'token', port: null, target: null },
-      heal: { 'broker-dead': 'off', 'broker-frozen': 'off', 'broker-unregistered': 'off' },
+      heal: {
+        'broker-dead': 'off',
+        'broker-frozen': 'off',
+        'broker-unregistered': 'off',
+        'broker-lost': 'off',
+      },
       mirror: { workers: 1 },
     }
     const ports = { console: 0, agent: 0, archive: 0, mirror: 0, connect: 0 }

@@ -117,7 +117,12 @@ async function declare(home: Home, { edge, hub }: Sides, keep: ResolvedKeep): Pr
       ships: [],
       archive: null,
       connect: { access: 'token', port: null, target: null },
-      heal: { 'broker-dead': 'off', 'broker-frozen': 'off', 'broker-unregistered': 'off' },
+      heal: {
+        'broker-dead': 'off',
+        'broker-frozen': 'off',
+        'broker-unregistered': 'off',
+        'broker-lost': 'off',
+      },
       mirror: { workers: 1 },
     },
     placed: [edge.cluster.placed, hub.cluster.placed],

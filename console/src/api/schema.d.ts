@@ -2633,7 +2633,7 @@ export interface components {
                 broker: number;
             };
             /** @enum {string} */
-            cause: "broker-dead" | "broker-frozen" | "broker-unregistered";
+            cause: "broker-dead" | "broker-frozen" | "broker-unregistered" | "broker-lost";
             /** @enum {string} */
             state: "open" | "acting" | "available" | "healed" | "failed";
             beganAt: number;

@@ -32,6 +32,7 @@ const AUTOMATIC: HealPolicy = {
   'broker-dead': 'automatic',
   'broker-frozen': 'automatic',
   'broker-unregistered': 'automatic',
+  'broker-lost': 'automatic',
 }
 
 const PARTITIONS = 6
@@ -121,13 +122,10 @@ describe('two healers of one cluster, its leases and incidents kept on another',
       assert.ok(waiting['before']! >= PARTITIONS, JSON.stringify(waiting))
       assert.equal(waiting['after'], 0)
       assert.ok(waiting['end']! >= PARTITIONS)
-      const order = [
-        incident.beganAt,
-        incident.detectedAt,
-        incident.actedAt,
-        incident.availableAt,
-        incident.healedAt,
-      ]
+      const { beganAt, detectedAt, actedAt, availableAt, healedAt } = incident
+      // On a machine so busy that its successor may have registered before anything was done, nothing is.
+      const acted = incident.timeline.some(({ text }) => /it is not so any more/.test(text)) ? [] : [actedAt]
+      const order = [beganAt, detectedAt, ...acted, availableAt, healedAt]
       assert.deepEqual(
         order,
         order.toSorted((a, b) => a! - b!),

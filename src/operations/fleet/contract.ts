@@ -30,7 +30,10 @@ export interface ResolvedMirror {
 
 /** What the platform does by itself about each kind of failure: nothing, propose, act. */
 export type ResolvedHeal = Readonly<
-  Record<'broker-dead' | 'broker-frozen' | 'broker-unregistered', 'off' | 'propose' | 'automatic'>
+  Record<
+    'broker-dead' | 'broker-frozen' | 'broker-unregistered' | 'broker-lost',
+    'off' | 'propose' | 'automatic'
+  >
 >
 
 /** Kafka Connect's REST API over the links. */

@@ -331,6 +331,7 @@ const heal = z.strictObject({
   'broker-dead': healing,
   'broker-frozen': healing,
   'broker-unregistered': healing,
+  'broker-lost': healing,
 })
 
 /** What works on the links. */

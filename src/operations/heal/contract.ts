@@ -94,9 +94,10 @@ export interface Signal {
 
 /**
  * `broker-dead`: its process has ended. `broker-frozen`: it runs by name only (SIGSTOP, a hung kernel call). `broker-unregistered`:
- * it runs, and the controller does not know it: such a one never comes back by itself.
+ * it runs, and the controller does not know it: such a one never comes back by itself. `broker-lost`: it answers nobody, the
+ * controller has given it up, and no agent testifies for its process.
  */
-export const causes = ['broker-dead', 'broker-frozen', 'broker-unregistered'] as const
+export const causes = ['broker-dead', 'broker-frozen', 'broker-unregistered', 'broker-lost'] as const
 export type Cause = (typeof causes)[number]
 
 /** One cause, with everything that is explained by it and so is not healed by itself. */

@@ -49,6 +49,7 @@ const AUTOMATIC: HealPolicy = {
   'broker-dead': 'automatic',
   'broker-frozen': 'automatic',
   'broker-unregistered': 'automatic',
+  'broker-lost': 'automatic',
 }
 const CLEAR: HealMemory = { acts: [], paused: null, hasInterlock: true }
 
@@ -59,6 +60,8 @@ function decided(seen: HealFacts, memory: Partial<HealMemory> = {}, policy: Part
 }
 
 const DIED = { testimony: DEAD, probe: { kind: 'refused' } } as const
+const REFUSED = { probe: { kind: 'refused' } } as const
+const UNSEEN = { testimony: { kind: 'none' }, registration: 'fenced' } as const
 const FROZE = { testimony: FROZEN, probe: SILENT } as const
 
 for (const [what, state, cause] of [
@@ -67,11 +70,10 @@ for (const [what, state, cause] of [
   ['is dead by its agent and fenced', { testimony: DEAD, registration: 'fenced' }, 'broker-dead'],
   ['is dead by its agent alone', { testimony: DEAD }, undefined],
   ['does not listen, by the probe alone', { probe: { kind: 'refused' } }, undefined],
-  [
-    'is dead by an agent that is gone',
-    { testimony: { kind: 'none' }, probe: { kind: 'refused' }, registration: 'fenced' },
-    undefined,
-  ],
+  ['has no agent, does not listen, and is fenced', { ...UNSEEN, probe: { kind: 'refused' } }, 'broker-lost'],
+  ['has no agent, is silent, and is fenced', { ...UNSEEN, probe: SILENT }, 'broker-lost'],
+  ['has no agent and does not listen', { ...UNSEEN, ...REFUSED, registration: 'up' }, undefined],
+  ['has no agent and is fenced, but answers', UNSEEN, undefined],
   [
     'died long ago',
     { ...DIED, testimony: { kind: 'dead', lastEnd: { ...END, at: NOW - 60_000 } } },
@@ -114,6 +116,24 @@ for (const [what, state, cause] of [
     for (const { signals } of found)
       assert.ok(new Set(signals.map(({ source }) => source)).size >= 2, 'two sides agree')
   })
+
+test('a frozen broker that nobody waits for any more is ended all the same: its replicas are out of sync until then', () => {
+  const moved = [partition(0, { leader: 2, isr: [2, 3] })]
+  const decision = decided(facts({ ...FROZE, registration: 'fenced' }, moved))
+  assert.equal(decision.kind === 'act' && decision.remedy, 'kill')
+  assert.equal(decision.kind === 'act' && decision.reasons.some(each => /out of sync/.test(each)), true)
+})
+
+test('a broker that nobody testifies for is told of, and left alone', () => {
+  const moved = [partition(0, { leader: 2, isr: [2, 3] })]
+  const decision = decided(facts({ ...UNSEEN, ...REFUSED }, moved))
+  assert.equal(decision.kind, 'refuse')
+  assert.ok(decision.kind === 'refuse' && /only its host can start it/.test(decision.reasons.join()))
+  assert.deepEqual(decision.kind === 'refuse' && decision.refused.map(({ what }) => what), [
+    'kill and start it',
+    'unregister it',
+  ])
+})
 
 test('a dead broker is unregistered, a frozen one killed first, an estranged one restarted', () => {
   const remedies = [DIED, FROZE, { registration: 'absent' } as const].map(state => {

@@ -6,6 +6,7 @@ export const cares: Readonly<Record<Cause, Care>> = {
   'broker-dead': brokerCare,
   'broker-frozen': brokerCare,
   'broker-unregistered': brokerCare,
+  'broker-lost': brokerCare,
 }
 
 /** One diagnosis for each subject that something is wrong with. */

@@ -21,11 +21,24 @@ export interface Work extends HealerOptions {
   readonly answers: (broker: number) => boolean
   /** Whether a diagnosis is what would be made now too. */
   readonly stillSo: (diagnosis: Diagnosis) => Promise<boolean>
+  /** Whether a process that was found frozen runs again. */
+  readonly hasWoken: (diagnosis: Diagnosis) => Promise<boolean>
+  /** What would be found and decided now of an incident's failure; undefined: it is not so any more. */
+  readonly again: (
+    incident: Incident,
+  ) => Promise<{ readonly diagnosis: Diagnosis; readonly decision: Decision } | undefined>
 }
 
 type Firm = Exclude<Decision, { kind: 'wait' }>
 
-const ACT_LEASE_MS = 15_000
+/** How long its holder may be silent before another healer may act in its stead. */
+const ACT_LEASE_MS = 6_000
+/** An incident that was to be acted on, and of which nothing was told for so long: whoever acted is gone, or failed. */
+const TAKE_OVER_AFTER_MS = 8_000
+const TAKE_OVER_EVERY_MS = 2_000
+const TAKE_OVER_TIMES = 3
+/** What was seen so long ago is looked at again before anything is done about it. */
+const STALE_MS = 1_000
 const LEASE_WITHIN_MS = 10_000
 const LEASE_AGAIN_MS = 200
 const PROVE_EVERY_MS = 100
@@ -46,7 +59,8 @@ export const incidentId = ({ cluster, subject, mark }: Diagnosis): string =>
 export async function handle(work: Work, diagnosis: Diagnosis, decision: Firm): Promise<void> {
   const chronicle = createChronicle(work, opened(work, diagnosis, decision))
   if (!(await chronicle.begin())) return
-  if (decision.kind !== 'act' || (await carryOut(work, chronicle, diagnosis, decision.remedy)))
+  const seenAt = chronicle.now().detectedAt
+  if (decision.kind !== 'act' || (await carryOut(work, chronicle, diagnosis, decision.remedy, seenAt)))
     await watchUntilOver(work, chronicle)
 }
 
@@ -56,9 +70,16 @@ async function carryOut(
   chronicle: Chronicle,
   diagnosis: Diagnosis,
   remedy: Remedy,
+  seenAt: number,
 ): Promise<boolean> {
   const lease = await leaseFor(work, chronicle, diagnosis, remedy)
   if (typeof lease === 'string') return chronicle.tell({}, lease)
+  // To tell of it and to be given the lease may have taken long, if where both are kept was away.
+  const isStale = work.now() - seenAt > STALE_MS && !(await work.stillSo(diagnosis))
+  if (isStale || (diagnosis.cause === 'broker-frozen' && (await work.hasWoken(diagnosis)))) {
+    await lease.release({ outcome: 'failed' })
+    return chronicle.tell({}, 'nothing was done: it is not so any more')
+  }
   const evidence = [{ label: 'incident', value: chronicle.now().id }]
   // Written ahead: who only follows may see the act's effect before it is known here that it is done.
   if (!(await chronicle.tell({ state: 'acting', actedAt: work.now() }, `acting: ${remedy}`))) {
@@ -98,9 +119,30 @@ async function leaseFor(
   }
 }
 
-/** An incident that another process had in hand, or this one before it was killed: nothing is done twice, only followed. */
-export function resume(options: Work, open: Incident): Promise<void> {
-  return watchUntilOver(options, createChronicle(options, open))
+/** An incident that another process had in hand, or this one before it was killed: it is followed, and taken over if need be. */
+export function resume(work: Work, open: Incident): Promise<void> {
+  return watchUntilOver(work, createChronicle(work, open))
+}
+
+/**
+ * Looks whether a failure that was to be acted on still is as it was, though whoever was to act has been silent for longer
+ * than its lease lasts: then it is acted on again, under a lease of one's own. What is no longer so is only followed.
+ */
+function overtaker(work: Work, chronicle: Chronicle): () => Promise<void> {
+  let [times, lookedAt] = [0, 0]
+  return async () => {
+    const { decision, timeline } = chronicle.now()
+    const at = work.now()
+    if (decision.kind !== 'act' || times >= TAKE_OVER_TIMES) return
+    if (at - timeline.at(-1)!.at < TAKE_OVER_AFTER_MS || at - lookedAt < TAKE_OVER_EVERY_MS) return
+    lookedAt = at
+    const again = await work.again(chronicle.now())
+    if (again?.decision.kind !== 'act') return
+    times++
+    const { diagnosis, decision: now } = again
+    if (await chronicle.tell({}, `nothing was heard for ${at - timeline.at(-1)!.at} ms, and it is so still`))
+      await carryOut(work, chronicle, diagnosis, now.remedy, at)
+  }
 }
 
 /* ---- proof ---- */
@@ -111,6 +153,7 @@ export function resume(options: Work, open: Incident): Promise<void> {
  */
 async function watchUntilOver(options: Work, chronicle: Chronicle): Promise<void> {
   const { subject, cause } = chronicle.now()
+  const takeOver = overtaker(options, chronicle)
   const isBack = (view: ControllerView): boolean =>
     isRedundantWith(view, subject) && options.answers(subject.broker)
   if (chronicle.now().availableAt === null && cause !== 'broker-unregistered') {
@@ -118,6 +161,7 @@ async function watchUntilOver(options: Work, chronicle: Chronicle): Promise<void
       options,
       AVAILABLE_WITHIN_MS,
       PROVE_EVERY_MS,
+      takeOver,
       seen => flowsWithout(seen, subject) || isBack(seen),
     )
     if (view !== undefined) {
@@ -132,7 +176,7 @@ async function watchUntilOver(options: Work, chronicle: Chronicle): Promise<void
       if (!told) return
     }
   }
-  const whole = await until(options, REDUNDANT_WITHIN_MS, REDUNDANT_EVERY_MS, isBack)
+  const whole = await until(options, REDUNDANT_WITHIN_MS, REDUNDANT_EVERY_MS, takeOver, isBack)
   if (options.signal.aborted) return
   if (whole === undefined) {
     const minutes = REDUNDANT_WITHIN_MS / 60_000
@@ -154,6 +198,7 @@ async function until(
   { admin, signal }: HealerOptions,
   withinMs: number,
   everyMs: number,
+  meanwhile: () => Promise<void>,
   holds: (view: ControllerView) => boolean,
 ): Promise<ControllerView | undefined> {
   const deadline = performance.now() + withinMs
@@ -161,6 +206,7 @@ async function until(
     // While the cluster does not say how it stands, nothing is proved.
     const view = await controllerView(admin, signal).catch(() => undefined)
     if (view !== undefined && holds(view)) return view
+    await meanwhile()
     await delay(everyMs, undefined, { signal }).catch(() => undefined)
   }
   return undefined

@@ -1,11 +1,19 @@
 /**
  * The healer of one cluster: watches the three sides, and takes each failure from its first sign to full redundancy.
- * It looks again whenever its agent or a probe says something new, and at least once a second.
+ * It looks again whenever its agent or a probe says something new, and at least once a second at what is suspect.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { describeError } from '../../foundation/errors/errors.ts'
 import type { ProcessStatus } from '../hosts/contract.ts'
-import { type Diagnosis, type HealFacts, type Incident, isOver, subjectKey } from './contract.ts'
+import {
+  type Decision,
+  type Diagnosis,
+  type HealFacts,
+  type Incident,
+  isOver,
+  type Subject,
+  subjectKey,
+} from './contract.ts'
 import { decide } from './decide.ts'
 import { diagnose } from './diagnose.ts'
 import type { HealedBroker, HealerOptions } from './ends.ts'
@@ -14,8 +22,12 @@ import { handle, incidentId, resume, type Work } from './incident.ts'
 import { startProbes } from './probe.ts'
 
 const LOOK_MS = 1_000
+/** One failure rings no bell: a broker that answers, and is not registered. Every so often that is asked for. */
+const SURVEY_MS = 5_000
+const SURVEY_WITHIN_MS = 500
 const AGENT_AGAIN_MS = 500
 const WATCH_MS = 250
+const LAST_LOOK_MS = 100
 
 /** Runs until the signal aborts. */
 export async function heal(options: HealerOptions): Promise<void> {
@@ -31,15 +43,24 @@ export async function heal(options: HealerOptions): Promise<void> {
   const work: Work = {
     ...options,
     answers: broker => probes.of(broker).kind === 'answers',
-    async stillSo({ subject, cause, mark }) {
-      const key = subjectKey(subject)
-      const now = diagnose(await gather(brokers.filter(({ id }) => id === subject.broker)))
-      return now.some(each => subjectKey(each.subject) === key && each.cause === cause && each.mark === mark)
+    async hasWoken({ subject, pid }) {
+      const { process } = brokers.find(({ id }) => id === subject.broker)!
+      const life = await agent.ran(process, LAST_LOOK_MS, signal).catch(() => undefined)
+      return life?.pid === pid && life?.ran === true
+    },
+    async stillSo(diagnosis) {
+      return (await diagnosedAgain(diagnosis.subject, incidentId(diagnosis))) !== undefined
+    },
+    async again({ id, subject }) {
+      const found = await diagnosedAgain(subject, id)
+      return found === undefined ? undefined : { ...found, decision: decided(found.diagnosis, found.facts) }
     },
   }
   let processes: readonly ProcessStatus[] | null = null
   const listening = listen(options, found => {
     processes = found
+    // Of what the agent has seen die or start, its address tells at once.
+    probes.askNow()
     alarm.ring()
   })
   /** What has an incident that is being handled. */
@@ -54,15 +75,29 @@ export async function heal(options: HealerOptions): Promise<void> {
     handling.set(subject, done)
   }
 
+  let surveyedAt = now()
+  async function unregistered(among: readonly HealedBroker[]): Promise<readonly HealedBroker[]> {
+    if (now() - surveyedAt < SURVEY_MS) return []
+    surveyedAt = now()
+    const seen = await options.admin
+      .describeCluster({ signal, deadlineMs: SURVEY_WITHIN_MS })
+      .catch(() => undefined)
+    if (seen === undefined) return []
+    const known = new Set(seen.brokers.map(({ id }) => id))
+    return among.filter(({ id }) => !known.has(id))
+  }
+
   async function look(): Promise<void> {
     for (const open of options.book.list())
-      if (open.cluster === options.cluster && !isOver(open) && !handling.has(subjectKey(open.subject)))
-        take(subjectKey(open.subject), resume(work, open))
-    const suspects = brokers.filter(({ id, process }) => !handling.has(`${id}`) && isSuspect(id, process))
+      if (open.cluster === options.cluster && !isOver(open) && !handling.has(handlingKey(open)))
+        take(handlingKey(open), resume(work, open))
+    const unhandled = brokers.filter(({ id }) => !handling.has(`${id}`))
+    const suspects = unhandled.filter(({ id, process }) => isSuspect(id, process))
+    if (suspects.length === 0) suspects.push(...(await unregistered(unhandled)))
     if (suspects.length === 0) return
     const facts = await gather(suspects)
     for (const diagnosis of diagnose(facts)) {
-      const key = subjectKey(diagnosis.subject)
+      const key = handlingKey(diagnosis)
       if (handling.has(key) || isKnown(diagnosis)) continue
       take(key, consider(diagnosis, facts))
     }
@@ -75,14 +110,23 @@ export async function heal(options: HealerOptions): Promise<void> {
     return status !== undefined && (status.pid === null || now() - (status.since ?? 0) < LOOK_MS)
   }
 
+  /** The same failure, as it would be diagnosed now; undefined: it is not so any more. */
+  async function diagnosedAgain(subject: Subject, id: string) {
+    const facts = await gather(brokers.filter(({ id }) => id === subject.broker))
+    const diagnosis = diagnose(facts).find(each => incidentId(each) === id)
+    return diagnosis === undefined ? undefined : { diagnosis, facts }
+  }
+
   async function gather(suspects: readonly HealedBroker[]): Promise<HealFacts> {
+    const view = await viewOf()
+    // Last, and so the freshest: on a busy machine the cluster takes its time to answer, and who has woken by then is not frozen.
     const silent = suspects.filter(({ id }) => probes.of(id).kind === 'silent')
     const watched = silent.map(async ({ id, process }) => {
       // Who cannot be asked testifies nothing.
       const life = await agent.ran(process, WATCH_MS, signal).catch(() => undefined)
       return life === undefined ? [] : [[id, life.ran] as const]
     })
-    const [view, ran] = await Promise.all([viewOf(), Promise.all(watched)])
+    const ran = await Promise.all(watched)
     const { cluster } = options
     return factsOf({ cluster, brokers, view, processes, ran: new Map(ran.flat()), probes, at: now() })
   }
@@ -99,13 +143,17 @@ export async function heal(options: HealerOptions): Promise<void> {
     return options.book.list().some(each => each.id === id)
   }
 
-  async function consider(diagnosis: Diagnosis, facts: HealFacts): Promise<void> {
+  function decided(diagnosis: Diagnosis, facts: HealFacts): Decision {
     const { book, interlock, policy } = options
-    const decision = decide(diagnosis, facts, policy, {
+    return decide(diagnosis, facts, policy, {
       acts: actsIn(book.list(), options.cluster),
       paused: book.paused(),
       hasInterlock: interlock() !== undefined,
     })
+  }
+
+  async function consider(diagnosis: Diagnosis, facts: HealFacts): Promise<void> {
+    const decision = decided(diagnosis, facts)
     if (decision.kind === 'wait') return
     await handle(work, diagnosis, decision)
   }
@@ -119,6 +167,10 @@ export async function heal(options: HealerOptions): Promise<void> {
   }
   await Promise.all([listening, ...handling.values()])
 }
+
+/** A subject has one failure at a time; what nobody could testify for is found out about once somebody can. */
+const handlingKey = ({ subject, cause }: Pick<Diagnosis, 'subject' | 'cause'>): string =>
+  cause === 'broker-lost' ? `${subjectKey(subject)} lost` : subjectKey(subject)
 
 function actsIn(incidents: readonly Incident[], cluster: string) {
   return incidents.flatMap(each =>
