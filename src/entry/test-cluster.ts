@@ -11,11 +11,14 @@ import { gidOf } from '../operations/faults/network/rules.ts'
 import { reasonOfDeath } from '../operations/fleet/brokers/diagnose.ts'
 import { awaitReady, prepareNode } from '../operations/fleet/brokers/driver.ts'
 import { allocatePorts } from '../operations/fleet/brokers/ports.ts'
+import { serverPropertiesPath } from '../operations/fleet/brokers/properties.ts'
 import { brokerPrincipal, type PlacedCluster, type PlacedNode } from '../operations/fleet/contract.ts'
 import type { Home } from './home.ts'
 
 export interface TestClusterTask {
   readonly home: Home
+  /** The cluster that is tested, or the one that keeps its leases and incidents. */
+  readonly role?: 'tested' | 'keeper'
   readonly nodes: number
   /** In a network of its own, so that faults can be done to its connections. */
   readonly ownNetwork?: boolean
@@ -27,14 +30,17 @@ export interface TestClusterTask {
 
 /** A cluster of brokers combined with controllers, plaintext on loopback, that is gone when it is disposed. */
 export interface StartedTestCluster extends TestedCluster, AsyncDisposable {
+  readonly placed: PlacedCluster
   /** Why a broker that was started then has ended, in its own words. */
   explain(broker: number, since: string): Promise<string>
 }
 
-const HEAP_MB = 256
 const READY_MS = 120_000
-/** No fleet has a cluster of that name: its ports are the tests' own. */
-const PORTS_OF = '.test'
+/** No fleet has clusters of these names: their ports are the tests' own. One that keeps two journals needs little memory. */
+const ROLES = {
+  tested: { prefix: 'test', portsOf: '.test', heapMb: 256 },
+  keeper: { prefix: 'keys', portsOf: '.keys', heapMb: 128 },
+}
 
 /** Tests are short: what is compiled quickly serves them better than what is compiled well. */
 const JVM_OPTIONS = ['-XX:TieredStopAtLevel=1']
@@ -70,9 +76,10 @@ export async function startTestCluster(task: TestClusterTask): Promise<StartedTe
     const nodes = await Promise.all(
       placed.nodes.map(async (node): Promise<readonly [TestedNode, RunningProcess]> => {
         const prepared = await prepareNode(placed, node, dist, runDir)
-        if (task.ownNetwork !== true) return [{ id: node.id, process: prepared }, await start(prepared)]
+        const known = { id: node.id, settings: serverPropertiesPath(node) }
+        if (task.ownNetwork !== true) return [{ ...known, process: prepared }, await start(prepared)]
         const { network, process } = inOwnGroup(node, prepared)
-        return [{ id: node.id, process, network }, await start(process)]
+        return [{ ...known, process, network }, await start(process)]
       }),
     )
     const deadline = { deadlineMs: READY_MS, signal }
@@ -83,6 +90,7 @@ export async function startTestCluster(task: TestClusterTask): Promise<StartedTe
     )
     return {
       name: placed.name,
+      placed,
       version: placed.version,
       bootstrap: placed.nodes.map(({ ports }) => `127.0.0.1:${ports.client}`),
       nodes: nodes.map(([node]) => node),
@@ -109,11 +117,15 @@ function inOwnGroup(node: PlacedNode, spec: ProcessSpec): Required<Pick<TestedNo
   return { network, process: { ...spec, command: 'setpriv', args } }
 }
 
-async function place({ home, nodes }: TestClusterTask, version: string): Promise<PlacedCluster> {
-  const name = `test-${randomBytes(3).toString('hex')}`
+async function place(
+  { home, nodes, role = 'tested' }: TestClusterTask,
+  version: string,
+): Promise<PlacedCluster> {
+  const { prefix, portsOf: owner, heapMb } = ROLES[role]
+  const name = `${prefix}-${randomBytes(3).toString('hex')}`
   const ids = Array.from({ length: nodes }, (_, index) => index + 1)
   const portsOf = ['client', 'internal', 'controller', 'jmx'] as const
-  const portName = (id: number, port: string): string => `${PORTS_OF}/${id}/${port}`
+  const portName = (id: number, port: string): string => `${owner}/${id}/${port}`
   await mkdir(home.root, { recursive: true })
   const ports = await allocatePorts(
     home.ports,
@@ -133,7 +145,7 @@ async function place({ home, nodes }: TestClusterTask, version: string): Promise
       },
       home: nodeHome,
       dataDirs: [join(nodeHome, 'data-0')],
-      heapMb: HEAP_MB,
+      heapMb,
     }
   }
   return {

@@ -1,4 +1,4 @@
-import { Command, CommanderError } from 'commander'
+import { Command, CommanderError, Option } from 'commander'
 import { readVersion } from '../version.ts'
 import { reportError, say } from './output.ts'
 
@@ -8,7 +8,7 @@ import { reportError, say } from './output.ts'
  */
 
 const USAGE_EXIT = 2
-/** A run of one kind of failure takes some twenty seconds, and there are ten kinds. */
+/** A run of one kind of failure takes some twenty seconds, and there are some twenty kinds. */
 const MAX_RUNS = 50
 
 function program(): Command {
@@ -156,11 +156,18 @@ function program(): Command {
   return ajna
 }
 
+const healerOption = (): Option =>
+  new Option('--healer <healer>', 'on: agents and the healer at work, as in a fleet; off: Kafka alone')
+    .choices(['on', 'off'])
+    .default('on')
+
 /** Tests on a cluster that is made for them, and gone afterwards. */
 function testCommands(group: Command): void {
   group
     .command('run <file>')
     .description('run a scenario: start a cluster, write, break it, judge every record')
+    .addOption(healerOption())
+    .option('--report <file>', 'write a page (HTML) with the timeline')
     .option('--json', 'one JSON document')
     .action(async (file, options) => (await import('./commands/test.ts')).run(file, options))
   group
@@ -171,6 +178,9 @@ function testCommands(group: Command): void {
     .option('--runs <runs>', `of each kind, at most ${MAX_RUNS}`, upTo(MAX_RUNS), 1)
     .option('--kinds <kinds>', 'only these, separated by commas (an unknown one lists them)')
     .option('--seed <seed>', 'decides what is left open', wholeNumber)
+    .addOption(healerOption())
+    .option('--compare <file>', 'an earlier --json: the same kinds side by side, and what has become worse')
+    .option('--report <file>', 'write a page (HTML) with figures and timelines')
     .option('--json', 'one JSON document')
     .action(async options => (await import('./commands/test.ts')).failures(options))
   group

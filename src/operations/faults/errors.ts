@@ -66,3 +66,16 @@ export const TEST_KIND_UNKNOWN = errorKind(
   'Choose among those that the message lists, separated by commas.',
   2,
 )
+
+export const TEST_HEALER_NOT_READY = errorKind(
+  'TEST_HEALER_NOT_READY',
+  'What is to heal the cluster of a test did not come up.',
+  'The machine may be too busy for one more broker; try again, or `--healer off`.',
+)
+
+export const TEST_REPORT_UNWRITABLE = errorKind(
+  'TEST_REPORT_UNWRITABLE',
+  'The page with the report of a test cannot be written.',
+  'Name a file in a directory that is there and may be written to.',
+  2,
+)

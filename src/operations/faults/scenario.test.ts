@@ -50,6 +50,13 @@ const hostile: readonly (readonly [what: string, from: string, to: string, ...sa
     /duration with its unit/,
   ],
   ['a time without a unit', 'for: 12s', 'for: 12', /faults\[0\]\.for/],
+  [
+    'an incident that there is not',
+    'lost: 0,',
+    'lost: 0, incident: broker-ded,',
+    /expect\.incident: found "broker-ded"/,
+    /broker-dead/,
+  ],
   ['a fault of no time', 'for: 12s', 'for: 0s', /from 100ms to 10m/],
   [
     'a node that is not there',
@@ -155,11 +162,25 @@ test('never is worse than any time', () => {
   assert.deepEqual(spreadOf([4, 1]), { median: 4, worst: 4 })
   assert.deepEqual(spreadOf([null, null, 1]), { median: null, worst: null })
   assert.deepEqual(spreadOf([]), { median: null, worst: null })
-  assert.equal(figuresOf('broker-kill', []).detectionMs, null)
+  assert.equal(figuresOf({ name: 'broker-kill', expect: {} }, []).detectionMs, null)
 })
 
-test('every kind of failure is a scenario that is allowed, and an unknown one is told with those there are', () => {
-  for (const { name, fault } of failureKinds) scenarioOf({ name, faults: [{ ...fault, at: '4s' }] })
+test('every kind of failure is a scenario that is allowed, and says what must be told of it', () => {
+  for (const { name, faults, impaired, expect } of failureKinds) {
+    scenarioOf({ name, faults: [...faults], ...(impaired === undefined ? {} : { impaired }) })
+    assert.ok((expect.incident ?? expect.remedy) !== undefined, `${name}: an incident, a remedy, or none`)
+  }
+  assert.equal(new Set(failureKinds.map(({ name }) => name)).size, failureKinds.length)
+})
+
+test('an unknown kind is told with those there are; what impairs the healer needs one', () => {
   assert.equal(kindsNamed(['crash-loop'])[0]!.name, 'crash-loop')
   assert.throws(() => kindsNamed(['meteor']), /"meteor" is not among broker-kill/)
+  assert.equal(kindsNamed(['healer-dies'], 'on')[0]!.impaired, 'healer-dies')
+  assert.throws(
+    () => kindsNamed(['healer-dies'], 'off'),
+    /"healer-dies" is not among .*\(it needs a healer\)/,
+  )
+  assert.ok(kindsNamed(undefined, 'off').every(({ impaired }) => impaired === undefined))
+  assert.ok(kindsNamed(undefined, 'on').length >= 15)
 })

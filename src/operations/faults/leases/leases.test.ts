@@ -58,7 +58,14 @@ async function bedOf(t: TestContext): Promise<Bed> {
     await rm(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 })
   })
   await start(process)
-  const cluster = { name: 'idle', version: '0', bootstrap: ['127.0.0.1:1'], nodes: [{ id: 1, process }] }
+  const settings = join(folder, 'server.properties')
+  await writeFile(settings, 'node.id=1\n')
+  const cluster = {
+    name: 'idle',
+    version: '0',
+    bootstrap: ['127.0.0.1:1'],
+    nodes: [{ id: 1, process, settings }],
+  }
   return { faults, cluster, coordinators, pid }
 }
 
@@ -68,11 +75,13 @@ async function endLease(bed: Bed): Promise<void> {
   await writeActive(bed.faults, { ...fault!, until: Date.now() })
 }
 
-const arm = (bed: Bed, kind: FaultKind): Promise<ArmedFault> =>
+const arm = (bed: Bed, kind: FaultKind, keptBy?: string): Promise<ArmedFault> =>
   armFault({
     folder: bed.faults,
     cluster: bed.cluster,
     node: bed.cluster.nodes[0]!,
+    keptBy,
+    unregister: async () => undefined,
     plan: { kind, times: 3, everyMs: 50 },
     purpose: 'a test',
     leaseMs: LONG_MS,
@@ -289,6 +298,45 @@ test('a cluster made for a test ends with it, processes and folder', async t => 
   await lease.revert('enough')
   assert.equal(await bed.pid(), undefined)
   await assert.rejects(stat(folder))
+})
+
+test('settings that nobody starts with are taken back to what they were, and the process is started', async t => {
+  const bed = await bedOf(t)
+  const { settings } = bed.cluster.nodes[0]!
+  const fault = await arm(bed, 'bad-config')
+  await fault.begin(new AbortController().signal)
+  assert.match(await readFile(settings, 'utf8'), /^node\.id=1\n\nprocess\.roles=nonsense\n$/)
+  assert.equal(await bed.pid(), undefined)
+  await fault.revert('enough')
+  assert.equal(await readFile(settings, 'utf8'), 'node.id=1\n')
+  assert.notEqual(await bed.pid(), undefined)
+})
+
+test('what is forgotten by its cluster is ended and started anew, and nothing else of that name is ended', async t => {
+  const bed = await bedOf(t)
+  const before = await bed.pid()
+  const fault = await arm(bed, 'unregister')
+  await fault.begin(new AbortController().signal)
+  assert.equal(await bed.pid(), before)
+  await fault.revert('enough')
+  const after = await bed.pid()
+  assert.ok(after !== undefined && after !== before)
+  const again = await arm(bed, 'unregister')
+  process.kill(after, 'SIGKILL')
+  await again.revert('it has ended by itself meanwhile')
+  assert.notEqual(await bed.pid(), after)
+})
+
+test('where an agent keeps a broker alive, nobody else starts it', async t => {
+  const bed = await bedOf(t)
+  for (const kind of ['kill', 'bad-config'] as const) {
+    const { runDir, name } = bed.cluster.nodes[0]!.process
+    if ((await bed.pid()) === undefined) await start(bed.cluster.nodes[0]!.process)
+    const fault = await arm(bed, kind, 'its agent')
+    await fault.begin(new AbortController().signal)
+    await fault.revert('enough')
+    assert.equal(await adopt(runDir, name), undefined, kind)
+  }
 })
 
 test('a record that is not what was written is said, with the file', async t => {
