@@ -66,6 +66,8 @@ export function startProbes({ targets, tls, now, changed, signal }: ProbesOption
       const probe = await ask()
       probes.set(broker, probe)
       if (before?.kind !== probe.kind || probe.kind === 'silent') changed()
+      // One that is silent has taken its time already.
+      if (probe.kind === 'silent') continue
       const until = AbortSignal.any([signal, news.signal])
       await delay(EVERY_MS, undefined, { signal: until }).catch(() => undefined)
     }
