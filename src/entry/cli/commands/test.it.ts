@@ -85,30 +85,33 @@ describe('ajna test, as a user types it', { timeout: 500_000, concurrency: 2 }, 
     }
   }
 
-  test('a broker is killed with the healer at work: told of, healed, nothing lost, and on the page', async () => {
+  // Frozen, not killed: its agent starts a killed one at once, and on a busy machine nothing may be left to heal.
+  test('a broker freezes with the healer at work: told of, killed, healed, nothing lost, and on the page', async () => {
     const { ajna, nothingIsLeft } = newHome()
-    const killed = scenario(3, '{ at: 1s, fault: kill, broker: leader }', 'broker-dead, remedy: unregister')
+    const frozen = scenario(
+      3,
+      '{ at: 1s, fault: freeze, broker: leader, for: 3m }',
+      'broker-frozen, remedy: [kill-and-unregister, kill]',
+    )
     const page = join(folder.path, 'report.html')
-    const file = await fileOf('healed.yaml', killed)
+    const file = await fileOf('healed.yaml', frozen)
     const { code, out, err } = await ajna('run', file, '--json', '--report', page)
-    assert.equal(code, 0, err)
+    assert.equal(code, 0, `${err}\n${out}`)
     const report = JSON.parse(out) as RunReport
     assert.deepEqual([report.met, report.seed, report.healer], [true, 7, 'ajna'])
     assert.deepEqual([report.records.lost, report.records.duplicated], [0, 0])
     assert.ok(report.records.acknowledged > 0)
     const { healing, revertedMs } = report.faults[0]!
     const [incident] = healing!.incidents
-    assert.deepEqual(
-      [incident!.cause, incident!.remedy, incident!.state],
-      ['broker-dead', 'unregister', 'healed'],
-    )
+    assert.deepEqual([incident!.cause, incident!.state], ['broker-frozen', 'healed'])
+    assert.match(incident!.remedy!, /^kill/)
     const order = [0, healing!.detectionMs!, healing!.actedMs!, incident!.availableMs!, incident!.healedMs!]
     assert.deepEqual(
       order,
       order.toSorted((a, b) => a - b),
     )
     assert.ok(revertedMs > 0, 'its agent has started it')
-    assert.match(await readFile(page, 'utf8'), /✓ as expected.*acts: unregister/s)
+    assert.match(await readFile(page, 'utf8'), /✓ as expected.*acts: kill/s)
     assert.ok(await nothingIsLeft())
     console.log(`# detected, acted, available, healed after ${order.slice(1).join(', ')} ms`)
   })
