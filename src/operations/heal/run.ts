@@ -28,6 +28,8 @@ const SURVEY_WITHIN_MS = 500
 const AGENT_AGAIN_MS = 500
 const WATCH_MS = 250
 const LAST_LOOK_MS = 100
+/** An agent that is busy, or starts anew, is back by then: until then nobody says that a host is lost. */
+const AGENT_SILENT_MS = 5_000
 
 /** Runs until the signal aborts. */
 export async function heal(options: HealerOptions): Promise<void> {
@@ -87,7 +89,16 @@ export async function heal(options: HealerOptions): Promise<void> {
     return among.filter(({ id }) => !known.has(id))
   }
 
+  const began = now()
+  /** When the agent of its host last had each process on its list. */
+  const heardOf = new Map<string, number>()
+  const isHeardOf = ({ subject }: Diagnosis): boolean => {
+    const { process } = brokers.find(({ id }) => id === subject.broker)!
+    return now() - (heardOf.get(process) ?? began) < AGENT_SILENT_MS
+  }
+
   async function look(): Promise<void> {
+    for (const { name } of processes ?? []) heardOf.set(name, now())
     for (const open of options.book.list())
       if (open.cluster === options.cluster && !isOver(open) && !handling.has(handlingKey(open)))
         take(handlingKey(open), resume(work, open))
@@ -99,6 +110,7 @@ export async function heal(options: HealerOptions): Promise<void> {
     for (const diagnosis of diagnose(facts)) {
       const key = handlingKey(diagnosis)
       if (handling.has(key) || isKnown(diagnosis)) continue
+      if (diagnosis.cause === 'broker-lost' && isHeardOf(diagnosis)) continue
       take(key, consider(diagnosis, facts))
     }
   }

@@ -102,18 +102,19 @@ describe('ajna test, as a user types it', { timeout: 500_000, concurrency: 2 }, 
     assert.deepEqual([report.records.lost, report.records.duplicated], [0, 0])
     assert.ok(report.records.acknowledged > 0)
     const { healing, revertedMs } = report.faults[0]!
-    const [incident] = healing!.incidents
-    assert.deepEqual([incident!.cause, incident!.state], ['broker-frozen', 'healed'])
+    const incident = healing!.incidents.find(({ cause }) => cause === 'broker-frozen')
+    assert.equal(incident!.state, 'healed')
     assert.match(incident!.remedy!, /^kill/)
-    const order = [0, healing!.detectionMs!, healing!.actedMs!, incident!.availableMs!, incident!.healedMs!]
-    assert.deepEqual(
-      order,
-      order.toSorted((a, b) => a - b),
-    )
+    const { detectedMs, actedMs, availableMs, healedMs } = incident!
+    // By when writes flow without it need not wait for the act: Kafka moves leaders too.
+    for (const between of [actedMs!, availableMs!])
+      assert.ok(detectedMs <= between && between <= healedMs!, JSON.stringify(incident))
     assert.ok(revertedMs > 0, 'its agent has started it')
     assert.match(await readFile(page, 'utf8'), /✓ as expected.*acts: kill/s)
     assert.ok(await nothingIsLeft())
-    console.log(`# detected, acted, available, healed after ${order.slice(1).join(', ')} ms`)
+    console.log(
+      `# detected, acted, available, healed: ${[detectedMs, actedMs, availableMs, healedMs].join(', ')} ms`,
+    )
   })
 
   test('a scenario in which all is well fails when its alert stays silent', async () => {
