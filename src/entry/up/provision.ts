@@ -170,6 +170,7 @@ function plannedBroker(cluster: PlacedCluster, node: PlacedNode, spec: ProcessSp
       url: `http://127.0.0.1:${node.ports.jmx}/metrics`,
       labels: { cluster: cluster.name, broker: String(node.id) },
     },
+    logDirs: [...node.dataDirs],
     stopMs: BROKER_STOP_MS,
   }
 }

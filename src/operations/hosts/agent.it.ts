@@ -28,6 +28,7 @@ test('an agent measures its host, keeps the plan’s processes, and obeys no dep
     log: join(folder, 'worker.log'),
     readiness: { kind: 'started' as const },
     metrics: { url: `http://127.0.0.1:${broker.ports.jmx}/metrics`, labels: { broker: String(broker.id) } },
+    logDirs: [],
     stopMs: 5_000,
   }
   await mkdir(folder, { recursive: true })

@@ -13,6 +13,8 @@ export interface KeptProcess {
   readonly spec: ProcessSpec
   /** It is ready once something listens there. */
   readonly port: number
+  /** Of a broker: where its partitions' logs are. */
+  readonly logDirs?: readonly string[]
 }
 
 export interface KeeperOptions {
@@ -41,14 +43,17 @@ export async function startKeeper(options: KeeperOptions): Promise<Keeper> {
   const { host, folder, processes, log = silentLogger } = options
   await mkdir(folder, { recursive: true })
   const path = join(folder, 'plan.json')
-  const planned = processes.map(({ spec: { name, command, args, env, cwd, consoleFile }, port }) => ({
-    name,
-    argv: [command, ...args],
-    ...(env === undefined ? {} : { env }),
-    cwd: cwd ?? folder,
-    log: consoleFile,
-    readiness: { kind: 'port' as const, port },
-  }))
+  const planned = processes.map(
+    ({ spec: { name, command, args, env, cwd, consoleFile }, port, logDirs = [] }) => ({
+      name,
+      argv: [command, ...args],
+      ...(env === undefined ? {} : { env }),
+      cwd: cwd ?? folder,
+      log: consoleFile,
+      readiness: { kind: 'port' as const, port },
+      logDirs: [...logDirs],
+    }),
+  )
   await writeWhole(path, JSON.stringify(hostPlan.parse({ host, version: 1, processes: planned })))
   const stopping = new AbortController()
   const kept = createProcesses({

@@ -11,6 +11,8 @@ import {
   processLife,
   processList,
   processOrder,
+  replicasOnDisk,
+  replicasQuery,
 } from './contract.ts'
 import { FENCING_TOKEN_STALE, PROCESS_ANOTHER, PROCESS_UNKNOWN } from './errors.ts'
 import type { Processes } from './processes/processes.ts'
@@ -25,7 +27,7 @@ export interface StatusServerOptions {
   readonly status: (() => AgentStatus) | undefined
   readonly act: (name: string, act: ProcessAct, reason: string, pid: number | undefined) => Promise<void>
   /** Undefined: this host has no plan. */
-  readonly processes: Pick<Processes, 'list' | 'life'> | undefined
+  readonly processes: Pick<Processes, 'list' | 'life' | 'replicas'> | undefined
   /** The highest fencing token ever obeyed, kept across restarts. */
   readonly tokens: FencingTokens
 }
@@ -89,6 +91,15 @@ export function createStatusServer(options: StatusServerOptions): HttpServer {
       },
       handler: async ({ params: { name }, query: { overMs } }) =>
         processes.life(name, overMs, AbortSignal.timeout(2 * MAX_WATCH_MS)),
+    })
+    // Changes nothing; a hundred names are too many for an address.
+    server.app.post('/api/processes/:name/replicas', {
+      schema: {
+        params: z.object({ name: z.string().max(100) }),
+        body: replicasQuery,
+        response: { 200: replicasOnDisk },
+      },
+      handler: async ({ params: { name }, body: { partitions } }) => processes.replicas(name, partitions),
     })
   })
   return server

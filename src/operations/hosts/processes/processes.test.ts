@@ -16,6 +16,7 @@ const planned = (name: string, more: Partial<PlannedProcess> = {}): PlannedProce
   cwd: '/',
   log: `/tmp/${name}.log`,
   readiness: { kind: 'started' },
+  logDirs: [],
   stopMs: 5_000,
   ...more,
 })
