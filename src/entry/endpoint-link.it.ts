@@ -119,6 +119,7 @@ describe('a link whose source is an endpoint’s one address, three brokers behi
         'broker-dead': 'off',
         'broker-frozen': 'off',
         'broker-unregistered': 'off',
+        'partition-leaderless': 'off',
         'broker-lost': 'off',
       },
       mirror: { workers: 1 },

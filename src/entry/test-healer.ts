@@ -218,6 +218,7 @@ async function startHosts(
         agent: {
           processes: async (...args) => agent().processes(...args),
           ran: async (...args) => agent().ran(...args),
+          replicas: async (...args) => agent().replicas(...args),
           kill: async (...args) => agent().kill(...args),
         },
       },

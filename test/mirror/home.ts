@@ -121,6 +121,7 @@ async function declare(home: Home, { edge, hub }: Sides, keep: ResolvedKeep): Pr
         'broker-dead': 'off',
         'broker-frozen': 'off',
         'broker-unregistered': 'off',
+        'partition-leaderless': 'off',
         'broker-lost': 'off',
       },
       mirror: { workers: 1 },

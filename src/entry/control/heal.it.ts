@@ -33,6 +33,7 @@ const AUTOMATIC: HealPolicy = {
   'broker-frozen': 'automatic',
   'broker-unregistered': 'automatic',
   'broker-lost': 'automatic',
+  'partition-leaderless': 'automatic',
 }
 
 const PARTITIONS = 6

@@ -2,6 +2,7 @@
  * Healing of the local clusters, as the control process does it: for each a healer that holds its leases, and keeps its
  * incidents, on another cluster (DESIGN: no cluster keeps the keys to its own cure).
  */
+import { AjnaError } from '../../foundation/errors/errors.ts'
 import type { StatusTable } from '../../foundation/http/answer.ts'
 import { openCluster } from '../../foundation/kafka/admin.ts'
 import type { Logger } from '../../foundation/log/log.ts'
@@ -17,7 +18,9 @@ import {
 import { INTERLOCK_TOPIC } from '../../operations/fleet/interlock/machine.ts'
 import { INCIDENTS_TOPIC, type Incident, type IncidentsCommand } from '../../operations/heal/contract.ts'
 import type { IncidentBook } from '../../operations/heal/ends.ts'
+import type { AnswerOf } from '../../operations/heal/proposal.ts'
 import { heal } from '../../operations/heal/run.ts'
+import { ACT_REFUSED } from '../api/errors.ts'
 import type { HealedCluster } from '../api/models.ts'
 import { clusterAddress } from '../fleet-file.ts'
 import type { RoleContext } from '../roles/context.ts'
@@ -37,6 +40,8 @@ export interface Healing {
   /** In every cluster's journal. @throws AjnaError HEALING_AWAY: not in all of them */
   pause(actor: string, reason: string): Promise<void>
   resume(actor: string): Promise<void>
+  /** @throws AjnaError HEALING_AWAY, API_ACT_REFUSED */
+  answer(answer: AnswerOf): Promise<Activity>
 }
 
 export interface HealingOptions {
@@ -103,6 +108,14 @@ export async function startHealing({ context, record, changed }: HealingOptions)
       }),
     pause: (actor, reason) => tellAll({ kind: 'pause', actor, reason }),
     resume: actor => tellAll({ kind: 'resume', actor }),
+    async answer(answer) {
+      const { id } = answer
+      const its = healed.find(({ keys }) => keys.seen().incidents.some(each => each.id === id))
+      if (its === undefined) throw new AjnaError(ACT_REFUSED, `incident ${id} is not known (any more)`)
+      const outcome = await its.keys.journal().submit({ kind: 'answer', ...answer })
+      if (!outcome.accepted) throw new AjnaError(ACT_REFUSED, `incident ${id}: ${outcome.reason}`)
+      return record(entryOf(outcome.state.incidents.find(each => each.id === id)!))
+    },
   }
 }
 

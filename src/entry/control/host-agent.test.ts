@@ -31,6 +31,7 @@ function scripted(name: string) {
       return list
     },
     ran: async () => ({ pid: 1, ran: true }),
+    replicas: async () => undefined,
     kill: async (_, pid) => void killed.push(pid),
   }
   return {

@@ -2,12 +2,19 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { AjnaError } from '../../foundation/errors/errors.ts'
 import type { HostAgent } from '../../operations/heal/ends.ts'
-import { type ProcessList, processLife, processList } from '../../operations/hosts/contract.ts'
+import {
+  type ProcessList,
+  processLife,
+  processList,
+  replicasOnDisk,
+} from '../../operations/hosts/contract.ts'
 import { AGENT_UNREACHABLE, type AgentAddress, baseOf, headersOf } from './agents.ts'
 
 /** How long a question for news is left open. */
 const WAIT_MS = 10_000
 const PATIENCE_MS = 2_000
+/** Fifty logs' ends, on a slow disk. */
+const READ_MS = 10_000
 
 export function hostAgent(address: AgentAddress): HostAgent {
   const base = baseOf(address)
@@ -35,6 +42,12 @@ export function hostAgent(address: AgentAddress): HostAgent {
       const path = `/api/processes/${encodeURIComponent(process)}/life?overMs=${overMs}`
       const response = await ask(path, overMs + PATIENCE_MS, signal)
       return response.status === 404 ? undefined : processLife.parse(await response.json())
+    },
+    async replicas(process, partitions, signal) {
+      const body = JSON.stringify({ partitions })
+      const path = `/api/processes/${encodeURIComponent(process)}/replicas`
+      const response = await ask(path, READ_MS, signal, { method: 'POST', body })
+      return response.status === 404 ? undefined : replicasOnDisk.parse(await response.json())
     },
     async kill(process, pid, token, reason, signal) {
       const body = JSON.stringify({ token, reason, pid })
@@ -93,6 +106,7 @@ export function hostAgents(hosts: readonly Host[], signal: AbortSignal): HostAge
       return { version, processes: [...lists.values()].flatMap(({ processes }) => processes) }
     },
     ran: async (process, ...rest) => agentOf(process).ran(process, ...rest),
+    replicas: async (process, ...rest) => agentOf(process).replicas(process, ...rest),
     kill: async (process, ...rest) => agentOf(process).kill(process, ...rest),
   }
 }

@@ -187,6 +187,7 @@ export async function createPlatform(context: RoleContext): Promise<Platform> {
       ...healing,
       pause: ({ actor, reason }) => healing.pause(actor, reason),
       resume: ({ actor }) => healing.resume(actor),
+      answer: (id, answer, why) => healing.answer({ id, ...answer, ...why }),
     },
     links: {
       act: linkActs({ registry, record: activity.record, now, log }),

@@ -31,7 +31,7 @@ export interface ResolvedMirror {
 /** What the platform does by itself about each kind of failure: nothing, propose, act. */
 export type ResolvedHeal = Readonly<
   Record<
-    'broker-dead' | 'broker-frozen' | 'broker-unregistered' | 'broker-lost',
+    'broker-dead' | 'broker-frozen' | 'broker-unregistered' | 'broker-lost' | 'partition-leaderless',
     'off' | 'propose' | 'automatic'
   >
 >

@@ -331,6 +331,7 @@ const heal = z.strictObject({
   'broker-dead': healing,
   'broker-frozen': healing,
   'broker-unregistered': healing,
+  'partition-leaderless': healing,
   'broker-lost': healing,
 })
 

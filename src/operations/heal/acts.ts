@@ -1,7 +1,8 @@
-/** Remedies, carried out. Each needs the lease at every step. */
+/** What is done to a broker's process and its registration. Each step needs the lease. */
 import { AjnaError } from '../../foundation/errors/errors.ts'
 import type { Lease } from '../fleet/interlock/contract.ts'
-import { type Diagnosis, type Remedy, subjectText } from './contract.ts'
+import { demand } from './acts/demand.ts'
+import { type BrokerSubject, type Diagnosis, type Remedy, subjectText } from './contract.ts'
 import type { HealerOptions } from './ends.ts'
 import { HEAL_ACT_FAILED } from './errors.ts'
 
@@ -9,11 +10,17 @@ import { HEAL_ACT_FAILED } from './errors.ts'
 const UNREGISTER_MS = 2_000
 const KILLED_WITHIN_MS = 2_000
 
+/** Of those, what is done to a broker. */
+type BrokerRemedy = Exclude<Remedy, 'elect-most-advanced'>
+type OfBroker = Diagnosis & { readonly subject: BrokerSubject }
+
+export const isOfBroker = (diagnosis: Diagnosis): diagnosis is OfBroker => diagnosis.subject.kind === 'broker'
+
 /** @throws AjnaError HEAL_ACT_FAILED; what the agent or the cluster answers */
 export async function act(
   options: HealerOptions,
-  { subject, pid, cause }: Diagnosis,
-  remedy: Remedy,
+  { subject, pid, cause }: OfBroker,
+  remedy: BrokerRemedy,
   lease: Lease,
 ): Promise<void> {
   const { agent, admin, brokers, signal } = options
@@ -29,10 +36,6 @@ export async function act(
   await admin.unregisterBroker(broker, { signal, deadlineMs: UNREGISTER_MS })
 }
 
-function demand(lease: Lease): void {
-  if (!lease.holds()) throw new AjnaError(HEAL_ACT_FAILED, 'the lease has ended')
-}
-
 async function untilDead({ agent, signal }: HealerOptions, process: string, pid: number): Promise<void> {
   const until = AbortSignal.any([signal, AbortSignal.timeout(KILLED_WITHIN_MS)])
   for (let version = -1; ; ) {
@@ -43,7 +46,7 @@ async function untilDead({ agent, signal }: HealerOptions, process: string, pid:
   }
 }
 
-export function doneText({ subject, pid }: Diagnosis, remedy: Remedy): string {
+export function doneText({ subject, pid }: OfBroker, remedy: BrokerRemedy): string {
   const killed = `process ${pid} was killed`
   const unregistered = `${subjectText(subject)} was unregistered`
   return { kill: killed, unregister: unregistered, 'kill-and-unregister': `${killed}, ${unregistered}` }[

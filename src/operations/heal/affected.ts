@@ -1,14 +1,14 @@
 /** What a subject's state does to partitions, and when that is over. Pure. */
-import type { Affected, HealFacts, PartitionFacts, Subject } from './contract.ts'
+import type { Affected, BrokerSubject, HealFacts, PartitionFacts } from './contract.ts'
 
 type Seen = Pick<HealFacts, 'partitions'>
 
 /** Partitions that have something to do with it. */
-function partitionsOf({ partitions }: Seen, { broker }: Subject): readonly PartitionFacts[] {
+function partitionsOf({ partitions }: Seen, { broker }: BrokerSubject): readonly PartitionFacts[] {
   return (partitions ?? []).filter(({ replicas }) => replicas.includes(broker))
 }
 
-export function affectedBy(seen: Seen, subject: Subject): Affected {
+export function affectedBy(seen: Seen, subject: BrokerSubject): Affected {
   const { broker } = subject
   const its = partitionsOf(seen, subject)
   return {
@@ -21,7 +21,7 @@ export function affectedBy(seen: Seen, subject: Subject): Affected {
 }
 
 /** Whether acknowledged writes flow to every partition that it concerns, without it. */
-export function flowsWithout(seen: Seen, subject: Subject): boolean {
+export function flowsWithout(seen: Seen, subject: BrokerSubject): boolean {
   const { broker } = subject
   if (seen.partitions === null) return false
   return partitionsOf(seen, subject).every(
@@ -30,7 +30,7 @@ export function flowsWithout(seen: Seen, subject: Subject): boolean {
 }
 
 /** Whether every replica on it is in sync again. */
-export function isRedundantWith(seen: Seen, subject: Subject): boolean {
+export function isRedundantWith(seen: Seen, subject: BrokerSubject): boolean {
   const { broker } = subject
   if (seen.partitions === null) return false
   return partitionsOf(seen, subject).every(({ leader, isr }) => leader !== null && isr.includes(broker))

@@ -1,5 +1,14 @@
 import { z } from 'zod'
 import type { Domain } from '../fleet/interlock/contract.ts'
+import { answerOf, proposal } from './proposal.ts'
+import {
+  type LeaderlessFacts,
+  namedPartitions,
+  partitionsKey,
+  partitionsText,
+  type Recovery,
+  recovery,
+} from './recovery.ts'
 
 /**
  * What the healer sees, finds, decides and records. Facts come from three sides that do not know of each other: the
@@ -15,6 +24,8 @@ export interface HealFacts {
   readonly brokers: readonly BrokerFacts[]
   /** Null: the cluster did not say. */
   readonly partitions: readonly PartitionFacts[] | null
+  /** Absent: not looked for. */
+  readonly leaderless?: readonly LeaderlessFacts[]
 }
 
 export interface BrokerFacts {
@@ -41,7 +52,8 @@ export type Testimony =
       /** The end of the process before it, if the agent saw it. */
       readonly lastEnd: ProcessEnd | null
     }
-  | { readonly kind: 'dead'; readonly lastEnd: ProcessEnd | null }
+  /** `givenUp`: nobody starts it again by itself. */
+  | { readonly kind: 'dead'; readonly lastEnd: ProcessEnd | null; readonly givenUp: boolean }
 
 export interface ProcessEnd {
   /** ms since the epoch. */
@@ -78,14 +90,19 @@ const line = z.string().min(1).max(1_000)
 /** What a failure is about. */
 export const subject = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('broker'), broker: z.int().nonnegative() }),
+  z.object({ kind: z.literal('partitions'), partitions: namedPartitions }),
 ])
 export type Subject = Readonly<z.infer<typeof subject>>
+export type BrokerSubject = Extract<Subject, { readonly broker: number }>
+export type PartitionsSubject = Extract<Subject, { readonly kind: 'partitions' }>
 
 /** The same for the same subject; it holds only what may stand in an incident's id. */
-export const subjectKey = ({ broker }: Subject): string => `${broker}`
+export const subjectKey = (subject: Subject): string =>
+  subject.kind === 'partitions' ? partitionsKey(subject.partitions) : `${subject.broker}`
 
 /** For people. */
-export const subjectText = ({ broker }: Subject): string => `broker ${broker}`
+export const subjectText = (subject: Subject): string =>
+  subject.kind === 'partitions' ? partitionsText(subject.partitions) : `broker ${subject.broker}`
 
 export interface Signal {
   readonly source: 'agent' | 'probe' | 'controller'
@@ -95,9 +112,16 @@ export interface Signal {
 /**
  * `broker-dead`: its process has ended. `broker-frozen`: it runs by name only (SIGSTOP, a hung kernel call). `broker-unregistered`:
  * it runs, and the controller does not know it: such a one never comes back by itself. `broker-lost`: it answers nobody, the
- * controller has given it up, and no agent testifies for its process.
+ * controller has given it up, and no agent testifies for its process. `partition-leaderless`: whoever was in sync last does not
+ * come back by itself.
  */
-export const causes = ['broker-dead', 'broker-frozen', 'broker-unregistered', 'broker-lost'] as const
+export const causes = [
+  'broker-dead',
+  'broker-frozen',
+  'broker-unregistered',
+  'broker-lost',
+  'partition-leaderless',
+] as const
 export type Cause = (typeof causes)[number]
 
 /** One cause, with everything that is explained by it and so is not healed by itself. */
@@ -128,7 +152,7 @@ export interface Affected {
   readonly lastInSync: readonly string[]
 }
 
-export const remedies = ['unregister', 'kill', 'kill-and-unregister'] as const
+export const remedies = ['unregister', 'kill', 'kill-and-unregister', 'elect-most-advanced'] as const
 export type Remedy = (typeof remedies)[number]
 
 export const policies = ['off', 'propose', 'automatic'] as const
@@ -151,6 +175,9 @@ export type Plan =
       readonly remedy: Remedy
       readonly reasons: readonly string[]
       readonly refused: readonly Alternative[]
+      readonly recovery?: Recovery
+      /** Only a person may decide on it, whatever the policy: why. */
+      readonly asks?: string
     }
   /** Nothing that could be done is safe. */
   | { readonly kind: 'none'; readonly why: string; readonly refused: readonly Alternative[] }
@@ -167,6 +194,7 @@ export type Decision =
       readonly remedy: Remedy
       readonly reasons: readonly string[]
       readonly refused: readonly Alternative[]
+      readonly recovery?: Recovery
     }
   /** Nothing yet, or nothing more. */
   | { readonly kind: 'wait'; readonly why: string }
@@ -176,7 +204,16 @@ export type Decision =
 
 const time = z.int().nonnegative()
 
-export const incidentStates = ['open', 'acting', 'available', 'healed', 'failed'] as const
+export const incidentStates = [
+  'open',
+  'proposed',
+  'declined',
+  'approved',
+  'acting',
+  'available',
+  'healed',
+  'failed',
+] as const
 
 /** A failure, from its first sign to full redundancy. Each telling holds all of it. */
 export const incident = z.object({
@@ -187,8 +224,8 @@ export const incident = z.object({
   subject,
   cause: z.enum(causes),
   /**
-   * `open`: seen, not acted on (the last decision says why). `available`: acknowledged writes flow to every partition it
-   * touched. `healed`: every replica is in sync again. `failed`: it ended otherwise.
+   * `open`: seen, not acted on (the last decision says why). `proposed`: a person is asked; `declined`: who has said no, and
+   * may still say yes; `approved`: said yes. `available`: acknowledged writes flow to every partition it touched. `healed`: every replica is in sync again. `failed`: it ended otherwise.
    */
   state: z.enum(incidentStates),
   /** When the failure began as far as anybody saw it, was found, was acted on, and its two ends; ms since the epoch. */
@@ -206,6 +243,10 @@ export const incident = z.object({
   }),
   evidence: z.array(z.object({ when: z.enum(['before', 'after', 'end']), label: line, value: line })).max(60),
   timeline: z.array(z.object({ at: time, text: line })).max(100),
+  /** What a person is asked, and has answered. */
+  proposal: proposal.optional(),
+  /** Of an election outside the in-sync replicas. */
+  recovery: recovery.optional(),
 })
 export type Incident = Readonly<z.infer<typeof incident>>
 
@@ -224,6 +265,7 @@ export const incidentsCommand = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('tell'), incident }),
   z.object({ kind: z.literal('pause'), actor: line, reason: line }),
   z.object({ kind: z.literal('resume'), actor: line }),
+  z.object({ kind: z.literal('answer'), ...answerOf.shape }),
 ])
 export type IncidentsCommand = z.infer<typeof incidentsCommand>
 

@@ -3,20 +3,21 @@ import { test } from 'node:test'
 import { flowsWithout, isRedundantWith } from './affected.ts'
 import type {
   BrokerFacts,
+  BrokerSubject,
   HealFacts,
   HealPolicy,
   PartitionFacts,
   Probe,
-  Subject,
   Testimony,
 } from './contract.ts'
+import { subjectKey } from './contract.ts'
 import { decide, type HealMemory, LIMITS } from './decide.ts'
 import { diagnose } from './diagnose.ts'
 
 const NOW = 1_000_000
 const END = { at: NOW - 100, pid: 7, how: 'SIGKILL', expected: false }
 const LIVES: Testimony = { kind: 'running', pid: 7, since: NOW - 500_000, ran: true, lastEnd: null }
-const DEAD: Testimony = { kind: 'dead', lastEnd: END }
+const DEAD: Testimony = { kind: 'dead', lastEnd: END, givenUp: false }
 const FROZEN: Testimony = { ...LIVES, ran: false }
 const SILENT: Probe = { kind: 'silent', since: NOW - 1_000, times: 3 }
 
@@ -28,7 +29,7 @@ const broker = (id: number, facts: Partial<BrokerFacts> = {}): BrokerFacts => ({
   probe: { kind: 'answers' },
   ...facts,
 })
-const brokerOf = (id: number): Subject => ({ kind: 'broker', broker: id })
+const brokerOf = (id: number): BrokerSubject => ({ kind: 'broker', broker: id })
 const partition = (index: number, facts: Partial<PartitionFacts> = {}): PartitionFacts => ({
   topic: 'orders',
   partition: index,
@@ -49,6 +50,7 @@ const AUTOMATIC: HealPolicy = {
   'broker-dead': 'automatic',
   'broker-frozen': 'automatic',
   'broker-unregistered': 'automatic',
+  'partition-leaderless': 'automatic',
   'broker-lost': 'automatic',
 }
 const CLEAR: HealMemory = { acts: [], paused: null, hasInterlock: true }
@@ -74,11 +76,7 @@ for (const [what, state, cause] of [
   ['has no agent, is silent, and is fenced', { ...UNSEEN, probe: SILENT }, 'broker-lost'],
   ['has no agent and does not listen', { ...UNSEEN, ...REFUSED, registration: 'up' }, undefined],
   ['has no agent and is fenced, but answers', UNSEEN, undefined],
-  [
-    'died long ago',
-    { ...DIED, testimony: { kind: 'dead', lastEnd: { ...END, at: NOW - 60_000 } } },
-    undefined,
-  ],
+  ['died long ago', { ...DIED, testimony: { ...DEAD, lastEnd: { ...END, at: NOW - 60_000 } } }, undefined],
   [
     'died, and its successor has just begun',
     { ...DIED, testimony: { ...LIVES, since: NOW - 200, lastEnd: END } },
@@ -110,8 +108,8 @@ for (const [what, state, cause] of [
   test(`a broker that ${what}: ${cause ?? 'nothing is diagnosed'}`, () => {
     const found = diagnose(facts(state as Partial<BrokerFacts>))
     assert.deepEqual(
-      found.map(each => [each.subject.broker, each.cause]),
-      cause === undefined ? [] : [[1, cause]],
+      found.map(each => [subjectKey(each.subject), each.cause]),
+      cause === undefined ? [] : [['1', cause]],
     )
     for (const { signals } of found)
       assert.ok(new Set(signals.map(({ source }) => source)).size >= 2, 'two sides agree')

@@ -36,8 +36,10 @@ export function decide(
   const obstacles = [...obstaclesTo(diagnosis, facts, memory)]
   if (plan.kind === 'none') obstacles.push(plan.why)
   if (obstacles.length > 0 || plan.kind === 'none') return { kind: 'refuse', reasons: obstacles, refused }
-  const kind = policy[cause] === 'automatic' ? 'act' : 'propose'
-  return { kind, remedy: plan.remedy, reasons: plan.reasons, refused }
+  const { remedy, recovery, asks } = plan
+  const reasons = asks === undefined ? plan.reasons : [asks, ...plan.reasons]
+  const kind = policy[cause] === 'automatic' && asks === undefined ? 'act' : 'propose'
+  return { kind, remedy, reasons, refused, ...(recovery === undefined ? {} : { recovery }) }
 }
 
 function* obstaclesTo(

@@ -1,11 +1,13 @@
 /** From facts to causes: each family of causes looks for its own. Pure. */
 import { brokerCare } from './causes/broker.ts'
+import { leaderlessCare } from './causes/leaderless.ts'
 import type { Care, Cause, Diagnosis, HealFacts } from './contract.ts'
 
 export const cares: Readonly<Record<Cause, Care>> = {
   'broker-dead': brokerCare,
   'broker-frozen': brokerCare,
   'broker-unregistered': brokerCare,
+  'partition-leaderless': leaderlessCare,
   'broker-lost': brokerCare,
 }
 

@@ -7,6 +7,8 @@ import type { HealedBroker } from './ends.ts'
 import type { Probes } from './probe.ts'
 
 const ASK_MS = 1_500
+/** Its agent starts it again only when it is told to. */
+const GIVEN_UP: ReadonlySet<ProcessStatus['state']> = new Set(['gave-up', 'stopped', 'ended'])
 
 /** What the controller says; null: it did not. */
 export interface ControllerView {
@@ -69,7 +71,8 @@ function registrationOf(id: number, view: ControllerView | null): BrokerFacts['r
 function testimonyOf(status: ProcessStatus | undefined, ran: boolean | null): Testimony {
   if (status === undefined) return { kind: 'none' }
   const lastEnd = endOf(status)
-  if (status.pid === null || status.since === null) return { kind: 'dead', lastEnd }
+  if (status.pid === null || status.since === null)
+    return { kind: 'dead', lastEnd, givenUp: GIVEN_UP.has(status.state) }
   return { kind: 'running', pid: status.pid, since: status.since, ran, lastEnd }
 }
 

@@ -4,7 +4,8 @@ import type { ClusterAdmin } from '../../foundation/kafka/admin.ts'
 import { silentLogger } from '../../foundation/log/log.ts'
 import type { Interlock } from '../fleet/interlock/contract.ts'
 import type { Diagnosis, Incident, Remedy } from './contract.ts'
-import { handle, resume, type Work } from './incident.ts'
+import { handle, resume } from './incident.ts'
+import type { Work } from './work.ts'
 
 const NOW = 1_700_000_000_000
 const ISR = [1, 2, 3]
@@ -64,6 +65,7 @@ function world(change: Partial<Work> = {}): World {
       agent: {
         processes: async () => ({ version: 1, processes: [] }),
         ran: async () => undefined,
+        replicas: async () => undefined,
         async kill(_, pid, token) {
           done.push(`killed ${pid} with token ${token}`)
           isDead = true
@@ -83,6 +85,7 @@ function world(change: Partial<Work> = {}): World {
         'broker-frozen': 'automatic',
         'broker-unregistered': 'automatic',
         'broker-lost': 'automatic',
+        'partition-leaderless': 'automatic',
       },
       now: () => here.now,
       log: silentLogger,
@@ -91,6 +94,7 @@ function world(change: Partial<Work> = {}): World {
       hasWoken: async () => false,
       stillSo: async () => true,
       again: async () => ({ diagnosis: frozen, decision: act('kill') }),
+      lookAgain: async () => ({ kind: 'gone' }),
       ...change,
     },
   }

@@ -5,12 +5,15 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { describeError } from '../../foundation/errors/errors.ts'
 import type { ProcessStatus } from '../hosts/contract.ts'
+import { diagnosisOf, isHopeless } from './causes/leaderless.ts'
+import { incidentId } from './chronicle.ts'
 import {
   type Decision,
   type Diagnosis,
   type HealFacts,
   type Incident,
   isOver,
+  type PartitionsSubject,
   type Subject,
   subjectKey,
 } from './contract.ts'
@@ -18,8 +21,10 @@ import { decide } from './decide.ts'
 import { diagnose } from './diagnose.ts'
 import type { HealedBroker, HealerOptions } from './ends.ts'
 import { type ControllerView, controllerView, factsOf } from './facts.ts'
-import { handle, incidentId, resume, type Work } from './incident.ts'
+import { handle, resume } from './incident.ts'
 import { startProbes } from './probe.ts'
+import { createSurvey } from './survey.ts'
+import type { Again, Work } from './work.ts'
 
 const LOOK_MS = 1_000
 /** One failure rings no bell: a broker that answers, and is not registered. Every so often that is asked for. */
@@ -28,8 +33,6 @@ const SURVEY_WITHIN_MS = 500
 const AGENT_AGAIN_MS = 500
 const WATCH_MS = 250
 const LAST_LOOK_MS = 100
-/** An agent that is busy, or starts anew, is back by then: until then nobody says that a host is lost. */
-const AGENT_SILENT_MS = 5_000
 
 /** Runs until the signal aborts. */
 export async function heal(options: HealerOptions): Promise<void> {
@@ -46,6 +49,7 @@ export async function heal(options: HealerOptions): Promise<void> {
     ...options,
     answers: broker => probes.of(broker).kind === 'answers',
     async hasWoken({ subject, pid }) {
+      if (subject.kind === 'partitions') return false
       const { process } = brokers.find(({ id }) => id === subject.broker)!
       const life = await agent.ran(process, LAST_LOOK_MS, signal).catch(() => undefined)
       return life?.pid === pid && life?.ran === true
@@ -57,7 +61,13 @@ export async function heal(options: HealerOptions): Promise<void> {
       const found = await diagnosedAgain(subject, id)
       return found === undefined ? undefined : { ...found, decision: decided(found.diagnosis, found.facts) }
     },
+    async lookAgain({ id, subject, beganAt }): Promise<Again> {
+      if (subject.kind === 'partitions') return leaderlessAgain(subject, beganAt)
+      const found = await diagnosedAgain(subject, id)
+      return found === undefined ? { kind: 'gone' } : { kind: 'so', ...found }
+    },
   }
+  const survey = createSurvey(options)
   let processes: readonly ProcessStatus[] | null = null
   const listening = listen(options, found => {
     processes = found
@@ -89,29 +99,50 @@ export async function heal(options: HealerOptions): Promise<void> {
     return among.filter(({ id }) => !known.has(id))
   }
 
-  const began = now()
-  /** When the agent of its host last had each process on its list. */
-  const heardOf = new Map<string, number>()
-  const isHeardOf = ({ subject }: Diagnosis): boolean => {
-    const { process } = brokers.find(({ id }) => id === subject.broker)!
-    return now() - (heardOf.get(process) ?? began) < AGENT_SILENT_MS
-  }
-
   async function look(): Promise<void> {
-    for (const { name } of processes ?? []) heardOf.set(name, now())
     for (const open of options.book.list())
       if (open.cluster === options.cluster && !isOver(open) && !handling.has(handlingKey(open)))
         take(handlingKey(open), resume(work, open))
     const unhandled = brokers.filter(({ id }) => !handling.has(`${id}`))
     const suspects = unhandled.filter(({ id, process }) => isSuspect(id, process))
     if (suspects.length === 0) suspects.push(...(await unregistered(unhandled)))
-    if (suspects.length === 0) return
-    const facts = await gather(suspects)
+    if (suspects.length === 0 && !isTimeToSurvey()) return
+    const seen = await gather(suspects)
+    const facts = { ...seen, leaderless: await survey.look(seen).catch(unsurveyed) }
     for (const diagnosis of diagnose(facts)) {
       const key = handlingKey(diagnosis)
       if (handling.has(key) || isKnown(diagnosis)) continue
-      if (diagnosis.cause === 'broker-lost' && isHeardOf(diagnosis)) continue
       take(key, consider(diagnosis, facts))
+    }
+  }
+
+  /** Where nothing points to a failure, partitions are looked at less often. */
+  let partitionsSeenAt = 0
+  function isTimeToSurvey(): boolean {
+    const isCalm = brokers.every(({ id }) => probes.of(id).kind === 'answers')
+    if (now() - partitionsSeenAt < (isCalm ? SURVEY_MS : LOOK_MS)) return false
+    partitionsSeenAt = now()
+    return true
+  }
+
+  const unsurveyed = (error: unknown): [] => {
+    if (!signal.aborted)
+      log.info({ reason: describeError(error) }, 'what leaderless partitions hold is not known')
+    return []
+  }
+
+  async function leaderlessAgain({ partitions }: PartitionsSubject, since: number): Promise<Again> {
+    const seen = await gather([])
+    try {
+      const leaderless = await survey.again(partitions, since, seen)
+      if (leaderless.length === 0) return { kind: 'gone' }
+      const facts = { ...seen, leaderless }
+      if (!leaderless.every(each => isHopeless(each, facts)))
+        return { kind: 'unclear', why: 'whoever was in sync last is coming back, and brings its leadership' }
+      return { kind: 'so', diagnosis: diagnosisOf(leaderless, facts), facts }
+    } catch (error) {
+      signal.throwIfAborted()
+      return { kind: 'unclear', why: describeError(error) }
     }
   }
 
@@ -124,7 +155,9 @@ export async function heal(options: HealerOptions): Promise<void> {
 
   /** The same failure, as it would be diagnosed now; undefined: it is not so any more. */
   async function diagnosedAgain(subject: Subject, id: string) {
-    const facts = await gather(brokers.filter(({ id }) => id === subject.broker))
+    const facts = await gather(
+      subject.kind === 'partitions' ? [] : brokers.filter(({ id }) => id === subject.broker),
+    )
     const diagnosis = diagnose(facts).find(each => incidentId(each) === id)
     return diagnosis === undefined ? undefined : { diagnosis, facts }
   }

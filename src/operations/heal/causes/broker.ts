@@ -119,7 +119,7 @@ function loss({ testimony, probe, registration }: BrokerFacts, at: number): Foun
 
 function plan(diagnosis: Diagnosis, facts: HealFacts): Plan {
   const { cause, subject, affected } = diagnosis
-  if (cause === 'broker-dead' && flowsWithout(facts, subject))
+  if (cause === 'broker-dead' && subject.kind === 'broker' && flowsWithout(facts, subject))
     return { kind: 'nothing', why: 'the controller has moved everything off it already' }
   if (cause === 'broker-lost') return { kind: 'none', why: whyLost(diagnosis), refused: LOST }
   const remedy = remedyFor(diagnosis)
