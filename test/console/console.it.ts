@@ -153,6 +153,27 @@ describe('an operator', () => {
     })
   })
 
+  it('is asked before acknowledged records are lost, sees how many and why, and answers by name', async () => {
+    await withPage('trouble', WIDE, async (page, served) => {
+      await page.goto(`${served.base}/incidents`)
+      await page.getByRole('link', { name: 'partition leaderless: payments-4 of edge' }).click()
+      const drawer = page.locator('.drawer')
+      await drawer.getByText('last in sync: up to 1,234 in epoch 5, by its disk').waitFor()
+      assert.match(await text(drawer), /Proposed: elect most advanced[\s\S]*Would be lost\s*34 records/)
+      await page.screenshot({ path: join(screenshots, 'incident-proposal-light-1280.png') })
+      await drawer.getByRole('button', { name: 'Approve…' }).click()
+      const dialog = page.locator('dialog')
+      await dialog.getByText('payments-4: led by broker 2, 34 records are lost').waitFor()
+      const approve = dialog.getByRole('button', { name: 'Approve' })
+      await dialog.getByLabel('Reason, kept in the activity log').fill('its disk is broken')
+      assert.equal(await approve.isDisabled(), true, 'the cluster is named first')
+      await dialog.locator('input').last().fill('edge')
+      await page.screenshot({ path: join(screenshots, 'incident-approval-light-1280.png') })
+      await approve.click()
+      await dialog.getByText('Follow it in the activity log').waitFor()
+    })
+  })
+
   it('is told beside the activity what may be missing from it, and why', async () => {
     await withPage('trouble', WIDE, async (page, served) => {
       await page.goto(`${served.base}/activity`)

@@ -219,6 +219,14 @@ export function createFixture(mood: Mood = 'calm', seed = 7): Fixture {
       clusters: () => healedOf(mood),
       pause: async () => {},
       resume: async () => {},
+      answer: async (id, { verdict }, why) =>
+        begin(
+          `heal.${verdict}`,
+          { kind: 'partition', name: 'payments-4', cluster: 'edge' },
+          `Answer to incident ${id}`,
+          why,
+          [{ label: 'led again after', value: '1.3 s' }],
+        ),
     },
     links: {
       async act(link, act, why) {

@@ -1850,6 +1850,108 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/incidents/{id}/approval": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What an answer to what is proposed would do, what would be lost by it, and whether it may be given now */
+        get: {
+            parameters: {
+                query?: {
+                    verdict?: "approve" | "decline";
+                };
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ApprovalPreview"];
+                    };
+                };
+                /** @description Default Response */
+                "4XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+                /** @description Default Response */
+                "5XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        /** Approves or declines what is proposed; an approval is carried out if what it rests on is still so */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["ApprovalRequestInput"];
+                };
+            };
+            responses: {
+                /** @description Default Response */
+                202: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Activity"];
+                    };
+                };
+                /** @description Default Response */
+                "4XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+                /** @description Default Response */
+                "5XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/healing": {
         parameters: {
             query?: never;
@@ -1955,6 +2057,14 @@ export interface components {
             reason: string;
             confirm: string;
             by?: string;
+        };
+        ApprovalRequestInput: {
+            reason: string;
+            confirm: string;
+            by?: string;
+            /** @enum {string} */
+            verdict: "approve" | "decline";
+            proposal: number;
         };
         HealingRequestInput: {
             paused: boolean;
@@ -2631,11 +2741,18 @@ export interface components {
                 /** @constant */
                 kind: "broker";
                 broker: number;
+            } | {
+                /** @constant */
+                kind: "partitions";
+                partitions: {
+                    topic: string;
+                    partition: number;
+                }[];
             };
             /** @enum {string} */
-            cause: "broker-dead" | "broker-frozen" | "broker-unregistered" | "broker-lost";
+            cause: "broker-dead" | "broker-frozen" | "broker-unregistered" | "broker-lost" | "partition-leaderless";
             /** @enum {string} */
-            state: "open" | "acting" | "available" | "healed" | "failed";
+            state: "open" | "proposed" | "declined" | "approved" | "acting" | "available" | "healed" | "failed";
             beganAt: number;
             detectedAt: number;
             actedAt: number | null;
@@ -2649,7 +2766,7 @@ export interface components {
             decision: {
                 /** @enum {string} */
                 kind: "act" | "propose" | "wait" | "refuse";
-                remedy: ("unregister" | "kill" | "kill-and-unregister") | null;
+                remedy: ("unregister" | "kill" | "kill-and-unregister" | "elect-most-advanced") | null;
                 reasons: string[];
                 refused: {
                     what: string;
@@ -2666,6 +2783,52 @@ export interface components {
                 at: number;
                 text: string;
             }[];
+            proposal?: {
+                number: number;
+                at: number;
+                answer: {
+                    /** @enum {string} */
+                    verdict: "approve" | "decline";
+                    actor: string;
+                    reason: string;
+                    at: number;
+                } | null;
+            };
+            recovery?: {
+                partitions: {
+                    topic: string;
+                    partition: number;
+                    leaderEpoch: number;
+                    replicas: number[];
+                    leader: number | null;
+                    loss: number | null;
+                    committedLoss: number;
+                    logs: {
+                        broker: number;
+                        /** @enum {string} */
+                        role: "survivor" | "last" | "other";
+                        start: number | null;
+                        end: number | null;
+                        epoch: number | null;
+                        highWatermark: number | null;
+                        readFrom: ("api" | "disk")[];
+                        agreesUpTo: number | null;
+                        problem: string | null;
+                    }[];
+                }[];
+                doneAt: number | null;
+            };
+        };
+        ApprovalPreview: {
+            what: string;
+            where: string;
+            howLong: string;
+            effects: string[];
+            undo: string;
+            offer: components["schemas"]["Offer"];
+            confirm: string;
+            /** @description which of its proposals this is: only the last one can be answered */
+            proposal: number;
         };
         HealedCluster: {
             cluster: string;

@@ -1,6 +1,7 @@
 import { useQuery } from '@tanstack/react-query'
 import { api, data, type HealedCluster, type Incident } from '../api/client.ts'
 import { incidentsQuery } from '../api/queries.ts'
+import { Proposal, WhatReplicasHold } from '../components/approval.tsx'
 import { Drawer, Facts } from '../components/drawer.tsx'
 import { Page } from '../components/page.tsx'
 import { Answer, EmptyState } from '../components/states.tsx'
@@ -12,7 +13,14 @@ import { A, at } from '../router.tsx'
 
 const FOLLOW_MS = 1_000
 
-const subjectText = ({ broker }: Incident['subject']): string => `broker ${broker}`
+const SHOWN_PARTITIONS = 3
+
+function subjectText(subject: Incident['subject']): string {
+  if (subject.kind === 'broker') return `broker ${subject.broker}`
+  const names = subject.partitions.map(({ topic, partition }) => `${topic}-${partition}`)
+  const more = names.length - SHOWN_PARTITIONS
+  return names.slice(0, SHOWN_PARTITIONS).join(', ') + (more > 0 ? ` and ${more} more` : '')
+}
 
 export function IncidentsPage({ params }: { readonly params: Readonly<Record<string, string>> }) {
   const incidents = useQuery(incidentsQuery())
@@ -78,6 +86,9 @@ function Standing({ clusters }: { readonly clusters: readonly HealedCluster[] })
 
 const TONES: Readonly<Record<Incident['state'], Tone>> = {
   open: 'bad',
+  proposed: 'bad',
+  declined: 'bad',
+  approved: 'bad',
   acting: 'bad',
   available: 'warn',
   healed: 'ok',
@@ -152,6 +163,20 @@ const titleOf = (incident: Incident | undefined): string =>
     ? 'Incident'
     : `${incident.cause.replaceAll('-', ' ')}: ${subjectText(incident.subject)} of ${incident.cluster}`
 
+function Where({ incident: { cluster, subject } }: { readonly incident: Incident }) {
+  if (subject.kind === 'broker')
+    return (
+      <A className="plain" href={at('clusters', cluster, 'brokers', subject.broker)}>
+        {cluster} / {subject.broker}
+      </A>
+    )
+  return (
+    <A className="plain" href={at('clusters', cluster)}>
+      {cluster}
+    </A>
+  )
+}
+
 function Whole({ incident }: { readonly incident: Incident }) {
   const { decision } = incident
   return (
@@ -165,16 +190,7 @@ function Whole({ incident }: { readonly incident: Incident }) {
             </Status>,
           ],
           ['Began', <Instant key="began" at={incident.beganAt} />],
-          [
-            'Where',
-            <A
-              key="where"
-              className="plain"
-              href={at('clusters', incident.cluster, 'brokers', incident.subject.broker)}
-            >
-              {incident.cluster} / {incident.subject.broker}
-            </A>,
-          ],
+          ['Where', <Where key="where" incident={incident} />],
           ['Found after', since(incident, incident.detectedAt)],
           ['Acted after', since(incident, incident.actedAt)],
           ['Writable after', since(incident, incident.availableAt)],
@@ -195,6 +211,8 @@ function Whole({ incident }: { readonly incident: Incident }) {
           <li key={reason}>{reason}</li>
         ))}
       </ul>
+      <Proposal incident={incident} />
+      {incident.recovery !== undefined && <WhatReplicasHold recovery={incident.recovery} />}
       {decision.refused.length > 0 && (
         <>
           <h3>Not done</h3>

@@ -73,6 +73,24 @@ describe('the API over a fleet in trouble', () => {
     assert.equal(body.clusters.find((cluster: { name: string }) => cluster.name === 'hub').state, 'degraded')
   })
 
+  it('says what an approval would lose, and takes it only by name, for the proposal that stands', async () => {
+    const address = '/api/incidents/edge-p-4f1c-77/approval'
+    const { body: preview } = await served.ask(address)
+    assert.deepEqual([preview.confirm, preview.proposal, preview.offer.allowed], ['edge', 1, true])
+    assert.ok(preview.effects.includes('34 records would be lost'))
+    const answer = { verdict: 'approve', proposal: 1, reason: 'its disk is broken', confirm: 'edge' }
+    const codeOf = async (more: object, to = address) =>
+      (await served.act(to, { ...answer, ...more })).body.code
+    assert.equal(await codeOf({ confirm: 'hub' }), 'API_CONFIRMATION_WRONG')
+    assert.equal(await codeOf({ proposal: 2 }), 'API_ACT_REFUSED')
+    assert.equal(await codeOf({}, '/api/incidents/edge-3-8841-b/approval'), 'API_ACT_REFUSED')
+    assert.equal(await codeOf({}, '/api/incidents/none/approval'), 'INCIDENT_UNKNOWN')
+    const done = await served.act(address, answer)
+    assert.deepEqual([done.status, done.body.action, done.body.reason], [202, 'heal.approve', answer.reason])
+    const declined = await served.act(address, { ...answer, verdict: 'decline' })
+    assert.deepEqual([declined.status, declined.body.action], [202, 'heal.decline'])
+  })
+
   it('refuses to restart a broker while another is away, with the reasons', async () => {
     const preview = await served.ask('/api/clusters/hub/brokers/1/restart')
     assert.equal(preview.body.offer.allowed, false)

@@ -8,6 +8,7 @@ import {
 } from '../../operations/completeness/contract.ts'
 import { activity, journalStanding, subject } from '../../operations/fleet/activity/contract.ts'
 import { incident } from '../../operations/heal/contract.ts'
+import { verdicts } from '../../operations/heal/proposal.ts'
 import { haltReasons, linkPartitionStates, missingSchema } from '../../operations/mirror/contract.ts'
 import {
   consents,
@@ -803,6 +804,18 @@ export type LinkAct = (typeof linkActs)[number]
 /* ---- healing ---- */
 
 export const incidentModel = incident.meta({ id: 'Incident' })
+
+export const verdictModel = z.enum(verdicts)
+
+/** What would be done, and may be lost by it. */
+export const approvalPreviewModel = actPreviewModel
+  .extend({ proposal: count.describe('which of its proposals this is: only the last one can be answered') })
+  .meta({ id: 'ApprovalPreview' })
+export type ApprovalPreview = Readonly<z.infer<typeof approvalPreviewModel>>
+
+export const approvalRequestModel = actRequestModel
+  .extend({ verdict: verdictModel, proposal: z.int().positive() })
+  .meta({ id: 'ApprovalRequest' })
 
 export const healedClusterModel = z
   .object({

@@ -6,6 +6,7 @@ import type {
 } from '../../operations/completeness/contract.ts'
 import type { Activity, ActivityLog } from '../../operations/fleet/activity/contract.ts'
 import type { Incident } from '../../operations/heal/contract.ts'
+import type { Verdict } from '../../operations/heal/proposal.ts'
 import type { Rehearsal, RehearsalOptions } from '../../operations/mirror/failover/rehearsal.ts'
 import type {
   ActPreview,
@@ -91,6 +92,12 @@ export interface Platform {
     pause(why: ActReason): Promise<void>
     /** @throws AjnaError HEALING_AWAY */
     resume(why: ActReason): Promise<void>
+    /**
+     * A person's answer to a proposal, in the incidents' journal; the activity's entry of the incident tells how it goes on.
+     *
+     * @throws AjnaError HEALING_AWAY; API_ACT_REFUSED when another answer, or another proposal, came before it
+     */
+    answer(id: string, answer: ProposalAnswer, why: ActReason): Promise<Activity>
   }
   readonly links: {
     /**
@@ -122,6 +129,12 @@ export interface Platform {
 export interface SwitchRequest extends RehearsalOptions {
   /** Only to go on with what is under way; nothing new is begun. */
   readonly goOn: boolean
+}
+
+export interface ProposalAnswer {
+  /** Which of the incident's proposals. */
+  readonly proposal: number
+  readonly verdict: Verdict
 }
 
 export interface ActReason {

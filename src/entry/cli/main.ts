@@ -128,6 +128,17 @@ function program(): Command {
       .requiredOption('--reason <text>', 'why, for the activity log')
       .action(async options => (await import('./commands/incident.ts')).setHealing(paused, options))
 
+  for (const [verdict, what] of [
+    ['approve', 'carry out what is proposed; what would be lost by it is said'],
+    ['decline', 'leave it as it is; it may still be approved'],
+  ] as const)
+    incidents
+      .command(`${verdict} <id>`)
+      .description(what)
+      .requiredOption('--reason <text>', 'why, for the incident and the activity log')
+      .option('--proposal <number>', 'only if it still is this one of its proposals', wholeNumber)
+      .action(async (id, options) => (await import('./commands/incident.ts')).answer(id, verdict, options))
+
   const certs = ajna.command('certs').description('certificates of the fleet’s principals')
   certs
     .command('list')

@@ -85,36 +85,32 @@ describe('ajna test, as a user types it', { timeout: 500_000, concurrency: 2 }, 
     }
   }
 
-  // Frozen, not killed: its agent starts a killed one at once, and on a busy machine nothing may be left to heal.
-  test('a broker freezes with the healer at work: told of, killed, healed, nothing lost, and on the page', async () => {
+  test('a broker is killed with the healer at work: told of, healed, nothing lost, and on the page', async () => {
     const { ajna, nothingIsLeft } = newHome()
-    const frozen = scenario(
-      3,
-      '{ at: 1s, fault: freeze, broker: leader, for: 3m }',
-      'broker-frozen, remedy: [kill-and-unregister, kill]',
-    )
+    const killed = scenario(3, '{ at: 1s, fault: kill, broker: leader }', 'broker-dead, remedy: unregister')
     const page = join(folder.path, 'report.html')
-    const file = await fileOf('healed.yaml', frozen)
+    const file = await fileOf('healed.yaml', killed)
     const { code, out, err } = await ajna('run', file, '--json', '--report', page)
-    assert.equal(code, 0, `${err}\n${out}`)
+    assert.equal(code, 0, err)
     const report = JSON.parse(out) as RunReport
     assert.deepEqual([report.met, report.seed, report.healer], [true, 7, 'ajna'])
     assert.deepEqual([report.records.lost, report.records.duplicated], [0, 0])
     assert.ok(report.records.acknowledged > 0)
     const { healing, revertedMs } = report.faults[0]!
-    const incident = healing!.incidents.find(({ cause }) => cause === 'broker-frozen')
-    assert.equal(incident!.state, 'healed')
-    assert.match(incident!.remedy!, /^kill/)
-    const { detectedMs, actedMs, availableMs, healedMs } = incident!
-    // By when writes flow without it need not wait for the act: Kafka moves leaders too.
-    for (const between of [actedMs!, availableMs!])
-      assert.ok(detectedMs <= between && between <= healedMs!, JSON.stringify(incident))
-    assert.ok(revertedMs > 0, 'its agent has started it')
-    assert.match(await readFile(page, 'utf8'), /✓ as expected.*acts: kill/s)
-    assert.ok(await nothingIsLeft())
-    console.log(
-      `# detected, acted, available, healed: ${[detectedMs, actedMs, availableMs, healedMs].join(', ')} ms`,
+    const [incident] = healing!.incidents
+    assert.deepEqual(
+      [incident!.cause, incident!.remedy, incident!.state],
+      ['broker-dead', 'unregister', 'healed'],
     )
+    const order = [0, healing!.detectionMs!, healing!.actedMs!, incident!.availableMs!, incident!.healedMs!]
+    assert.deepEqual(
+      order,
+      order.toSorted((a, b) => a - b),
+    )
+    assert.ok(revertedMs > 0, 'its agent has started it')
+    assert.match(await readFile(page, 'utf8'), /✓ as expected.*acts: unregister/s)
+    assert.ok(await nothingIsLeft())
+    console.log(`# detected, acted, available, healed after ${order.slice(1).join(', ')} ms`)
   })
 
   test('a scenario in which all is well fails when its alert stays silent', async () => {
