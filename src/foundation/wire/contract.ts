@@ -230,8 +230,11 @@ export interface GroupMemberOptions {
   readonly topics: readonly string[]
   /** These are the member's from now on; offset -1: the group has committed none. */
   readonly assigned: (partitions: readonly PartitionPosition[]) => void
-  /** These are no longer the member's: what was read of them is committed first (`positions`) unless they were lost. */
-  readonly revoked: (partitions: readonly PartitionName[]) => void
+  /**
+   * These are no longer the member's: it reads no more of them, and answers where it has come to. That is committed before
+   * they are given back, unless they were lost.
+   */
+  readonly revoked: (partitions: readonly PartitionName[]) => readonly PartitionPosition[]
   /** Where the member has come to: the offsets of its next records. Asked every five seconds and at the end. */
   readonly positions: () => readonly PartitionPosition[]
 }

@@ -59,23 +59,24 @@ export function joinGroup(cluster: Cluster, options: GroupMemberOptions, signal:
     )
   }
 
-  async function commit(within: AbortSignal): Promise<void> {
-    const positions = options.positions().filter(each => owned.has(partitionKey(each)))
-    await commitOffsets(coordinator, group, { memberId, memberEpoch: epoch }, positions, within)
+  const commit = (positions: readonly PartitionPosition[], within: AbortSignal): Promise<void> =>
+    commitOffsets(coordinator, group, { memberId, memberEpoch: epoch }, positions, within)
+
+  async function commitAll(within: AbortSignal): Promise<void> {
+    await commit(options.positions(), within)
     committedAt = Date.now()
   }
 
-  function drop(partitions: readonly PartitionKey[]): void {
+  function drop(partitions: readonly PartitionKey[]): readonly PartitionPosition[] {
     for (const each of partitions) owned.delete(partitionKey(each))
-    if (partitions.length > 0) options.revoked(partitions)
+    return partitions.length === 0 ? [] : options.revoked(partitions)
   }
 
   /** Gives back what is no longer assigned, and takes what is new. */
   async function reconcile(target: readonly PartitionKey[]): Promise<void> {
     const wanted = new Set(target.map(partitionKey))
     const lost = [...owned.values()].filter(each => !wanted.has(partitionKey(each)))
-    if (lost.length > 0) await commit(until)
-    drop(lost)
+    await commit(drop(lost), until)
     const added = target.filter(each => !owned.has(partitionKey(each)))
     const positions: readonly PartitionPosition[] = await committedOffsets(coordinator, group, added, until)
     for (const each of added) owned.set(partitionKey(each), each)
@@ -106,7 +107,7 @@ export function joinGroup(cluster: Cluster, options: GroupMemberOptions, signal:
           if (named.complete) target = undefined
           changed = true
         }
-        if (Date.now() - committedAt >= COMMIT_EVERY_MS) await commit(until)
+        if (Date.now() - committedAt >= COMMIT_EVERY_MS) await commitAll(until)
         // What was given back or taken is said at once: others wait for it.
         const waitMs = answer.assignment === null ? answer.heartbeatIntervalMs : 0
         await pause(target === undefined ? waitMs : UNKNOWN_IDS_AGAIN_MS, until)
@@ -134,7 +135,7 @@ export function joinGroup(cluster: Cluster, options: GroupMemberOptions, signal:
       if (signal.aborted || epoch === JOINING) return
       const within = AbortSignal.any([signal, AbortSignal.timeout(LEAVE_MS)])
       try {
-        await commit(within)
+        await commitAll(within)
         await heartbeat(LEAVING, { rebalanceTimeoutMs: -1, topics: null, owned: null }, within)
       } catch (error) {
         cluster.log.warn({ group, memberId, reason: describeError(error) }, 'a group was left without a word')

@@ -54,7 +54,9 @@ describe('groups and transactions, on three brokers', { timeout: 300_000 }, () =
           for (const each of added) has.set(key(each), each)
         },
         revoked: removed => {
+          const at = removed.flatMap(each => has.get(key(each)) ?? []).filter(({ offset }) => offset >= 0)
           for (const each of removed) has.delete(key(each))
+          return at
         },
         positions: () => [...has.values()].filter(({ offset }) => offset >= 0),
       },

@@ -3,6 +3,7 @@
  * before their first batch, all appends are acknowledged before it is asked to commit.
  */
 import { AjnaError } from '../errors/errors.ts'
+import { abortable } from './backoff.ts'
 import { markTransactional } from './batch.ts'
 import type { Cluster, Lane } from './cluster.ts'
 import type { Appended, TransactionalProducer, TransactionalProducerOptions } from './contract.ts'
@@ -34,7 +35,7 @@ export async function openTransactional(
 
   async function end(commit: boolean, signalOfEnd: AbortSignal): Promise<void> {
     const ending = current
-    await Promise.allSettled(ending.appends)
+    await abortable(Promise.allSettled(ending.appends), signalOfEnd)
     if (commit && ending.failure !== undefined)
       throw new AjnaError(TRANSACTION_BROKEN, `a transaction of ${transactionalId} cannot be committed`, {
         cause: ending.failure,
