@@ -14,9 +14,9 @@ import { openWire } from './wire.ts'
 /** A bound on hanging, not on slowness. */
 const signal = AbortSignal.timeout(300_000)
 
-async function until(what: string, holds: () => boolean): Promise<void> {
+async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
   const deadline = Date.now() + 60_000
-  while (!holds()) {
+  while (!(await holds())) {
     assert.ok(Date.now() < deadline, what)
     await delay(20)
   }
@@ -114,9 +114,11 @@ describe('groups and transactions, on three brokers', { timeout: 300_000 }, () =
     await older.commit(signal)
     // Nothing was appended: nothing to commit.
     await older.commit(signal)
-    const offsets = await Promise.all([0, 1, 2].map(partition => committedRecords(name, partition)))
+    // A commit is decided before its markers are in the log: readers see it soon, not at once.
+    await until('the last commit is read', async () => (await committedRecords(name, 0)).includes('kept too'))
+    const read = await Promise.all([0, 1, 2].map(partition => committedRecords(name, partition)))
     assert.deepEqual(
-      offsets.flat().sort(),
+      read.flat().sort(),
       [...Array.from({ length: 9 }, (_, n) => `kept ${n}`), 'kept too'].sort(),
     )
 
@@ -125,7 +127,9 @@ describe('groups and transactions, on three brokers', { timeout: 300_000 }, () =
     await newer.append(name, 1, batchOf('of the newer one'))
     await newer.commit(signal)
     await assert.rejects(older.append(name, 1, batchOf('too late')), { code: PRODUCER_FENCED.code })
-    assert.ok((await committedRecords(name, 1)).includes('of the newer one'))
+    await until('the newer one is read', async () =>
+      (await committedRecords(name, 1)).includes('of the newer one'),
+    )
     assert.ok(!(await committedRecords(name, 1)).includes('open'))
   })
 
