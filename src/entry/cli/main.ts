@@ -206,11 +206,11 @@ function trogdorCommands(group: Command): void {
     .option('--nodes <brokers>', nodes, upTo(MAX_NODES))
     .action(async options => (await import('./commands/trogdor.ts')).serve(options))
   group
-    .command('run <spec>')
-    .description('run one specification against the cluster it names, and print its status')
+    .command('run <specs...>')
+    .description('run specifications, all at once, against the clusters they name, and print their statuses')
     .option('--nodes <brokers>', nodes, upTo(MAX_NODES))
     .option('--json', 'one JSON document')
-    .action(async (file, options) => (await import('./commands/trogdor.ts')).run(file, options))
+    .action(async (files, options) => (await import('./commands/trogdor.ts')).run(files, options))
 }
 
 function showLinkCommand(group: Command): void {

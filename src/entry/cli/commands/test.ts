@@ -112,7 +112,7 @@ export async function run(file: string, options: TestOptions): Promise<void> {
 }
 
 /** Whether the command was carried out in a network of its own; it goes on as this process's exit code says. */
-async function elsewhere(): Promise<boolean> {
+export async function elsewhere(): Promise<boolean> {
   // There it could not be fetched.
   await ensureKafka(defaultKafkaVersion, { progress: say })
   const code = await inOwnNetwork()

@@ -11,9 +11,15 @@ import { fileURLToPath } from 'node:url'
 import { type SweptFolder, sweptFolder } from '../../../../test/fleets/sweeper.ts'
 import { isAlive } from '../../../foundation/process/identity.ts'
 import { isStopped } from '../../../operations/faults/inject.ts'
-import { activeFaults } from '../../../operations/faults/leases/record.ts'
+import { activeFaults, endedFaults } from '../../../operations/faults/leases/record.ts'
+import { parseCommentedJson } from '../../../operations/faults/trogdor/spec/json.ts'
 import { apiOf } from '../../../operations/faults/trogdor/testing/api.ts'
-import { processStop, roundTripWorkload } from '../../../operations/faults/trogdor/testing/specs.ts'
+import {
+  networkPartition,
+  processStop,
+  roundTripWorkload,
+  simpleProduceBench,
+} from '../../../operations/faults/trogdor/testing/specs.ts'
 import { type Home, homeAt } from '../../home.ts'
 
 const PROGRAM = fileURLToPath(new URL('../main.ts', import.meta.url))
@@ -134,6 +140,38 @@ describe('ajna test trogdor, as a user types it', { timeout: 280_000 }, () => {
     assert.deepEqual(await back.call('PUT', '/shutdown', {}), { status: 200, body: {} })
     const [code] = again.exitCode === null ? await once(again, 'exit') : [again.exitCode]
     assert.equal(code, 0)
+  })
+
+  test('a NetworkPartitionFault disturbs a workload on a cluster of its own, loses nothing, and is taken back', async () => {
+    const workload = {
+      ...(parseCommentedJson(simpleProduceBench, 'workload') as object),
+      bootstrapServers: '',
+      targetMessagesPerSec: 200,
+      maxMessages: 2_000,
+      activeTopics: {
+        parted: { numPartitions: 6, replicationFactor: 3, configs: { 'min.insync.replicas': '2' } },
+      },
+      inactiveTopics: {},
+    }
+    const files = [
+      await fileOf('workload.json', JSON.stringify(workload)),
+      await fileOf(
+        'partition.json',
+        networkPartition.replace('"startMs": 1000', '"startMs": 0').replace('30000', '5000'),
+      ),
+    ]
+    const { code, out, err } = await ajna('run', ...files, '--nodes', '3', '--json')
+    assert.equal(code, 0, err)
+    const { tasks } = JSON.parse(out) as { tasks: Record<string, { status: unknown }> }
+    assert.equal(tasks['partition']!.status, 'removed network partition')
+    assert.equal((tasks['workload']!.status as { totalSent: number }).totalSent, 2_000)
+    const cut = (await endedFaults(home.faults)).filter(({ kind }) => kind === 'partition')
+    assert.deepEqual(cut.map(({ node, by }) => [node, by]).sort(), [
+      [1, 'controller'],
+      [2, 'controller'],
+    ])
+    assert.ok(cut.every(({ undone }) => undone.startsWith('took away chain')))
+    assert.deepEqual(await activeFaults(home.faults), [])
   })
 
   test('a specification that cannot be run says why: exit code 2 for what it is, 1 for what became of it', async () => {

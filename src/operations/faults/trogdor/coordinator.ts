@@ -17,7 +17,7 @@ import {
   type TaskFilter,
   withStatus,
 } from './task.ts'
-import type { FaultTarget } from './work/stop-process.ts'
+import type { FaultTarget } from './work/fault-target.ts'
 import { work } from './work/work.ts'
 
 export interface CoordinatorOptions {
@@ -74,6 +74,7 @@ interface Running {
 
 export async function openCoordinator({ store, target, note }: CoordinatorOptions): Promise<Coordinator> {
   const startMs = Date.now()
+  const own = target?.cluster.bootstrap
   const entries = new Map<string, Entry>()
   /** Of tasks that were destroyed too. */
   const atWork = new Set<Running>()
@@ -126,7 +127,7 @@ export async function openCoordinator({ store, target, note }: CoordinatorOption
     entry.timer = undefined
     if (closed || entry.task.state !== 'PENDING') return
     const { id, given } = entry.task
-    const plan = planOf(readSpec(given))
+    const plan = planOf(readSpec(given), own)
     if ('refused' in plan) return finish(entry, plan.refused)
     if (Date.now() >= endMs(entry.task)) return finish(entry, 'worker expired')
     if (atWork.size >= MAX_RUNNING) return finish(entry, `${MAX_RUNNING} tasks are running, more are refused`)
@@ -182,7 +183,7 @@ export async function openCoordinator({ store, target, note }: CoordinatorOption
       throw new AjnaError(TROGDOR_TASKS_TOO_MANY, `the coordinator keeps ${MAX_TASKS} tasks`)
     const entry = entryOf(newTask(id, spec, Date.now()))
     note(`task ${shown(id)} was created: ${spec.class}`)
-    const plan = planOf(spec)
+    const plan = planOf(spec, own)
     if ('refused' in plan) return finish(entry, plan.refused)
     try {
       await save(entry)

@@ -5,6 +5,7 @@ import { type Plan, planOf } from './plan.ts'
 import { parseCommentedJson } from './spec/json.ts'
 import { readSpec } from './spec/spec.ts'
 import * as specs from './testing/specs.ts'
+import { cuts } from './work/part-network.ts'
 import { matching } from './work/stop-process.ts'
 
 function planned<Kind extends Plan['kind']>(
@@ -21,6 +22,21 @@ function refused(text: string, changes: object): string {
   const plan = planOf(readSpec({ ...(parseCommentedJson(text, 'spec.json') as object), ...changes }))
   assert.ok('refused' in plan, JSON.stringify(plan))
   return plan.refused
+}
+
+function clusterOf(nodes: number): TestedCluster {
+  const node = (id: number) => ({
+    id,
+    process: {
+      name: `kafka-c-${id}`,
+      command: '/usr/bin/java',
+      args: ['kafka.Kafka'],
+      runDir: '/r',
+      consoleFile: '/c',
+    },
+  })
+  const ids = Array.from({ length: nodes }, (_, index) => index + 1)
+  return { name: 'c', version: '4.3.1', bootstrap: [], nodes: ids.map(node) }
 }
 
 describe('what Trogdor’s specifications are done as', () => {
@@ -160,31 +176,53 @@ describe('what Trogdor’s specifications are done as', () => {
   })
 
   test('faults that are not done here are refused with what is not done', () => {
-    assert.match(refused(specs.networkPartition, {}), /faults of the network are not done here yet/)
-    assert.match(
-      refused(specs.networkPartition, { partitions: [['a'], ['a']] }),
-      /found node a more than once/,
-    )
     const files = {
       class: 'org.apache.kafka.trogdor.fault.FilesUnreadableFaultSpec',
       mountPath: '/x',
       nodeNames: ['a'],
     }
     assert.match(refused('{}', files), /faults of a disk are not done here yet/)
+    const slow = { class: 'org.apache.kafka.trogdor.fault.DegradedNetworkFaultSpec', nodeSpecs: { a: {} } }
+    assert.match(refused('{}', slow), /DegradedNetworkFault: not done here/)
+  })
+
+  test('NetworkPartitionFault: each pair of nodes in different sets is cut once', () => {
+    const { partitions } = planned(specs.networkPartition, 'part-network')
+    const cut = cuts(partitions, clusterOf(3)).map(({ node, from }) => [node.id, from])
+    assert.deepEqual(cut, [
+      [1, [3]],
+      [2, [3]],
+    ])
+    const three = cuts([['1'], ['2'], ['3', '4']], clusterOf(5)).map(({ node, from }) => [node.id, from])
+    assert.deepEqual(three, [
+      [1, [2, 3, 4]],
+      [2, [3, 4]],
+    ])
+    assert.match(
+      refused(specs.networkPartition, { partitions: [['a'], ['a']] }),
+      /found node a more than once/,
+    )
+    assert.match(refused(specs.networkPartition, { partitions: [['a']] }), /at least two lists/)
+    assert.throws(
+      () => cuts([['node1'], ['broker1']], clusterOf(2)),
+      /broker 1 is named in more than one partition/,
+    )
+    assert.throws(() => cuts([['node1'], ['node7']], clusterOf(2)), /Unknown node names: node7/)
+  })
+
+  test('a specification that names no bootstrap servers means the cluster that was started for faults, if one was', () => {
+    const spec = readSpec({
+      ...(parseCommentedJson(specs.roundTripWorkload, 's') as object),
+      bootstrapServers: '',
+    })
+    const plan = planOf(spec, ['127.0.0.1:1'])
+    assert.ok('kind' in plan && plan.kind === 'round-trip')
+    assert.deepEqual(plan.client.bootstrap, ['127.0.0.1:1'])
+    assert.ok('refused' in planOf(spec))
   })
 
   test('a process to be stopped is one of the tested cluster’s, by its node’s name and its command line', () => {
-    const node = (id: number) => ({
-      id,
-      process: {
-        name: `kafka-c-${id}`,
-        command: '/usr/bin/java',
-        args: ['kafka.Kafka'],
-        runDir: '/r',
-        consoleFile: '/c',
-      },
-    })
-    const cluster: TestedCluster = { name: 'c', version: '4.3.1', bootstrap: [], nodes: [node(1), node(2)] }
+    const cluster = clusterOf(2)
     const ids = (nodeNames: readonly string[], processName = 'kafka.Kafka') =>
       matching({ nodeNames, processName }, cluster).map(({ id }) => id)
     assert.deepEqual(ids(['node1']), [1])

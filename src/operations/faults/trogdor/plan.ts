@@ -32,6 +32,7 @@ export type Plan =
   | ConnectPlan
   | { readonly kind: 'nothing' }
   | { readonly kind: 'stop-process'; readonly nodeNames: readonly string[]; readonly processName: string }
+  | { readonly kind: 'part-network'; readonly partitions: readonly (readonly string[])[] }
 
 /** Records to partitions in turn, at a rate. */
 export interface SendPlan {
@@ -95,7 +96,10 @@ const MAX_ROUND_TRIPS = 2 ** 31 - 1
 /** What Trogdor makes of a rate of 0: one each 100 ms. */
 const LEAST_PER_SECOND = 10
 
-export function planOf(spec: TaskSpec): Plan | Refused {
+/** @param own bootstrap servers for a specification that names none: of the cluster that was started for faults */
+export function planOf(named: TaskSpec, own: readonly string[] = []): Plan | Refused {
+  const none = 'bootstrapServers' in named && named.bootstrapServers === ''
+  const spec: TaskSpec = none ? { ...named, bootstrapServers: own.join(',') } : named
   switch (spec.class) {
     case 'org.apache.kafka.trogdor.workload.ProduceBenchSpec':
       return planProduce(spec)
@@ -130,7 +134,7 @@ const NOT_DONE: Readonly<Record<OtherSpec['class'], string>> = {
   'org.apache.kafka.trogdor.workload.ShareRoundTripWorkloadSpec':
     'ShareRoundTrip: there is no client of share groups here; RoundTripWorkload reads without one',
   'org.apache.kafka.trogdor.fault.DegradedNetworkFaultSpec':
-    'DegradedNetworkFault: faults of the network are not done here yet',
+    'DegradedNetworkFault: not done here; NetworkPartitionFault is, and scenarios throttle (`ajna test run`)',
 }
 
 const nodeMissing = (field: string): Refused => ({
@@ -333,17 +337,28 @@ function planProcessStop({ nodeNames, javaProcessName, durationMs }: ProcessStop
       refused:
         'javaProcessName: found nothing, allowed: part of a process’s command line, such as kafka.Kafka',
     }
-  if (durationMs > MAX_FAULT_MS)
-    return { refused: `durationMs: found ${durationMs}, allowed for a fault: at most ${MAX_FAULT_MS}` }
-  return { kind: 'stop-process', nodeNames: [...new Set(nodeNames)], processName: javaProcessName }
+  return (
+    tooLong(durationMs) ?? {
+      kind: 'stop-process',
+      nodeNames: [...new Set(nodeNames)],
+      processName: javaProcessName,
+    }
+  )
 }
 
-function planNetworkPartition({ partitions }: NetworkPartitionSpec): Refused {
+function planNetworkPartition({ partitions, durationMs }: NetworkPartitionSpec): Plan | Refused {
   const seen = new Set<string>()
   for (const name of partitions.flat()) {
     if (seen.has(name))
       return { refused: `partitions: found node ${name} more than once, allowed: each in one partition` }
     seen.add(name)
   }
-  return { refused: 'NetworkPartitionFault: faults of the network are not done here yet' }
+  if (partitions.length < 2)
+    return { refused: `partitions: found ${partitions.length}, allowed: at least two lists of nodes` }
+  return tooLong(durationMs) ?? { kind: 'part-network', partitions }
 }
+
+const tooLong = (durationMs: number): Refused | undefined =>
+  durationMs > MAX_FAULT_MS
+    ? { refused: `durationMs: found ${durationMs}, allowed for a fault: at most ${MAX_FAULT_MS}` }
+    : undefined

@@ -64,7 +64,7 @@ export type TimestampProcessor = z.output<typeof timestampProcessor>
 const processor = byKind<TimestampProcessor>('type', { timestamp: () => timestampProcessor })
 
 const WORKLOAD = 'org.apache.kafka.trogdor.workload.'
-const FAULT = 'org.apache.kafka.trogdor.fault.'
+export const FAULT = 'org.apache.kafka.trogdor.fault.'
 
 const produceBench = z.strictObject({
   class: z.literal(`${WORKLOAD}ProduceBenchSpec`),

@@ -3,9 +3,11 @@ import type { Plan } from '../plan.ts'
 import { connectionStress } from './connect.ts'
 import { consumeBench } from './consume.ts'
 import type { WorkContext } from './context.ts'
+import type { FaultTarget } from './fault-target.ts'
+import { partNetwork } from './part-network.ts'
 import { produceBench } from './produce.ts'
 import { roundTrip } from './round-trip.ts'
-import { type FaultTarget, stopProcess } from './stop-process.ts'
+import { stopProcess } from './stop-process.ts'
 
 export interface WorkTask {
   readonly plan: Plan
@@ -28,6 +30,8 @@ export function work({ plan, forMs, target }: WorkTask, context: WorkContext): P
       return connectionStress(plan, context)
     case 'stop-process':
       return stopProcess({ ...plan, forMs }, target, context)
+    case 'part-network':
+      return partNetwork({ ...plan, forMs }, target, context)
     case 'nothing':
       return doNothing(context)
     default:
