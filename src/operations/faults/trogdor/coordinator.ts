@@ -1,4 +1,5 @@
-import { AjnaError, describeError } from '../../../foundation/errors/errors.ts'
+import { AjnaError, describeError, isAjnaError } from '../../../foundation/errors/errors.ts'
+import { WIRE_CLOSED } from '../../../foundation/wire/errors.ts'
 import { TROGDOR_TASK_CONFLICT, TROGDOR_TASK_UNKNOWN, TROGDOR_TASKS_TOO_MANY } from './errors.ts'
 import { planOf } from './plan.ts'
 import { readSpec, type TaskSpec } from './spec/spec.ts'
@@ -154,7 +155,7 @@ export async function openCoordinator({ store, target, note }: CoordinatorOption
       work: work({ plan, forMs, target }, context)
         .then(
           () => '',
-          (error: unknown) => (ending.signal.aborted ? '' : describeError(error)),
+          (error: unknown) => (isEnd(error, ending.signal) ? '' : describeError(error)),
         )
         .then(error => {
           clearTimeout(timer)
@@ -166,8 +167,8 @@ export async function openCoordinator({ store, target, note }: CoordinatorOption
     }
     entry.running = running
     atWork.add(running)
-    // It may have been stopped, or all of them, while that was written.
-    if (closed || stateOf(entry) !== 'RUNNING') ending.abort()
+    // It may have been stopped or destroyed, or all of them, while that was written.
+    if (closed || entries.get(id) !== entry || stateOf(entry) !== 'RUNNING') ending.abort()
   }
 
   async function create(id: string, spec: TaskSpec): Promise<void> {
@@ -253,6 +254,13 @@ export async function openCoordinator({ store, target, note }: CoordinatorOption
       await Promise.all([...entries.values()].map(({ saving }) => saving))
     },
   }
+}
+
+/** Whether work ended because it was to. What else goes wrong then (a fault that cannot be taken back) is told all the same. */
+function isEnd(error: unknown, ending: AbortSignal): boolean {
+  if (!ending.aborted) return false
+  const { name } = error as Error
+  return error === ending.reason || name === 'AbortError' || isAjnaError(error, WIRE_CLOSED)
 }
 
 const stateOf = ({ task }: Entry): Task['state'] => task.state

@@ -41,7 +41,7 @@ const transactions = byKind<TransactionsSpec>('type', {
   interval: () => intervalTransactions,
 })
 
-const MAX_STEPS = 1_000_000
+const MAX_STEPS = 200_000
 
 const timestampProcessor = z
   .strictObject({

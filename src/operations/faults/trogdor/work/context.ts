@@ -5,7 +5,7 @@ export interface WorkContext {
   /** The task's. */
   readonly id: string
   readonly report: (status: Status) => void
-  /** Aborted when the task's time is over, or it is stopped: what the work throws from then on is no failure. */
+  /** Aborted when the task's time is over, or it is stopped: that the work throws because of it is no failure. */
   readonly ending: AbortSignal
 }
 
