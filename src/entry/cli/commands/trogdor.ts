@@ -94,7 +94,7 @@ async function faultBed(
     const signal = stopSignal('stopping: what runs is ended')
     return { target: undefined, signal, [Symbol.asyncDispose]: async () => undefined }
   }
-  const bed = await testBed({ nodes, ownNetwork, leaseMs: CLUSTER_MS, note })
+  const bed = await testBed({ nodes, ownNetwork, leaseMs: CLUSTER_MS, note, healer: 'off' })
   const { cluster, signal } = bed
   say(
     `bootstrapServers: ${cluster.bootstrap.join(',')}; nodes: ${cluster.nodes.map(({ id }) => `node${id}`).join(', ')}`,

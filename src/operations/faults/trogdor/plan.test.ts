@@ -27,6 +27,7 @@ function refused(text: string, changes: object): string {
 function clusterOf(nodes: number): TestedCluster {
   const node = (id: number) => ({
     id,
+    settings: '/server.properties',
     process: {
       name: `kafka-c-${id}`,
       command: '/usr/bin/java',
