@@ -200,6 +200,28 @@ function testCommands(group: Command): void {
     .option('--revert', 'undo all of them now')
     .option('--json', 'one JSON document')
     .action(async options => (await import('./commands/test.ts')).faults(options))
+  trogdorCommands(
+    group.command('trogdor').description('Trogdor’s task specifications (Kafka’s own test framework)'),
+  )
+}
+
+/** A broker takes some 400 MB here. */
+const MAX_NODES = 5
+
+function trogdorCommands(group: Command): void {
+  const nodes = `start a cluster of so many brokers for faults, at most ${MAX_NODES}; it goes with the command`
+  group
+    .command('serve')
+    .description('Trogdor’s coordinator: its REST API, on this machine')
+    .option('--port <port>', '0: any that is free', portNumber, 8_889)
+    .option('--nodes <brokers>', nodes, upTo(MAX_NODES))
+    .action(async options => (await import('./commands/trogdor.ts')).serve(options))
+  group
+    .command('run <specs...>')
+    .description('run specifications, all at once, against the clusters they name, and print their statuses')
+    .option('--nodes <brokers>', nodes, upTo(MAX_NODES))
+    .option('--json', 'one JSON document')
+    .action(async (files, options) => (await import('./commands/trogdor.ts')).run(files, options))
 }
 
 function showLinkCommand(group: Command): void {
@@ -365,6 +387,11 @@ const upTo =
     return value
   }
 const offsetNumber = (text: string): number => integer(text, 0, 'a whole number')
+function portNumber(text: string): number {
+  const value = integer(text, 0, 'a port')
+  if (value > 65_535) throw new CommanderError(USAGE_EXIT, 'ajna.number', `"${text}" is not a port`)
+  return value
+}
 
 function integer(text: string, least: number, allowed: string): number {
   const value = Number(text)

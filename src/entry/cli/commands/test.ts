@@ -112,7 +112,7 @@ export async function run(file: string, options: TestOptions): Promise<void> {
 }
 
 /** Whether the command was carried out in a network of its own; it goes on as this process's exit code says. */
-async function elsewhere(): Promise<boolean> {
+export async function elsewhere(): Promise<boolean> {
   // There it could not be fetched.
   await ensureKafka(defaultKafkaVersion, { progress: say })
   const code = await inOwnNetwork()
@@ -236,12 +236,12 @@ async function textOf(file: string, what = 'a scenario; docs/OPERATIONS.md shows
 }
 
 /** Tells progress, with the time since the command was given. */
-function notes(): (what: string) => void {
+export function notes(): (what: string) => void {
   const began = performance.now()
   return what => say(`${((performance.now() - began) / 1_000).toFixed(1).padStart(7)} s  ${what}`)
 }
 
-interface TestBed extends AsyncDisposable {
+export interface TestBed extends AsyncDisposable {
   readonly home: Home
   readonly cluster: StartedTestCluster
   /** Undefined: Kafka is on its own. */
@@ -250,23 +250,28 @@ interface TestBed extends AsyncDisposable {
   readonly signal: AbortSignal
 }
 
+/** Aborted, and said so, by Ctrl-C and its like. */
+export function stopSignal(said: string): AbortSignal {
+  const stopping = new AbortController()
+  const stop = (signal: NodeJS.Signals): void => {
+    if (!stopping.signal.aborted) say(said)
+    stopping.abort(new AjnaError(TEST_STOPPED, `stopped by ${signal}`))
+  }
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, stop)
+  return stopping.signal
+}
+
 type BedTask = Omit<TestClusterTask, 'home' | 'signal'> & { readonly healer: 'on' | 'off' }
 
 /** One cluster, and what heals it, for one test at a time; what an earlier test left behind is undone first. */
-async function testBed({ healer, ...task }: BedTask): Promise<TestBed> {
+export async function testBed({ healer, ...task }: BedTask): Promise<TestBed> {
   const { nodes, leaseMs, note } = task
   const home = homeOf()
   const lock = await lockFile(home.testLock, { wait: false })
   if (lock === undefined) throw new AjnaError(TEST_RUNNING, `a test runs in ${home.root}`)
   const stack = new AsyncDisposableStack()
   stack.defer(() => lock.release())
-  const stopping = new AbortController()
-  const { signal } = stopping
-  const stop = (name: NodeJS.Signals): void => {
-    if (!signal.aborted) say('stopping: what was broken is undone, the cluster ends')
-    stopping.abort(new AjnaError(TEST_STOPPED, `stopped by ${name}`))
-  }
-  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, stop)
+  const signal = stopSignal('stopping: what was broken is undone, the cluster ends')
   try {
     for (const { id, undone } of await sweep(home.faults)) note(`left by an earlier test: ${id}: ${undone}`)
     note(`starting ${nodes} broker${nodes === 1 ? '' : 's'}`)
