@@ -73,15 +73,15 @@ describe('faults on the brokers of a real cluster, without a healer', { timeout:
     const fault = (index: number): FaultOutcome => result.faults[index]!
 
     test('nothing acknowledged is lost, repeated or reordered, and all is whole in the end', async () => {
-      const spare = await notTheController()
+      const [spare, other] = await notTheController()
       const scenario = scenarioOf({
         name: 'one-after-another',
-        load: { duration: '1s', leaders: [1, 2, 3].filter(id => id !== spare) },
+        load: { duration: '1s', leaders: cluster.nodes.map(({ id }) => id).filter(id => id !== spare) },
         faults: [
           // Longer than a broker's session (3 s).
           { at: '1s', fault: 'kill', broker: spare, for: '4s' },
           { at: '8s', fault: 'freeze', broker: 'controller', for: '4s' },
-          { at: '13500ms', fault: 'crash-loop', broker: 'leader', times: 2, every: '1s' },
+          { at: '13500ms', fault: 'crash-loop', broker: other, times: 2, every: '1s' },
           { at: '20s', fault: 'kill', broker: 'all', for: '1s' },
         ],
         // On a busy machine the next one may come before all is whole again; in the end it is.
@@ -128,9 +128,8 @@ describe('faults on the brokers of a real cluster, without a healer', { timeout:
       assert.equal(meanwhile[index], before[index])
     })
 
-    test('a leader that dies again and again: clients wait, until it is back', () => {
-      const { brokers, availability } = fault(2)
-      assert.ok(brokers[0]!.leads > 0 && !brokers[0]!.controller)
+    test('a broker that dies again and again: clients wait, until it is back', () => {
+      const { availability } = fault(2)
       assert.ok(availability.partitionsStopped > 0, 'a gap was seen')
       assert.ok(availability.longestGapMs > 0 && availability.restoredMs! > 0)
     })
@@ -143,10 +142,11 @@ describe('faults on the brokers of a real cluster, without a healer', { timeout:
     })
   })
 
-  async function notTheController(): Promise<number> {
+  async function notTheController(): Promise<readonly [number, number]> {
     await using admin = openCluster({ bootstrap: cluster.bootstrap, clientId: 'faults-it' })
     const { leader } = await admin.describeQuorum({ signal })
-    return cluster.nodes.find(({ id }) => id !== leader)!.id
+    const [one, two] = cluster.nodes.flatMap(({ id }) => (id === leader ? [] : [id]))
+    return [one!, two!]
   }
 
   test('what is planted in a real log is found, each to the record', async () => {
