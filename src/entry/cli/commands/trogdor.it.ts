@@ -24,8 +24,8 @@ import { type Home, homeAt } from '../../home.ts'
 
 const PROGRAM = fileURLToPath(new URL('../main.ts', import.meta.url))
 const DEADLINE_MS = 120_000
-/** Whole fleets use it too, but not while rooms are tested. */
-const PORT_BASE = process.env['AJNA_TEST_PORT_BASE'] ?? '22000'
+/** Of what whole fleets use when no room is tested, a part that other tests of the program leave alone. */
+const PORT_BASE = String(Number(process.env['AJNA_TEST_PORT_BASE'] ?? '22000') + 800)
 
 describe('ajna test trogdor, as a user types it', { timeout: 280_000 }, () => {
   let folder: SweptFolder
