@@ -16,6 +16,7 @@ import { CONFIG, recordsOf, STREAMS } from './fixture/records.ts'
 import { rehearsalOf } from './fixture/rehearsals.ts'
 import { HOUR, MINUTE, type Mood, randomFrom } from './fixture/shared.ts'
 import { fixtureSwitches } from './fixture/switches.ts'
+import { fixtureTests } from './fixture/tests.ts'
 
 /**
  * A fleet that exists only in numbers: deterministic for a seed, with a clock that follows the real one, so that the API
@@ -228,6 +229,7 @@ export function createFixture(mood: Mood = 'calm', seed = 7): Fixture {
           [{ label: 'led again after', value: '1.3 s' }],
         ),
     },
+    tests: fixtureTests(mood, born),
     links: {
       async act(link, act, why) {
         const subject = { kind: 'link', name: link, cluster: null } as const

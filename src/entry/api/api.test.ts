@@ -338,6 +338,8 @@ describe('the API over a fleet in trouble', () => {
     ['/api/links/nothing', 'API_LINK_UNKNOWN'],
     ['/api/links/nothing/acts/pause', 'API_LINK_UNKNOWN'],
     ['/api/activity/nothing', 'API_ACTIVITY_UNKNOWN'],
+    ['/api/tests/nothing', 'TEST_UNKNOWN'],
+    ['/api/tests/nothing/report', 'TEST_UNKNOWN'],
     ['/api/nothing', 'HTTP_NOT_FOUND'],
   ] as const) {
     it(`answers 404 with a code of its own: ${path}`, async () => {
@@ -345,6 +347,80 @@ describe('the API over a fleet in trouble', () => {
       assert.deepEqual([status, body.code], [404, code])
     })
   }
+
+  it('shows tests, newest first and by pages, follows one from where the last look ended, and ends it on request', async () => {
+    const { body } = await served.ask('/api/tests?limit=2')
+    assert.deepEqual(
+      body.items.map((test: { state: string }) => test.state),
+      ['running', 'met'],
+    )
+    const [running] = body.items
+    assert.deepEqual([body.more, body.running], [true, running.id])
+    const older = await served.ask(`/api/tests?before=${body.items[1].id}`)
+    assert.deepEqual(
+      older.body.items.map((test: { state: string }) => test.state),
+      ['missed', 'stopped', 'failed', 'died'],
+    )
+    const live = await served.ask(`/api/tests/${running.id}`)
+    const standing = live.body.standing.find((each: { what: string }) => each.what === 'incident')
+    assert.deepEqual([standing.expected, standing.state], ['broker-dead', 'met'])
+    assert.equal(live.body.incidents[0].cause, 'broker-dead')
+    assert.match(live.body.scenario, /^# kill -9/)
+    const on = await served.ask(`/api/tests/${running.id}?from=${live.body.events.next}`)
+    assert.ok(on.body.events.items.length < live.body.events.items.length)
+    const refused = await served.act('/api/tests', { name: 'broker-blink', reason: 'one more' })
+    assert.deepEqual([refused.status, refused.body.code], [409, 'TEST_RUNNING'])
+    const stop = { reason: 'the machine is needed', by: 'grace' }
+    const stopped = await served.act(`/api/tests/${running.id}/stop`, stop)
+    assert.deepEqual([stopped.status, stopped.body.stopped.by], [202, 'grace'])
+    const again = await served.act(`/api/tests/${running.id}/stop`, stop)
+    assert.deepEqual([again.status, again.body.code], [409, 'TEST_OVER'])
+  })
+
+  it('answers a test’s report as a page to keep, without the picture’s points in the test itself', async () => {
+    const { body } = await served.ask('/api/tests')
+    const { id } = body.items.find((test: { state: string }) => test.state === 'missed')
+    const whole = await served.ask(`/api/tests/${id}`)
+    assert.equal('trace' in whole.body.result.runs[0], false)
+    const page = await fetch(`${served.base}/api/tests/${id}/report`, {
+      headers: { authorization: `Bearer ${session.token}` },
+    })
+    assert.match(page.headers.get('content-type') ?? '', /^text\/html/)
+    assert.equal(page.headers.get('content-disposition'), `attachment; filename="test-${id}.html"`)
+    assert.match(await page.text(), /^<!doctype html>[\s\S]*the alert stayed silent/)
+    const none = body.items.find((test: { state: string }) => test.state === 'died')
+    assert.equal((await served.ask(`/api/tests/${none.id}/report`)).status, 404)
+  })
+
+  it('refuses a hostile or absurd scenario with its lines, and begins nothing', async () => {
+    const before = await served.ask('/api/tests')
+    const reason = 'to see it refused'
+    const hostile = [
+      ['name: x\nfaults:\n  - { at: 1s, fault: melt, broker: any }\n', /scenario:3:.* found "melt"/],
+      [
+        'name: x\nfaults: [{ at: 1s, fault: kill, broker: 9 }]\n',
+        /found broker 9; allowed: broker ids from 1 to 3/,
+      ],
+      ['name: x\nload: { rate: 99999999 }\n', /found 99999999/],
+      ['a: &a [*a, *a]\n', /./],
+    ] as const
+    for (const [scenario, said] of hostile) {
+      const { status, body } = await served.act('/api/tests', { scenario, reason })
+      assert.deepEqual([status, body.code], [422, 'CONFIG_INVALID'], scenario)
+      assert.match(body.message, said)
+    }
+    for (const [body, status, code] of [
+      [{ name: 'no-such', reason }, 404, 'TEST_SCENARIO_UNKNOWN'],
+      [{ reason }, 400, 'HTTP_REQUEST_INVALID'],
+      [{ name: 'leader-killed', scenario: 'name: x', reason }, 400, 'HTTP_REQUEST_INVALID'],
+      [{ name: 'leader-killed', reason: '' }, 400, 'HTTP_REQUEST_INVALID'],
+      [{ scenario: 'x'.repeat(70_000), reason }, 400, 'HTTP_REQUEST_INVALID'],
+    ] as const) {
+      const answer = await served.act('/api/tests', body)
+      assert.deepEqual([answer.status, answer.body.code], [status, code])
+    }
+    assert.equal((await served.ask('/api/tests')).body.items.length, before.body.items.length)
+  })
 
   it('hands a room’s error through: what the SQL engine says, where', async () => {
     const { status, body } = await served.act('/api/logs/query', { sql: 'selct 1' })

@@ -6,6 +6,12 @@ import {
   tiers,
   unseenBytes,
 } from '../../operations/completeness/contract.ts'
+import {
+  MAX_SCENARIO_BYTES,
+  testEvent,
+  testResult,
+  testSummary,
+} from '../../operations/faults/records/model.ts'
 import { activity, journalStanding, subject } from '../../operations/fleet/activity/contract.ts'
 import { incident } from '../../operations/heal/contract.ts'
 import { verdicts } from '../../operations/heal/proposal.ts'
@@ -840,6 +846,66 @@ export const incidentsModel = z
 export const healingRequestModel = z
   .strictObject({ paused: z.boolean(), reason: z.string().trim().min(3).max(500), by: actorModel })
   .meta({ id: 'HealingRequest' })
+
+/* ---- tests ---- */
+
+export const testModel = testSummary.meta({ id: 'Test' })
+
+export const testsModel = z
+  .object({
+    items: z.array(testModel).describe('newest first'),
+    more: z.boolean(),
+    running: z.string().nullable().describe('the id of the one that runs'),
+  })
+  .meta({ id: 'Tests' })
+
+export const testDetailModel = z
+  .object({
+    test: testModel,
+    scenario: z.string().nullable(),
+    standing: z
+      .array(
+        z.object({
+          what: z.string(),
+          expected: z.string(),
+          soFar: z.string(),
+          state: z.enum(['met', 'missed', 'open']),
+        }),
+      )
+      .describe('its expectations while it runs'),
+    incidents: z.array(incidentModel).describe('what its healer tells of its cluster, oldest first'),
+    events: z.object({
+      items: z.array(testEvent.meta({ id: 'TestEvent' })),
+      next: count.describe('`from` of the next call'),
+      more: z.boolean().describe('there is more already'),
+    }),
+    result: testResult
+      .extend({ runs: z.array(testResult.shape.runs.element.omit({ trace: true })) })
+      .nullable()
+      .describe('how it ended; the timelines’ pictures are in its report'),
+  })
+  .meta({ id: 'TestDetail' })
+
+export const libraryScenarioModel = z
+  .object({ name: z.string(), what: z.string(), text: z.string() })
+  .meta({ id: 'LibraryScenario' })
+
+export const testRequestModel = z
+  .strictObject({
+    scenario: z.string().max(MAX_SCENARIO_BYTES).optional().describe('a scenario’s file'),
+    name: z.string().max(100).optional().describe('instead: one of the library'),
+    healer: z.boolean().default(true),
+    reason: z.string().trim().min(3).max(500),
+    by: actorModel,
+  })
+  .refine(({ scenario, name }) => (scenario === undefined) !== (name === undefined), {
+    error: 'either `scenario`, a file’s text, or `name`, one of the library',
+  })
+  .meta({ id: 'TestRequest' })
+
+export const testStopModel = z
+  .strictObject({ reason: z.string().trim().min(3).max(500), by: actorModel })
+  .meta({ id: 'TestStop' })
 
 /* ---- search, session, live ---- */
 

@@ -4,6 +4,10 @@ import type {
   StreamVerdict,
   UnseenBytes,
 } from '../../operations/completeness/contract.ts'
+import type { LibraryScenario } from '../../operations/faults/records/library.ts'
+import type { TestResult, TestSummary } from '../../operations/faults/records/model.ts'
+import type { EventsRead } from '../../operations/faults/records/read.ts'
+import type { Standing } from '../../operations/faults/records/standing.ts'
 import type { Activity, ActivityLog } from '../../operations/fleet/activity/contract.ts'
 import type { Incident } from '../../operations/heal/contract.ts'
 import type { Verdict } from '../../operations/heal/proposal.ts'
@@ -99,6 +103,21 @@ export interface Platform {
      */
     answer(id: string, answer: ProposalAnswer, why: ActReason): Promise<Activity>
   }
+  readonly tests: {
+    /** Newest first. */
+    list(): Promise<readonly TestSummary[]>
+    /** undefined: there is none of that id. @param from of its events, bytes */
+    get(id: string, from: number): Promise<FoundTest | undefined>
+    scenarios(): Promise<readonly LibraryScenario[]>
+    /**
+     * In a process of its own, which survives this one; resolves once its record is there.
+     *
+     * @throws AjnaError CONFIG_INVALID, TEST_RUNNING, TEST_NOT_STARTED
+     */
+    start(request: TestStart, why: ActReason): Promise<TestSummary>
+    /** Asks for its end; what it has broken is undone. @throws AjnaError TEST_OVER */
+    stop(id: string, why: ActReason): Promise<TestSummary>
+  }
   readonly links: {
     /**
      * Begins it; the activity's entry tells how it goes on, also that the journal refused it. It counts for every worker
@@ -135,6 +154,25 @@ export interface ProposalAnswer {
   /** Which of the incident's proposals. */
   readonly proposal: number
   readonly verdict: Verdict
+}
+
+export interface TestStart {
+  /** A scenario's file. */
+  readonly text: string
+  /** As people know it. */
+  readonly file: string
+  readonly healer: boolean
+}
+
+export interface FoundTest {
+  readonly summary: TestSummary
+  readonly scenario: string | null
+  readonly result: TestResult | null
+  /** How its expectations stand; empty once it is over, and when kinds of failures are measured. */
+  readonly standing: readonly Standing[]
+  /** What its healer tells of its cluster. */
+  readonly incidents: readonly Incident[]
+  readonly events: EventsRead
 }
 
 export interface ActReason {

@@ -10,6 +10,7 @@ import { reportError, say } from './output.ts'
 const USAGE_EXIT = 2
 /** A run of one kind of failure takes some twenty seconds, and there are some twenty kinds. */
 const MAX_RUNS = 50
+const MAX_MINUTES = 24 * 60
 
 function program(): Command {
   const ajna = new Command('ajna')
@@ -179,6 +180,9 @@ function testCommands(group: Command): void {
     .description('run a scenario: start a cluster, write, break it, judge every record')
     .addOption(healerOption())
     .option('--report <file>', 'write a page (HTML) with the timeline')
+    .option('--reason <text>', 'why, kept with its record')
+    .option('--by <name>', 'who starts it (default: the user)')
+    .addOption(new Option('--record <id>', 'of its record').hideHelp())
     .option('--json', 'one JSON document')
     .action(async (file, options) => (await import('./commands/test.ts')).run(file, options))
   group
@@ -192,8 +196,32 @@ function testCommands(group: Command): void {
     .addOption(healerOption())
     .option('--compare <file>', 'an earlier --json: the same kinds side by side, and what has become worse')
     .option('--report <file>', 'write a page (HTML) with figures and timelines')
+    .option('--reason <text>', 'why, kept with its record')
+    .option('--by <name>', 'who starts it (default: the user)')
     .option('--json', 'one JSON document')
     .action(async options => (await import('./commands/test.ts')).failures(options))
+  group
+    .command('explore')
+    .description('random faults under load, round by round; what fails is made as short as it can be')
+    .option('--minutes <minutes>', `no round begins later, at most ${MAX_MINUTES}`, upTo(MAX_MINUTES), 10)
+    .option('--seed <seed>', 'decides everything', wholeNumber)
+    .option('--kinds <kinds>', 'only faults of these kinds, separated by commas (an unknown one lists them)')
+    .addOption(healerOption())
+    .option('--reason <text>', 'why, kept with its record')
+    .option('--by <name>', 'who starts it (default: the user)')
+    .option('--json', 'one JSON document')
+    .action(async options => (await import('./commands/test-explore.ts')).explore(options))
+  group
+    .command('list')
+    .description('tests that have run here, newest first, and the one that runs')
+    .option('--limit <tests>', 'at most so many', wholeNumber, 30)
+    .option('--json', 'one JSON document')
+    .action(async options => (await import('./commands/test-records.ts')).list(options))
+  group
+    .command('show <id>')
+    .description('a test: how it stands, or how it ended')
+    .option('--json', 'one JSON document')
+    .action(async (id, options) => (await import('./commands/test-records.ts')).show(id, options))
   group
     .command('faults')
     .description('the faults that are under way, and how they are undone')

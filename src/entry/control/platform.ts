@@ -35,6 +35,7 @@ import { createProcessLooker, type ProcessFacts } from './processes.ts'
 import { readRecords } from './records.ts'
 import { restarts } from './restarts.ts'
 import { followStreams } from './streams.ts'
+import { testsOf } from './tests.ts'
 
 const BACKFILL_MS = 1_800_000
 const KEEP_COMPLETENESS_MS = 30 * 86_400_000
@@ -189,6 +190,7 @@ export async function createPlatform(context: RoleContext): Promise<Platform> {
       resume: ({ actor }) => healing.resume(actor),
       answer: (id, answer, why) => healing.answer({ id, ...answer, ...why }),
     },
+    tests: testsOf({ home, fleet: fleet.name, record: activity.record, known: activity.get, signal, log }),
     links: {
       act: linkActs({ registry, record: activity.record, now, log }),
       rehearse: linkRehearsals({ home, log }),

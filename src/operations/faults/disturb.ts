@@ -6,6 +6,7 @@ import { adopt, pidFile, readPidFile, start } from '../../foundation/process/run
 import { type BrokerFacts, chooseBrokers } from './choose.ts'
 import type { FaultKind, Healing, TestedCluster, UnplannedEnd } from './contract.ts'
 import { FAULT_TARGET_NONE } from './errors.ts'
+import type { RunFollower } from './follow.ts'
 import { type ArmedFault, armFault } from './inject.ts'
 import { activeFaults } from './leases/record.ts'
 import {
@@ -30,6 +31,7 @@ export interface DisturbTask {
   /** What a broker that ended says of its reason; `since`: ISO time of its start. */
   readonly explain?: (broker: number, since: string) => Promise<string>
   readonly note: (what: string) => void
+  readonly follower?: RunFollower | undefined
   readonly signal: AbortSignal
 }
 
@@ -81,7 +83,7 @@ async function doFault(
   topic: string,
   startAt: number,
 ): Promise<FaultRecord> {
-  const { cluster, folder, scenario, healing, note, signal } = task
+  const { cluster, folder, scenario, healing, note, follower, signal } = task
   await delay(Math.max(0, startAt + fault.at - Date.now()), undefined, { signal })
   const brokers = await victims(task, fault, admin, topic)
   const armed: ArmedFault[] = []
@@ -116,10 +118,12 @@ async function doFault(
     const began = await Promise.all(armed.map(each => each.begin(signal)))
     const at = Math.min(...began)
     for (const broker of brokers) note(`${fault.fault} broker ${describeBroker(broker)}`)
+    follower?.mark('fault', at, `${fault.fault}: broker ${brokers.map(describeBroker).join(', ')}`)
     const harmedUntil = await lasts(task, fault, armed, at)
     const reverted = Math.max(at, ...(await Promise.all(armed.map(each => each.revert('its time was over')))))
     const revertedAt = healing === undefined ? reverted : await recovered(task, fault, armed)
     note(`${fault.fault} is over`)
+    follower?.mark('over', revertedAt, `${fault.fault} is over`)
     return { fault: fault.fault, brokers, at, harmedUntil: harmedUntil ?? reverted, revertedAt }
   } catch (error) {
     const undone = await Promise.allSettled(armed.map(each => each.revert(describeError(error))))

@@ -13,6 +13,7 @@ import type {
   TestedCluster,
 } from './contract.ts'
 import { TEST_KIND_UNKNOWN } from './errors.ts'
+import type { RunFollower } from './follow.ts'
 import { judge } from './judge.ts'
 import { type RunResult, runScenario } from './run.ts'
 import { type FaultInput, type Scenario, scenarioOf } from './scenario.ts'
@@ -238,6 +239,9 @@ export interface FailuresTask {
   readonly healer?: Healer | undefined
   readonly explain?: (broker: number, since: string) => Promise<string>
   readonly note: (what: string) => void
+  readonly follower?: RunFollower | undefined
+  /** Told of each run as it begins. */
+  readonly begins?: (kind: FailureKind) => void
   /** Told of each run as it ends. */
   readonly ran?: (kind: FailureKind, scenario: Scenario, result: RunResult) => void
   readonly signal: AbortSignal
@@ -250,6 +254,7 @@ export async function measureFailures(task: FailuresTask): Promise<readonly Fail
   for (let run = 1; run <= runs; run++)
     for (const kind of kinds) {
       note(`${kind.name}, run ${run} of ${runs}: ${kind.what}`)
+      task.begins?.(kind)
       const scenario = await scenarioFor(kind, task)
       const result = await runScenario({ ...task, scenario })
       const met = judge(scenario, result).every(each => each.met)

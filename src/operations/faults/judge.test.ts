@@ -159,3 +159,24 @@ test('a timeline tells faults, clients and replicas in one order', () => {
     '   20.00  every replica in sync, says every broker',
   ])
 })
+
+test('a latency that is promised counts until the first fault; that nothing is told is promised without one too', () => {
+  const steady = scenarioOf({ name: 'steady', expect: { p99Within: '100ms', incident: 'none' } })
+  const summary = { records: 9_000, p50Ms: 5, p99Ms: 90, maxMs: 300 }
+  const quiet: RunResult = {
+    ...good,
+    faults: [],
+    incidents: [],
+    latency: { ...good.latency, before: summary },
+  }
+  const missed = (result: RunResult): readonly string[] =>
+    judge(steady, result).flatMap(({ met, what }) => (met ? [] : [what]))
+  assert.deepEqual(missed(quiet), [])
+  assert.deepEqual(missed({ ...quiet, latency: good.latency }), ['p99 before any fault'])
+  const slow = { ...good.latency, before: { ...summary, p99Ms: 101 } }
+  assert.deepEqual(missed({ ...quiet, latency: slow }), ['p99 before any fault'])
+  const told = [
+    { cause: 'broker-dead', state: 'healed', actedAt: null, decision: { remedy: null } } as Incident,
+  ]
+  assert.deepEqual(missed({ ...quiet, incidents: told }), ['incident'])
+})

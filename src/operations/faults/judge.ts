@@ -48,6 +48,7 @@ export function judge({ expect }: Scenario, result: RunResult): readonly Expecta
     atMost('reordered', expect.reordered, records.reordered),
     atMost('foreign or damaged', 0, records.foreign),
     atMost('brokers that ended by themselves', 0, result.unplannedEnds.length),
+    ...(expect.p99Within === undefined ? [] : [undisturbed(expect.p99Within, result)]),
     ...(faults.length > 0 && expect.availabilityRestoredWithin !== undefined
       ? [within('availability', expect.availabilityRestoredWithin, available)]
       : []),
@@ -64,6 +65,16 @@ export function judge({ expect }: Scenario, result: RunResult): readonly Expecta
   ]
 }
 
+/** What clients wait when nothing is broken. */
+function undisturbed(limit: number, { latency: { before } }: RunResult): Expectation {
+  return {
+    what: 'p99 before any fault',
+    expected: `within ${limit} ms`,
+    found: before === null ? 'nothing was acknowledged' : `${before.p99Ms} ms`,
+    met: before !== null && before.p99Ms <= limit,
+  }
+}
+
 /**
  * What a healer must have told and done. An alert that stays silent fails a run in which all else is well: nobody would have
  * been called, had it not been. Without a healer nothing of it is expected.
@@ -72,7 +83,7 @@ function healed(
   { incident, remedy }: ExpectedHealing,
   { incidents, faults }: RunResult,
 ): readonly Expectation[] {
-  if (incidents === null || faults.length === 0) return []
+  if (incidents === null || (faults.length === 0 && incident === undefined)) return []
   const causes = [...new Set(incidents.map(({ cause }) => cause))]
   const done = [
     ...new Set(

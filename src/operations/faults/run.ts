@@ -12,6 +12,7 @@ import { redundancyRestoredMs, type WholenessTrace } from './analysis/redundancy
 import type { Healer, Healing, HealingFigures, UnplannedEnd } from './contract.ts'
 import { type DisturbTask, disturb, type FaultRecord, startEnded } from './disturb.ts'
 import { TEST_STOPPED } from './errors.ts'
+import { followRun } from './follow.ts'
 import { type Load, type LoadResult, startLoad } from './load/generator.ts'
 import { type LatencySummary, summarize } from './load/latency.ts'
 import { lastsMs, type Scenario } from './scenario.ts'
@@ -108,6 +109,8 @@ async function runBounded(task: RunTask): Promise<RunResult> {
     run,
     signal,
   })
+  const { follower } = task
+  using following = follower && followRun({ load, watch, healing }, follower)
   note(`load: ${scenario.load.rate} records/s to ${partitions} partitions of ${topic}`)
 
   const done = await disturb({ ...task, healing }, admin, topic, load.startAt)
@@ -120,6 +123,7 @@ async function runBounded(task: RunTask): Promise<RunResult> {
   if (!settled) note(`not whole after ${scenario.settle / 1_000} s: ${watch.views()}`)
   const wholeness = watch.trace()
   const loaded = await load.stop(settled ? DRAIN_MS : LOOK_EVERY_MS)
+  following?.[Symbol.dispose]()
   note(`read back: ${loaded.streams.reduce((sum, each) => sum + each.sent, 0)} records were sent`)
   await using wire = openWire({ bootstrap: cluster.bootstrap, clientId: 'ajna-test-check' })
   const reading = { wire, topic, partitions, run, sent: loaded.streams }

@@ -6,7 +6,10 @@ import { isAjnaError } from '../../foundation/errors/errors.ts'
 import { chooseBrokers } from './choose.ts'
 import { failureKinds, figuresOf, kindsNamed, spreadOf } from './failures.ts'
 import { layoutOf } from './plan.ts'
+import { firstComment } from './records/library.ts'
 import { type BrokerChoice, lastsMs, readScenario, replicationOf, scenarioOf } from './scenario.ts'
+
+const LIBRARY = new URL('../../../config/scenarios/', import.meta.url)
 
 const base = `name: leader-killed
 seed: 7
@@ -26,11 +29,40 @@ test('a scenario is read, with what it leaves out filled in', () => {
   assert.equal(lastsMs(scenario), 5_000 + 12_000 + 90_000)
 })
 
-test('every scenario that comes with the program is allowed', () => {
-  const folder = new URL('../../../config/scenarios/', import.meta.url)
-  for (const name of readdirSync(folder)) {
-    const scenario = readScenario(readFileSync(new URL(name, folder), 'utf8'), name)
+const library = readdirSync(LIBRARY).map(name => {
+  const text = readFileSync(new URL(name, LIBRARY), 'utf8')
+  return { name, text, scenario: readScenario(text, name) }
+})
+
+test('every scenario that comes with the program is allowed, says what it is for, and which alert it must raise', () => {
+  assert.ok(library.length >= 25, `${library.length} scenarios`)
+  for (const { name, text, scenario } of library) {
     assert.equal(`${scenario.name}.yaml`, name)
+    assert.match(firstComment(text), /^.{20,}$/, name)
+    assert.ok(text.startsWith('# '), `${name} begins with what it is for`)
+    assert.ok(scenario.expect.incident !== undefined, `${name} raises an alert, or none`)
+  }
+  const seeds = library.map(({ scenario }) => scenario.seed)
+  assert.equal(new Set(seeds).size, seeds.length)
+})
+
+test('every kind of failure that is measured is a scenario too, that expects the same', () => {
+  for (const { name, faults, impaired, expect } of failureKinds) {
+    const [first] = scenarioOf({ name, faults: [...faults] }).faults
+    const { incident, remedy } = expect
+    const found = library.filter(({ scenario }) => {
+      const [fault] = scenario.faults
+      const { at: _, ...done } = fault ?? { at: 0 }
+      const { at: __, ...wanted } = first!
+      return (
+        scenario.faults.length === faults.length &&
+        JSON.stringify(done) === JSON.stringify(wanted) &&
+        scenario.impaired === impaired &&
+        scenario.expect.incident === incident &&
+        JSON.stringify(scenario.expect.remedy) === JSON.stringify(remedy)
+      )
+    })
+    assert.ok(found.length > 0, `${name} has no scenario`)
   }
 })
 

@@ -119,6 +119,11 @@ const scenarioSchema = z.strictObject({
       redundancyRestoredWithin: between(1, MAX_TEST_MS, '1ms to 30m').optional(),
       /** The same without a time: before `settle` is over. */
       redundancyRestored: z.boolean().default(true),
+      /**
+       * Of the records before the first fault, or of all if there is none: 99 of 100 are acknowledged so long after they were
+       * due.
+       */
+      p99Within: between(1, MAX_TEST_MS, '1ms to 30m').optional(),
       /** The incident that must be raised, if a healer is at work: a run whose alert stays silent fails. `none`: no incident may be. */
       incident: z.enum([...causes, 'none']).optional(),
       /** What the healer must do about it (of several, one); `none`: it must leave it alone. */

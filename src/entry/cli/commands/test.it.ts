@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url'
 import { type SweptFolder, sweptFolder } from '../../../../test/fleets/sweeper.ts'
 import { isStopped } from '../../../operations/faults/inject.ts'
 import { activeFaults } from '../../../operations/faults/leases/record.ts'
+import type { TestEvent, TestResult, TestSummary } from '../../../operations/faults/records/model.ts'
 import type { RunReport } from '../../../operations/faults/report.ts'
 import { homeAt } from '../../home.ts'
 
@@ -52,18 +53,21 @@ describe('ajna test, as a user types it', { timeout: 500_000, concurrency: 2 }, 
         stdio: ['ignore', 'pipe', 'pipe'],
       })
     const active = () => activeFaults(home.faults)
+    async function ajna(...args: readonly string[]) {
+      const child = begin(...args)
+      const [out, err, [code]] = await Promise.all([
+        text(child.stdout),
+        text(child.stderr),
+        once(child, 'exit'),
+      ])
+      return { code: code as number, out, err }
+    }
     return {
       begin,
       active,
-      async ajna(...args: readonly string[]) {
-        const child = begin(...args)
-        const [out, err, [code]] = await Promise.all([
-          text(child.stdout),
-          text(child.stderr),
-          once(child, 'exit'),
-        ])
-        return { code: code as number, out, err }
-      },
+      ajna,
+      /** As they are listed, newest first. */
+      listed: async () => JSON.parse((await ajna('list', '--json')).out) as readonly TestSummary[],
       async nothingIsLeft(): Promise<boolean> {
         const clusters = await readdir(join(home.faults, 'clusters')).catch(() => [])
         return clusters.length === 0 && (await active()).length === 0
@@ -86,11 +90,12 @@ describe('ajna test, as a user types it', { timeout: 500_000, concurrency: 2 }, 
   }
 
   test('a broker is killed with the healer at work: told of, healed, nothing lost, and on the page', async () => {
-    const { ajna, nothingIsLeft } = newHome()
+    const { ajna, listed, nothingIsLeft } = newHome()
     const killed = scenario(3, '{ at: 1s, fault: kill, broker: leader }', 'broker-dead, remedy: unregister')
     const page = join(folder.path, 'report.html')
     const file = await fileOf('healed.yaml', killed)
-    const { code, out, err } = await ajna('run', file, '--json', '--report', page)
+    const said = ['--reason', 'before the release', '--by', 'ada']
+    const { code, out, err } = await ajna('run', file, '--json', '--report', page, ...said)
     assert.equal(code, 0, err)
     const report = JSON.parse(out) as RunReport
     assert.deepEqual([report.met, report.seed, report.healer], [true, 7, 'ajna'])
@@ -110,6 +115,23 @@ describe('ajna test, as a user types it', { timeout: 500_000, concurrency: 2 }, 
     assert.ok(revertedMs > 0, 'its agent has started it')
     assert.match(await readFile(page, 'utf8'), /✓ as expected.*acts: unregister/s)
     assert.ok(await nothingIsLeft())
+    const [kept] = await listed()
+    assert.deepEqual(
+      [kept!.state, kept!.by, kept!.reason, kept!.lost],
+      ['met', 'ada', 'before the release', 0],
+    )
+    const whole = await ajna('show', kept!.id, '--json')
+    const { events, result } = JSON.parse(whole.out) as {
+      events: readonly TestEvent[]
+      result: TestResult
+    }
+    const marks = events.flatMap(event => (event.kind === 'mark' ? [event.mark] : []))
+    for (const mark of ['fault', 'detected', 'acted', 'available', 'healed', 'over'] as const)
+      assert.ok(marks.includes(mark), `${mark} is marked`)
+    assert.ok(events.some(event => event.kind === 'sample' && event.perSecond > 0))
+    assert.equal(result.report!.records.acknowledged, report.records.acknowledged)
+    assert.match((await ajna('show', kept!.id)).out, /as expected[\s\S]*by ada: before the release/)
+    assert.equal((await ajna('show', '../../etc')).code, 2)
     console.log(`# detected, acted, available, healed after ${order.slice(1).join(', ')} ms`)
   })
 
@@ -127,7 +149,7 @@ describe('ajna test, as a user types it', { timeout: 500_000, concurrency: 2 }, 
   })
 
   test('what is hostile is refused with exit code 2, a scenario with its line, and starts nothing', async () => {
-    const { ajna, nothingIsLeft } = newHome()
+    const { ajna, listed, nothingIsLeft } = newHome()
     const hostile = scenario(
       3,
       '{ at: -1s, fault: melt, broker: any }, { at: 1s, fault: kill, broker: any, for: 0s }',
@@ -155,10 +177,11 @@ describe('ajna test, as a user types it', { timeout: 500_000, concurrency: 2 }, 
       for (const said of cases[index]!.slice(1) as RegExp[]) assert.match(err, said)
     }
     assert.ok(await nothingIsLeft())
+    assert.deepEqual(await listed(), [])
   })
 
   test('faults are listed while they last; killed -9 in the middle of one, the program leaves neither it nor its cluster', async () => {
-    const { begin, ajna, active, nothingIsLeft } = newHome()
+    const { begin, ajna, active, listed: tests, nothingIsLeft } = newHome()
     const file = await fileOf(
       'kill.yaml',
       scenario(1, '{ at: 1s, fault: freeze, broker: controller, for: 5m }'),
@@ -183,13 +206,20 @@ describe('ajna test, as a user types it', { timeout: 500_000, concurrency: 2 }, 
     )
     assert.match(table.out, /freeze-[0-9a-f]{8} .* waking process \d+ /)
     assert.deepEqual([second.code, /error TEST_RUNNING/.test(second.err)], [1, true])
+    assert.deepEqual(
+      (await tests()).map(({ state }) => state),
+      ['running'],
+    )
     child.kill('SIGKILL')
     await until('nothing is left', nothingIsLeft)
     assert.match((await ajna('faults')).out, /no fault is under way/)
+    const [killed] = await tests()
+    assert.equal(killed!.state, 'died')
+    assert.match((await ajna('show', killed!.id)).out, /its process is gone[\s\S]*freeze broker \d/)
   })
 
   test('Ctrl-C undoes the fault, ends the cluster and what heals it, and says so', async () => {
-    const { begin, active, nothingIsLeft } = newHome()
+    const { begin, active, listed, nothingIsLeft } = newHome()
     const child = begin(
       'run',
       await fileOf('stop.yaml', scenario(1, '{ at: 1s, fault: bad-config, broker: any, for: 5m }')),
@@ -206,5 +236,7 @@ describe('ajna test, as a user types it', { timeout: 500_000, concurrency: 2 }, 
     assert.equal(code, 1)
     assert.match(err, /error TEST_STOPPED/)
     assert.ok(await nothingIsLeft())
+    const [stopped] = await listed()
+    assert.deepEqual([stopped!.state, stopped!.error?.code], ['stopped', 'TEST_STOPPED'])
   })
 })

@@ -13,9 +13,10 @@ import { noStore, taskStore } from '../../../operations/faults/trogdor/store.ts'
 import { type Task, taskJson } from '../../../operations/faults/trogdor/task.ts'
 import type { FaultTarget } from '../../../operations/faults/trogdor/work/fault-target.ts'
 import { type Home, homeOf } from '../../home.ts'
+import { lockTests, openBed, stoppingTest, stopSignal, timed } from '../../test-bed.ts'
 import { openTrogdorServer } from '../../trogdor.ts'
 import { print, printJson, say } from '../output.ts'
-import { elsewhere, notes, stopSignal, testBed } from './test.ts'
+import { elsewhere } from './test.ts'
 
 /** A cluster for faults ends after so long, whatever becomes of the coordinator. */
 const CLUSTER_MS = 24 * 3_600_000
@@ -26,7 +27,7 @@ interface Nodes {
 
 export async function serve({ port, nodes }: Nodes & { readonly port: number }): Promise<void> {
   const home = homeOf()
-  const note = notes()
+  const note = timed(say)
   const folder = join(home.faults, 'trogdor')
   await using lock = await lockFile(join(folder, 'lock'), { wait: false })
   if (lock === undefined) throw new AjnaError(TROGDOR_RUNNING, `Trogdor’s coordinator runs in ${home.root}`)
@@ -51,7 +52,7 @@ export async function run(
   }
   const ownNetwork = options.nodes !== undefined && [...specs.values()].some(partsNetwork)
   if (ownNetwork && (await elsewhere())) return
-  const note = notes()
+  const note = timed(say)
   await using bed = await faultBed(homeOf(), options.nodes, note, ownNetwork)
   await using coordinator = closing(await openCoordinator({ store: noStore, target: bed.target, note }))
   for (const [id, spec] of specs) await coordinator.create(id, spec)
@@ -91,18 +92,21 @@ async function faultBed(
 ): Promise<FaultBed> {
   if (nodes === undefined) {
     for (const { id, undone } of await sweep(home.faults)) note(`left by an earlier test: ${id}: ${undone}`)
-    const signal = stopSignal('stopping: what runs is ended')
+    const signal = stopSignal('stopping: what runs is ended', say)
     return { target: undefined, signal, [Symbol.asyncDispose]: async () => undefined }
   }
-  const bed = await testBed({ nodes, ownNetwork, leaseMs: CLUSTER_MS, note, healer: 'off' })
-  const { cluster, signal } = bed
+  const stack = new AsyncDisposableStack()
+  stack.use(await lockTests(home))
+  const signal = stopSignal(stoppingTest, say)
+  const task = { nodes, ownNetwork, leaseMs: CLUSTER_MS, healer: 'off' } as const
+  const { cluster } = stack.use(await openBed(task, { home, note, signal }))
   say(
     `bootstrapServers: ${cluster.bootstrap.join(',')}; nodes: ${cluster.nodes.map(({ id }) => `node${id}`).join(', ')}`,
   )
   return {
     target: { cluster, folder: home.faults },
     signal,
-    [Symbol.asyncDispose]: () => bed[Symbol.asyncDispose](),
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
   }
 }
 

@@ -1,5 +1,6 @@
+import type { Mark } from '../records/marks.ts'
 import { escapeHtml } from './escape.ts'
-import type { Mark, RunTrace } from './trace.ts'
+import type { RunTrace } from './trace.ts'
 
 /** A run as a picture: throughput, latency, gaps per partition, replicas out of sync, and what happened when. SVG, pure. */
 

@@ -1,7 +1,7 @@
-import { isOver, subjectText } from '../../heal/contract.ts'
 import { describeBroker } from '../disturb.ts'
 import { ACKNOWLEDGED_SLOT_MS } from '../load/generator.ts'
 import { SLOT_MS, summarize } from '../load/latency.ts'
+import { incidentMarks, type Mark } from '../records/marks.ts'
 import type { RunResult } from '../run.ts'
 
 /** What a run's picture shows; times are seconds after the load's start. Pure. */
@@ -21,12 +21,6 @@ export interface RunTrace {
   /** How many partitions have a replica that is not in sync, from then on. */
   readonly underReplicated: readonly { readonly at: number; readonly count: number }[]
   readonly marks: readonly Mark[]
-}
-
-export interface Mark {
-  readonly at: number
-  readonly kind: 'fault' | 'over' | 'detected' | 'acted' | 'available' | 'healed'
-  readonly text: string
 }
 
 export function traceOf(result: RunResult): RunTrace {
@@ -63,17 +57,7 @@ export function traceOf(result: RunResult): RunTrace {
         },
         { at: since(fault.revertedAt), kind: 'over', text: `${fault.fault} is over` },
       ]),
-      ...(incidents ?? []).flatMap(each => {
-        const what = `${each.cause} of ${subjectText(each.subject)}`
-        const mark = (at: number | null, kind: Mark['kind'], text: string): Mark[] =>
-          at === null ? [] : [{ at: since(at), kind, text }]
-        return [
-          ...mark(each.detectedAt, 'detected', `detected: ${what}`),
-          ...mark(each.actedAt, 'acted', `acts: ${each.decision.remedy ?? 'nothing'}`),
-          ...mark(each.availableAt, 'available', 'writes flow without it'),
-          ...mark(isOver(each) ? each.healedAt : null, 'healed', 'every replica in sync'),
-        ]
-      }),
+      ...(incidents ?? []).flatMap(incidentMarks).map(mark => ({ ...mark, at: since(mark.at) })),
     ].sort((a, b) => a.at - b.at),
   }
 }

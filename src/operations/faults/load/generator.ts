@@ -53,6 +53,8 @@ export interface StreamResult {
 
 export interface Load extends AsyncDisposable {
   readonly startAt: number
+  /** Records acknowledged so far. */
+  acknowledged(): number
   /** How long the oldest record that is due and not acknowledged has waited, over all partitions, ms. */
   waitingMs(): number
   /** Plans no more records, waits until those planned are acknowledged or `drainMs` have passed, and closes the producers. */
@@ -171,6 +173,7 @@ export async function startLoad(options: LoadOptions): Promise<Load> {
 
   return {
     startAt,
+    acknowledged: () => timelines.reduce((sum, each) => sum + each.acknowledged, 0),
     waitingMs: () => now() - waitingSince(now()),
     async stop(drainMs) {
       stopAt = now()
