@@ -64,7 +64,7 @@ const fault = z.strictObject({
 
 const networkKinds = ['partition', 'reset', 'throttle'] as const
 type NetworkKind = (typeof networkKinds)[number]
-const isOfNetwork = (kind: string): kind is NetworkKind => networkKinds.some(each => each === kind)
+export const isOfNetwork = (kind: string): kind is NetworkKind => networkKinds.some(each => each === kind)
 
 /** As a file has it. */
 export type FaultInput = z.input<typeof fault>
