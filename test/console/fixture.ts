@@ -29,6 +29,8 @@ export interface Fixture {
   change(cluster: string, edit: (facts: ClusterFacts) => ClusterFacts): void
   /** As after a kill of the process that carries out a switch of the link's sides. */
   interruptSwitch(link: string): void
+  /** The next switch of the link's sides takes a long time: until it is interrupted. */
+  holdNextSwitch(link: string): void
   /** Lets one log line come in. */
   line(text: string): void
 }
@@ -268,6 +270,7 @@ export function createFixture(mood: Mood = 'calm', seed = 7): Fixture {
       for (const tell of fleetListeners) tell()
     },
     interruptSwitch: switches.interrupt,
+    holdNextSwitch: switches.holdNext,
     line(text) {
       const made: LogLine = {
         id: `5f1c9a3be0d27784:${lines * 120}`,

@@ -260,6 +260,7 @@ describe('the API over a fleet in trouble', () => {
     assert.deepEqual([early.status, early.body.code], [409, 'API_SWITCH_NOT_UNDER_WAY'])
     const unreasoned = await served.act(address, { ...wanted, reason: '', confirm: 'edge-to-hub' })
     assert.deepEqual([unreasoned.status, unreasoned.body.code], [400, 'HTTP_REQUEST_INVALID'])
+    served.fixture.holdNextSwitch('edge-to-hub')
     const begun = await served.act(address, { ...wanted, confirm: 'edge-to-hub', by: 'ada' })
     assert.equal(begun.status, 202)
     const entry = await served.ask(`/api/activity/${begun.body.id}`)
