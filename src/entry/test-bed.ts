@@ -1,5 +1,5 @@
 /** Where tests run: one at a time, recorded from the beginning to the end, each on a cluster of its own. */
-import { AjnaError } from '../foundation/errors/errors.ts'
+import { AjnaError, describeError } from '../foundation/errors/errors.ts'
 import { type FileLock, lockFile } from '../foundation/process/lock.ts'
 import type { Healer } from '../operations/faults/contract.ts'
 import { TEST_RUNNING, TEST_STOPPED } from '../operations/faults/errors.ts'
@@ -77,7 +77,7 @@ export async function testing<Found extends { readonly told: ToldResult }>(
     await record.end(found.told)
     return found
   } catch (error) {
-    await record.fail(error).catch(() => undefined)
+    await record.fail(error).catch(reason => say(`its record is not whole: ${describeError(reason)}`))
     throw error
   }
 }

@@ -11,7 +11,7 @@ import { parseCommentedJson } from '../../../operations/faults/trogdor/spec/json
 import { FAULT, readSpec, type TaskSpec } from '../../../operations/faults/trogdor/spec/spec.ts'
 import { noStore, taskStore } from '../../../operations/faults/trogdor/store.ts'
 import { type Task, taskJson } from '../../../operations/faults/trogdor/task.ts'
-import type { FaultTarget } from '../../../operations/faults/trogdor/work/fault-target.ts'
+import type { FaultTarget } from '../../../operations/faults/trogdor/workers/fault-target.ts'
 import { type Home, homeOf } from '../../home.ts'
 import { lockTests, openBed, stoppingTest, stopSignal, timed } from '../../test-bed.ts'
 import { openTrogdorServer } from '../../trogdor.ts'

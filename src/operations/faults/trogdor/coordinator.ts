@@ -18,8 +18,8 @@ import {
   type TaskFilter,
   withStatus,
 } from './task.ts'
-import type { FaultTarget } from './work/fault-target.ts'
-import { work } from './work/work.ts'
+import type { FaultTarget } from './workers/fault-target.ts'
+import { work } from './workers/workers.ts'
 
 export interface CoordinatorOptions {
   readonly store: TaskStore

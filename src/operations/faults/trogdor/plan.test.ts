@@ -5,8 +5,8 @@ import { type Plan, planOf } from './plan.ts'
 import { parseCommentedJson } from './spec/json.ts'
 import { readSpec } from './spec/spec.ts'
 import * as specs from './testing/specs.ts'
-import { cuts } from './work/part-network.ts'
-import { matching } from './work/stop-process.ts'
+import { cuts } from './workers/part-network.ts'
+import { matching } from './workers/stop-process.ts'
 
 function planned<Kind extends Plan['kind']>(
   text: string,

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { specJson, type TaskSpec } from './spec/spec.ts'
-import type { Status } from './work/context.ts'
+import type { Status } from './workers/context.ts'
 
 /**
  * A task's life, as trogdor's TaskManager has it:
