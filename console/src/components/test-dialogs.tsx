@@ -1,8 +1,8 @@
 import { useMutation, useQueryClient } from '@tanstack/react-query'
-import { type ReactNode, useEffect, useId, useRef, useState } from 'react'
+import { type ReactNode, useId, useState } from 'react'
 import { api, data, type Test } from '../api/client.ts'
 import { at, go } from '../router.tsx'
-import { ErrorPanel } from './states.tsx'
+import { ActDialog } from './act-dialog.tsx'
 import { useWhoAndWhy, type WhoAndWhy, WhoAndWhyFields } from './who-and-why.tsx'
 
 /** An act on a test: what it does, who and why. */
@@ -23,8 +23,6 @@ function TestDialog({
   readonly close: () => void
   readonly children: ReactNode
 }) {
-  const dialog = useRef<HTMLDialogElement>(null)
-  useEffect(() => dialog.current?.showModal(), [])
   const who = useWhoAndWhy()
   const queries = useQueryClient()
   const act = useMutation({
@@ -35,27 +33,10 @@ function TestDialog({
     },
   })
   return (
-    <dialog ref={dialog} className="act" aria-label={title} onClose={close}>
-      <h2>{title}</h2>
-      <form
-        onSubmit={event => {
-          event.preventDefault()
-          act.mutate()
-        }}
-      >
-        {children}
-        <WhoAndWhyFields who={who} />
-        {act.error !== null && <ErrorPanel error={act.error} />}
-        <div className="act-foot">
-          <button type="button" className="button" onClick={() => dialog.current?.close()}>
-            Cancel
-          </button>
-          <button type="submit" className="button danger" disabled={!who.enough || act.isPending}>
-            {act.isPending ? pending : verb}
-          </button>
-        </div>
-      </form>
-    </dialog>
+    <ActDialog title={title} act={act} close={close} verb={verb} pending={pending} ready={who.enough}>
+      {children}
+      <WhoAndWhyFields who={who} />
+    </ActDialog>
   )
 }
 
