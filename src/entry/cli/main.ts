@@ -139,6 +139,17 @@ function program(): Command {
       .requiredOption('--reason <text>', 'why, for the incident and the activity log')
       .option('--proposal <number>', 'only if it still is this one of its proposals', wholeNumber)
       .action(async (id, options) => (await import('./commands/incident.ts')).answer(id, verdict, options))
+  const webhooks = incidents
+    .command('webhooks')
+    .description('who is told of incidents, and how that goes')
+    .option('--json', 'one JSON document')
+    .action(async options => (await import('./commands/webhooks.ts')).list(options))
+  webhooks
+    .command('test [name]')
+    .description('send a test event to one, or to all; it enables again what its receiver had ended (410)')
+    .action(async (name, _options, command) =>
+      (await import('./commands/webhooks.ts')).test(name, command.optsWithGlobals()),
+    )
 
   const certs = ajna.command('certs').description('certificates of the fleet’s principals')
   certs
