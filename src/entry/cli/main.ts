@@ -234,6 +234,18 @@ function testCommands(group: Command): void {
     .option('--json', 'one JSON document')
     .action(async (id, options) => (await import('./commands/test-records.ts')).show(id, options))
   group
+    .command('simulate')
+    .description('the rules that heal, over a simulated fleet for simulated weeks: every promise is checked')
+    .option('--clusters <clusters>', 'how many', wholeNumber, 100)
+    .option('--brokers <brokers>', 'of all clusters together', wholeNumber, 2_500)
+    .option('--partitions <partitions>', 'of all clusters together', wholeNumber, 300_000)
+    .option('--failures <failures>', 'of all kinds together', wholeNumber, 5_000)
+    .option('--days <days>', 'simulated', wholeNumber, 21)
+    .option('--healers <healers>', 'control processes that heal side by side', wholeNumber, 3)
+    .option('--seed <seed>', 'decides everything', wholeNumber)
+    .option('--json', 'one JSON document')
+    .action(async options => (await import('./commands/simulate.ts')).runSimulation(options))
+  group
     .command('faults')
     .description('the faults that are under way, and how they are undone')
     .option('--revert', 'undo all of them now')
