@@ -4,11 +4,12 @@ import type { ActReason, ClusterFacts, Platform } from '../../src/entry/api/plat
 import { AjnaError } from '../../src/foundation/errors/errors.ts'
 import { tiers } from '../../src/operations/completeness/contract.ts'
 import type { Activity } from '../../src/operations/fleet/activity/contract.ts'
+import { WEBHOOK_UNKNOWN } from '../../src/operations/notify/errors.ts'
 import { activitiesOf, standingOf } from './fixture/activity.ts'
 import { clustersOf } from './fixture/clusters.ts'
 import { bucketsOf, streamsOf } from './fixture/completeness.ts'
 import { fleetOf } from './fixture/fleet.ts'
-import { healedOf, incidentsOf } from './fixture/incidents.ts'
+import { healedOf, incidentsOf, webhookOf } from './fixture/incidents.ts'
 import { actedOn } from './fixture/links.ts'
 import { queryLogs } from './fixture/logs.ts'
 import { METRICS, pointsOf, sampleEverySecond, valueAt } from './fixture/metrics.ts'
@@ -232,6 +233,13 @@ export function createFixture(mood: Mood = 'calm', seed = 7): Fixture {
         ),
     },
     tests: fixtureTests(mood, born),
+    webhooks: {
+      list: () => [webhookOf(born)],
+      async test(name) {
+        if (name !== 'pager') throw new AjnaError(WEBHOOK_UNKNOWN, `there is no webhook ${name}`)
+        return { delivered: true, id: 'msg_test_1', answer: 'answered 204', tookMs: 12 }
+      },
+    },
     links: {
       async act(link, act, why) {
         const subject = { kind: 'link', name: link, cluster: null } as const

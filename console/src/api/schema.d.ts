@@ -2012,6 +2012,118 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/webhooks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who is told of incidents, and how that goes */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            items: components["schemas"]["Webhook"][];
+                        };
+                    };
+                };
+                /** @description Default Response */
+                "4XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+                /** @description Default Response */
+                "5XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/webhooks/{name}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Sends a test event; a receiver that takes it is sent all else again, should it have been disabled */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    name: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["WebhookTried"];
+                    };
+                };
+                /** @description Default Response */
+                "4XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+                /** @description Default Response */
+                "5XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/tests": {
         parameters: {
             query?: never;
@@ -3532,6 +3644,42 @@ export interface components {
             name: string;
             what: string;
             text: string;
+        };
+        Webhook: {
+            name: string;
+            /** @description scheme, host and port only: a path may be a secret */
+            url: string;
+            events: ("opened" | "proposed" | "acted" | "available" | "healed" | "failed")[];
+            /** @description null: all */
+            clusters: string[] | null;
+            /** @enum {string} */
+            state: "quiet" | "delivering" | "failing" | "disabled";
+            delivered: number;
+            givenUp: number;
+            /** @description events that were not delivered yet */
+            pending: number;
+            /** @description ms since the epoch */
+            lastDelivered: number | null;
+            lastError: {
+                at: number;
+                why: string;
+            } | null;
+            disabled: {
+                at: number;
+                why: string;
+            } | null;
+            /**
+             * @description away: what is delivered cannot be noted now, and may be told again after a restart
+             * @enum {string}
+             */
+            journal: "open" | "away";
+        };
+        WebhookTried: {
+            delivered: boolean;
+            /** @description the webhook-id it was sent under */
+            id: string;
+            answer: string;
+            tookMs: number;
         };
         SearchHit: {
             subject: components["schemas"]["Subject"];

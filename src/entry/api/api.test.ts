@@ -9,6 +9,7 @@ import { isAjnaError } from '../../foundation/errors/errors.ts'
 import type { HttpServer } from '../../foundation/http/server.ts'
 import { sessionOf } from '../../foundation/http/session.ts'
 import { silentLogger } from '../../foundation/log/log.ts'
+import { webhookStatuses } from '../control/notify.ts'
 import { createApi } from './api.ts'
 import { createApiClient, dataOf } from './client.ts'
 
@@ -33,7 +34,7 @@ async function serve(mood: Mood): Promise<Served> {
     platform: fixture.platform,
     session,
     log: silentLogger,
-    statuses: { FIXTURE_SQL: 400 },
+    statuses: { FIXTURE_SQL: 400, ...webhookStatuses },
     hosts: ['localhost:80'],
   })
   const headers = { authorization: `Bearer ${session.token}` }
@@ -62,6 +63,17 @@ describe('the API over a fleet in trouble', () => {
     served = await serve('trouble')
   })
   after(() => served.server.close())
+
+  it('says who is told of incidents, and tests them', async () => {
+    const { status, body } = await served.ask('/api/webhooks')
+    assert.deepEqual(
+      [status, body.items.map((each: Json) => [each.name, each.state])],
+      [200, [['pager', 'failing']]],
+    )
+    const tried = await served.act('/api/webhooks/pager/test', {})
+    assert.deepEqual([tried.status, tried.body.answer], [200, 'answered 204'])
+    assert.equal((await served.act('/api/webhooks/nobody/test', {})).status, 404)
+  })
 
   it('says what is wrong first, and the cause rather than its symptoms', async () => {
     const { status, body } = await served.ask('/api/fleet')

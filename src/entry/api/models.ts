@@ -23,6 +23,7 @@ import {
   stepNames,
 } from '../../operations/mirror/failover/state.ts'
 import { lagVerdicts } from '../../operations/mirror/verdict.ts'
+import { webhookStanding, webhookTried } from '../../operations/notify/contract.ts'
 
 /**
  * What the API says and takes: the OpenAPI document, the console's and the CLI's types all come from here.
@@ -906,6 +907,8 @@ export const testRequestModel = z
 export const testStopModel = z
   .strictObject({ reason: z.string().trim().min(3).max(500), by: actorModel })
   .meta({ id: 'TestStop' })
+export const webhookModel = webhookStanding.meta({ id: 'Webhook' })
+export const webhookTriedModel = webhookTried.meta({ id: 'WebhookTried' })
 
 /* ---- search, session, live ---- */
 

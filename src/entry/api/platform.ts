@@ -12,6 +12,7 @@ import type { Activity, ActivityLog } from '../../operations/fleet/activity/cont
 import type { Incident } from '../../operations/heal/contract.ts'
 import type { Verdict } from '../../operations/heal/proposal.ts'
 import type { Rehearsal, RehearsalOptions } from '../../operations/mirror/failover/rehearsal.ts'
+import type { WebhookStanding, WebhookTried } from '../../operations/notify/contract.ts'
 import type {
   ActPreview,
   ConfigEntry,
@@ -117,6 +118,11 @@ export interface Platform {
     start(request: TestStart, why: ActReason): Promise<TestSummary>
     /** Asks for its end; what it has broken is undone. @throws AjnaError TEST_OVER */
     stop(id: string, why: ActReason): Promise<TestSummary>
+  }
+  readonly webhooks: {
+    list(): readonly WebhookStanding[]
+    /** Sends a test event. @throws AjnaError WEBHOOK_UNKNOWN, WEBHOOK_SECRET_BAD */
+    test(name: string, signal: AbortSignal): Promise<WebhookTried>
   }
   readonly links: {
     /**

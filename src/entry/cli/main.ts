@@ -139,6 +139,17 @@ function program(): Command {
       .requiredOption('--reason <text>', 'why, for the incident and the activity log')
       .option('--proposal <number>', 'only if it still is this one of its proposals', wholeNumber)
       .action(async (id, options) => (await import('./commands/incident.ts')).answer(id, verdict, options))
+  const webhooks = incidents
+    .command('webhooks')
+    .description('who is told of incidents, and how that goes')
+    .option('--json', 'one JSON document')
+    .action(async options => (await import('./commands/webhooks.ts')).list(options))
+  webhooks
+    .command('test [name]')
+    .description('send a test event to one, or to all; it enables again what its receiver had ended (410)')
+    .action(async (name, _options, command) =>
+      (await import('./commands/webhooks.ts')).test(name, command.optsWithGlobals()),
+    )
 
   const certs = ajna.command('certs').description('certificates of the fleet’s principals')
   certs
@@ -222,6 +233,18 @@ function testCommands(group: Command): void {
     .description('a test: how it stands, or how it ended')
     .option('--json', 'one JSON document')
     .action(async (id, options) => (await import('./commands/test-records.ts')).show(id, options))
+  group
+    .command('simulate')
+    .description('the rules that heal, over a simulated fleet for simulated weeks: every promise is checked')
+    .option('--clusters <clusters>', 'how many', wholeNumber, 100)
+    .option('--brokers <brokers>', 'of all clusters together', wholeNumber, 2_500)
+    .option('--partitions <partitions>', 'of all clusters together', wholeNumber, 300_000)
+    .option('--failures <failures>', 'of all kinds together', wholeNumber, 5_000)
+    .option('--days <days>', 'simulated', wholeNumber, 21)
+    .option('--healers <healers>', 'control processes that heal side by side', wholeNumber, 3)
+    .option('--seed <seed>', 'decides everything', wholeNumber)
+    .option('--json', 'one JSON document')
+    .action(async options => (await import('./commands/simulate.ts')).runSimulation(options))
   group
     .command('faults')
     .description('the faults that are under way, and how they are undone')

@@ -31,6 +31,7 @@ import { linkRehearsals } from './link-rehearsals.ts'
 import { linkSwitches, sidesOfAdmin } from './link-switches.ts'
 import { askWorker, watchLinks } from './links.ts'
 import { archiveClient } from './logs.ts'
+import { startWebhooks } from './notify.ts'
 import { createProcessLooker, type ProcessFacts } from './processes.ts'
 import { readRecords } from './records.ts'
 import { restarts } from './restarts.ts'
@@ -112,6 +113,7 @@ export async function createPlatform(context: RoleContext): Promise<Platform> {
   }
   const agent = watchAgent({ port: ports.agent, token: session.token, signal })
   const healing = await startHealing({ context, record: activity.record, changed: changes.note })
+  const webhooks = startWebhooks({ context, incidents: healing.incidents, wireOf })
   const streams = followStreams(await wireOf(aggregate), signal, log)
   const processes = watchProcesses(context, agent)
 
@@ -191,6 +193,7 @@ export async function createPlatform(context: RoleContext): Promise<Platform> {
       answer: (id, answer, why) => healing.answer({ id, ...answer, ...why }),
     },
     tests: testsOf({ home, fleet: fleet.name, record: activity.record, known: activity.get, signal, log }),
+    webhooks: { list: webhooks.standings, test: webhooks.test },
     links: {
       act: linkActs({ registry, record: activity.record, now, log }),
       rehearse: linkRehearsals({ home, log }),

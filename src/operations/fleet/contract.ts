@@ -20,6 +20,21 @@ export interface ResolvedFleet {
   readonly connect: ResolvedConnect
   readonly heal: ResolvedHeal
   readonly mirror: ResolvedMirror
+  /** Absent: nobody is. */
+  readonly notify?: ResolvedNotify
+}
+
+/** Who is told of incidents. */
+export interface ResolvedNotify {
+  readonly webhooks: readonly {
+    readonly name: string
+    readonly url: string
+    /** Absolute. */
+    readonly secretFile: string
+    readonly events: readonly ('opened' | 'proposed' | 'acted' | 'available' | 'healed' | 'failed')[]
+    /** Null: all. */
+    readonly clusters: readonly string[] | null
+  }[]
 }
 
 /** What works on the links. */

@@ -2,9 +2,12 @@
 import { AjnaError } from '../../foundation/errors/errors.ts'
 import type { Lease } from '../fleet/interlock/contract.ts'
 import { demand } from './acts/demand.ts'
+import { affectedBy } from './affected.ts'
+import { named } from './causes/signs.ts'
 import { type BrokerSubject, type Diagnosis, type Remedy, subjectText } from './contract.ts'
 import type { HealerOptions } from './ends.ts'
 import { HEAL_ACT_FAILED } from './errors.ts'
+import { controllerView } from './facts.ts'
 
 /** Unregistering may not be on its way any more when a successor of the dead process registers. */
 const UNREGISTER_MS = 2_000
@@ -32,8 +35,19 @@ export async function act(
     await untilDead(options, process, pid!)
   }
   if (remedy === 'kill') return
+  await demandOthers(options, subject)
   demand(lease)
   await admin.unregisterBroker(broker, { signal, deadlineMs: UNREGISTER_MS })
+}
+
+/**
+ * What was decided on is some moments old: meanwhile others may have left the ISR, and nobody else would be there to elect.
+ */
+async function demandOthers({ admin, signal }: HealerOptions, subject: BrokerSubject): Promise<void> {
+  const { lastInSync } = affectedBy(await controllerView(admin, signal), subject)
+  if (lastInSync.length === 0) return
+  const what = `${subjectText(subject)} has become the only in-sync replica of ${named(lastInSync)}`
+  throw new AjnaError(HEAL_ACT_FAILED, what)
 }
 
 async function untilDead({ agent, signal }: HealerOptions, process: string, pid: number): Promise<void> {

@@ -3,9 +3,28 @@ import type { Affected, BrokerSubject, HealFacts, PartitionFacts } from './contr
 
 type Seen = Pick<HealFacts, 'partitions'>
 
+type Index = ReadonlyMap<number, readonly PartitionFacts[]>
+
+/** By the facts they are of: a rack that is lost asks for each of its brokers, several times. */
+const indexes = new WeakMap<readonly PartitionFacts[], Index>()
+
+function indexOf(partitions: readonly PartitionFacts[]): Index {
+  const known = indexes.get(partitions)
+  if (known !== undefined) return known
+  const index = new Map<number, PartitionFacts[]>()
+  for (const partition of partitions)
+    for (const broker of partition.replicas) {
+      const its = index.get(broker)
+      if (its === undefined) index.set(broker, [partition])
+      else its.push(partition)
+    }
+  indexes.set(partitions, index)
+  return index
+}
+
 /** Partitions that have something to do with it. */
 function partitionsOf({ partitions }: Seen, { broker }: BrokerSubject): readonly PartitionFacts[] {
-  return (partitions ?? []).filter(({ replicas }) => replicas.includes(broker))
+  return partitions === null ? [] : (indexOf(partitions).get(broker) ?? [])
 }
 
 export function affectedBy(seen: Seen, subject: BrokerSubject): Affected {

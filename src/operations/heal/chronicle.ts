@@ -63,7 +63,7 @@ const shortened = (timeline: Incident['timeline']): Incident['timeline'] =>
     ? timeline
     : [...timeline.slice(0, FIRST_ENTRIES), ...timeline.slice(-LAST_ENTRIES)]
 
-export function opened({ now }: HealerOptions, diagnosis: Diagnosis, decision: Firm): Incident {
+export function opened({ now }: Pick<HealerOptions, 'now'>, diagnosis: Diagnosis, decision: Firm): Incident {
   const { cluster, subject, cause, beganAt, signals, affected } = diagnosis
   const detectedAt = now()
   const asks = decision.kind === 'propose'

@@ -11,8 +11,9 @@ import type {
   Testimony,
 } from './contract.ts'
 import { subjectKey } from './contract.ts'
-import { decide, type HealMemory, LIMITS } from './decide.ts'
+import { decide, type HealMemory } from './decide.ts'
 import { diagnose } from './diagnose.ts'
+import { LIMITS } from './limits.ts'
 
 const NOW = 1_000_000
 const END = { at: NOW - 100, pid: 7, how: 'SIGKILL', expected: false }

@@ -229,7 +229,12 @@ test('an approval carries out any remedy: a dead broker is unregistered once, an
     let now: Again = { kind: 'so', diagnosis: diagnosis!, facts }
     const work: Work = {
       ...at.work,
-      admin: { ...at.work.admin, unregisterBroker: async id => unregistered.push(id) > 0 },
+      admin: {
+        ...at.work.admin,
+        describeCluster: async () => ({ brokers: [] }),
+        describeTopics: async () => [{ name: 'orders', partitions: facts.partitions }],
+        unregisterBroker: async (id: number) => unregistered.push(id) > 0,
+      } as unknown as ClusterAdmin,
       brokers: [{ id: 3, rack: null, host: '', port: 1, process: 'edge-3' }],
       lookAgain: async () => now,
     }

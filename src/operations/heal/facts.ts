@@ -51,10 +51,7 @@ export function factsOf({ cluster, brokers, view, processes, ran, probes, at }: 
         id,
         rack,
         registration: registrationOf(id, view),
-        testimony: testimonyOf(
-          processes?.find(({ name }) => name === process),
-          ran.get(id) ?? null,
-        ),
+        testimony: testimonyOf(processes, process, ran.get(id) ?? null),
         probe: probes.of(id),
       }),
     ),
@@ -68,7 +65,13 @@ function registrationOf(id: number, view: ControllerView | null): BrokerFacts['r
   return found.fenced === true ? 'fenced' : 'up'
 }
 
-function testimonyOf(status: ProcessStatus | undefined, ran: boolean | null): Testimony {
+/** What the agent's list says of one process. */
+export function testimonyOf(
+  processes: readonly ProcessStatus[] | null,
+  process: string,
+  ran: boolean | null,
+): Testimony {
+  const status = processes?.find(({ name }) => name === process)
   if (status === undefined) return { kind: 'none' }
   const lastEnd = endOf(status)
   if (status.pid === null || status.since === null)

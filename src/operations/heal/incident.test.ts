@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import type { ClusterAdmin } from '../../foundation/kafka/admin.ts'
 import { silentLogger } from '../../foundation/log/log.ts'
 import type { Interlock } from '../fleet/interlock/contract.ts'
+import { incidentId } from './chronicle.ts'
 import type { Diagnosis, Incident, Remedy } from './contract.ts'
 import { handle, resume } from './incident.ts'
 import type { Work } from './work.ts'
@@ -157,7 +158,7 @@ test('what is no longer so once it may be acted on is left alone, and that is to
     },
     signal: AbortSignal.timeout(1_000),
   }
-  await handle(slow, frozen, act('kill-and-unregister'))
+  await handle(slow, incidentId(frozen), frozen, act('kill-and-unregister'))
   assert.deepEqual(stale.done, ['released: failed'])
   assert.equal(stale.told.at(-1)!.actedAt, null)
   assert.ok(
@@ -167,6 +168,11 @@ test('what is no longer so once it may be acted on is left alone, and that is to
 
 test('a broker that was frozen, and has woken by the time of the act, is not killed', async () => {
   const { work, done } = world({ hasWoken: async () => true })
-  await handle({ ...work, signal: AbortSignal.timeout(1_000) }, frozen, act('kill-and-unregister'))
+  await handle(
+    { ...work, signal: AbortSignal.timeout(1_000) },
+    incidentId(frozen),
+    frozen,
+    act('kill-and-unregister'),
+  )
   assert.deepEqual(done, ['released: failed'])
 })

@@ -3,9 +3,10 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { describeError } from '../../foundation/errors/errors.ts'
 import { act, doneText, isOfBroker } from './acts.ts'
 import { affectedBy, flowsWithout, isRedundantWith } from './affected.ts'
+import { decidedText, isNews, mayBeDue } from './again.ts'
 import { ask } from './asking.ts'
 import { isLed } from './causes/leaderless.ts'
-import { type Chronicle, createChronicle, evidenceOf, type Firm, opened } from './chronicle.ts'
+import { type Chronicle, createChronicle, decided, evidenceOf, type Firm, opened } from './chronicle.ts'
 import {
   type BrokerSubject,
   type Diagnosis,
@@ -38,8 +39,8 @@ const RESUME_EVERY_MS = 500
  *
  * @throws what the journal throws: then the incident stays as it was told last, and is resumed
  */
-export async function handle(work: Work, diagnosis: Diagnosis, decision: Firm): Promise<void> {
-  const chronicle = createChronicle(work, opened(work, diagnosis, decision))
+export async function handle(work: Work, id: string, diagnosis: Diagnosis, decision: Firm): Promise<void> {
+  const chronicle = createChronicle(work, { ...opened(work, diagnosis, decision), id })
   if (!(await chronicle.begin())) return
   // What is safe only as long as nothing comes back is looked at once more, like all that waits for somebody.
   if (decision.kind === 'act' && decision.remedy !== 'elect-most-advanced')
@@ -111,22 +112,30 @@ async function carryOut(
 
 /**
  * Looks whether a failure that was to be acted on still is as it was, though whoever was to act has been silent for longer
- * than its lease lasts: then it is acted on again, under a lease of one's own. What is no longer so is only followed.
+ * than its lease lasts: then it is acted on again, under a lease of one's own. What nobody has acted on, for whatever stood
+ * against it, is decided on again as long as it is so. What is no longer so is only followed.
  */
 function overtaker(work: Work, chronicle: Chronicle): () => Promise<void> {
   let [times, lookedAt] = [0, 0]
   return async () => {
-    const { decision, timeline } = chronicle.now()
+    const open = chronicle.now()
     const at = work.now()
-    if (decision.kind !== 'act' || times >= TAKE_OVER_TIMES) return
-    if (at - timeline.at(-1)!.at < TAKE_OVER_AFTER_MS || at - lookedAt < TAKE_OVER_EVERY_MS) return
+    const silentMs = at - open.timeline.at(-1)!.at
+    const isSilent = open.decision.kind === 'act' && times < TAKE_OVER_TIMES && silentMs >= TAKE_OVER_AFTER_MS
+    const isDue = mayBeDue(open, at)
+    if ((!isSilent && !isDue) || at - lookedAt < TAKE_OVER_EVERY_MS) return
     lookedAt = at
-    const again = await work.again(chronicle.now())
-    if (again?.decision.kind !== 'act') return
+    const again = await work.again(open)
+    if (again === undefined || !isNews(again.decision, open)) return
+    const { diagnosis, decision } = again
+    if (decision.kind !== 'act') {
+      if (isDue) await chronicle.tell(decided(decision), decidedText(decision))
+      return
+    }
     times++
-    const { diagnosis, decision: now } = again
-    if (await chronicle.tell({}, `nothing was heard for ${at - timeline.at(-1)!.at} ms, and it is so still`))
-      await carryOut(work, chronicle, diagnosis, now.remedy, at)
+    const text = `nothing was heard for ${silentMs} ms, and it is so still`
+    if (await chronicle.tell(decided(decision), text))
+      await carryOut(work, chronicle, diagnosis, decision.remedy, at)
   }
 }
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type Incident, type IncidentsCommand, type IncidentsState, subjectKey } from './contract.ts'
+import { LIMITS } from './limits.ts'
 import { incidentsMachine } from './machine.ts'
 
 const told = (id: string, more: Partial<Incident> = {}): IncidentsCommand => ({
@@ -25,14 +26,18 @@ const told = (id: string, more: Partial<Incident> = {}): IncidentsCommand => ({
   },
 })
 
-function replay(commands: readonly IncidentsCommand[], from: IncidentsState = incidentsMachine.initial) {
+function replay(
+  commands: readonly IncidentsCommand[],
+  from: IncidentsState = incidentsMachine.initial,
+  machineVersion = incidentsMachine.version,
+) {
   let state = from
   const accepted = commands.map((command, offset) => {
     const applied = incidentsMachine.apply(state, command, {
       offset,
       at: offset,
       writer: 'w',
-      machineVersion: 1,
+      machineVersion,
     })
     if (applied.accepted) state = applied.state
     return applied.accepted
@@ -166,4 +171,46 @@ test('healers that group leaderless partitions differently do not make two incid
     told('e', about(8, 0)),
   ])
   assert.deepEqual(accepted, [true, false, true, true, false, true])
+})
+
+const act = (id: string, at: number, broker = 1): IncidentsCommand[] => {
+  const subject = { kind: 'broker', broker } as const
+  return [told(id, { subject }), told(id, { subject, revision: 1, state: 'acting', actedAt: at })]
+}
+
+test('no act begins while healing is paused, whoever had decided on it before', () => {
+  const pause = { kind: 'pause', actor: 'operator', reason: 'a drill' } as const
+  const [opened, acting] = act('a', 10)
+  assert.deepEqual(replay([opened!, pause, acting!]).accepted, [true, true, false])
+  assert.deepEqual(replay([opened!, acting!, pause, told('a', { revision: 2, actedAt: 10 })]).accepted, [
+    ...[true, true, true],
+    true,
+  ])
+})
+
+test('healers that decide at once do not exceed the limits together', () => {
+  const rack = Array.from({ length: 8 }, (_, i) => act(`b${i}`, 100 + i, i))
+  const { accepted } = replay(rack.flat())
+  assert.equal(accepted.filter((each, i) => i % 2 === 1 && each).length, LIMITS.actsPerCluster)
+  const later = act('later', 100 + LIMITS.windowMs + 10)
+  assert.deepEqual(replay(later, replay(rack.flat()).state).accepted, [true, true])
+  const same = Array.from({ length: 4 }, (_, i) => act(`c${i}`, 100 + i))
+  assert.deepEqual(
+    replay(same.flat()).accepted.filter((_, i) => i % 2 === 1),
+    [true, true, true, false],
+  )
+})
+
+test('what a person has approved is carried out at once', () => {
+  const pause = { kind: 'pause', actor: 'operator', reason: 'a drill' } as const
+  const acting = told('a', { ...asked(1), revision: 2, state: 'acting', actedAt: 5 })
+  const approved = replay([told('a', asked(1)), answer('approve')]).state
+  const { proposal } = approved.incidents[0]!
+  const carried = { ...acting, incident: { ...(acting as { incident: Incident }).incident, proposal } }
+  assert.deepEqual(replay([pause, carried as IncidentsCommand], approved).accepted, [true, true])
+})
+
+test('what an earlier version wrote is judged as it was then', () => {
+  const rack = Array.from({ length: 8 }, (_, i) => act(`b${i}`, 100 + i, i)).flat()
+  assert.ok(replay(rack, incidentsMachine.initial, 1).accepted.every(Boolean))
 })

@@ -1,4 +1,4 @@
-import type { Applied, Machine } from '../../foundation/journal/contract.ts'
+import type { Applied, CommandMeta, Machine } from '../../foundation/journal/contract.ts'
 import {
   type Incident,
   type IncidentsCommand,
@@ -7,6 +7,7 @@ import {
   incidentsState,
   isOver,
 } from './contract.ts'
+import { actsIn, excessOf } from './limits.ts'
 import { type AnswerOf, whyNotAnswered } from './proposal.ts'
 import { nameOf } from './recovery.ts'
 
@@ -16,17 +17,18 @@ const MAX_DETAILED = 100
 
 /**
  * Every healer tells of the same failure under the same id: the first that does has it, and only what follows on the last
- * telling is taken. What is over stays as it is.
+ * telling is taken. What is over stays as it is. An act begins only here: while healing is paused, or beyond its limits, that
+ * it does is not taken, whoever had decided on it and when, unless a person has approved it.
  */
 export const incidentsMachine: Machine<IncidentsState, IncidentsCommand> = {
-  version: 2,
+  version: 3,
   initial: { incidents: [], paused: null },
   command: incidentsCommand,
   state: incidentsState,
   apply(state, command, meta) {
     switch (command.kind) {
       case 'tell':
-        return tell(state, command.incident)
+        return tell(state, command.incident, meta)
       case 'pause': {
         const { actor, reason } = command
         return { accepted: true, state: { ...state, paused: { actor, reason, at: meta.at } } }
@@ -43,7 +45,11 @@ export const incidentsMachine: Machine<IncidentsState, IncidentsCommand> = {
   },
 }
 
-function tell(state: IncidentsState, told: Incident): Applied<IncidentsState> {
+function tell(
+  state: IncidentsState,
+  told: Incident,
+  { machineVersion }: CommandMeta,
+): Applied<IncidentsState> {
   const { incidents } = state
   const at = incidents.findLastIndex(({ id }) => id === told.id)
   const before = incidents[at]
@@ -56,7 +62,21 @@ function tell(state: IncidentsState, told: Incident): Applied<IncidentsState> {
   if (isOver(before)) return refused(`incident ${told.id} is over`)
   if (told.revision !== before.revision + 1)
     return refused(`incident ${told.id} was told anew meanwhile, or by another`)
+  if (told.actedAt !== null && told.actedAt !== before.actedAt && machineVersion >= LIMITS_SINCE) {
+    const why = whyNotNow(state, before, told.actedAt)
+    if (why !== undefined) return refused(why)
+  }
   return { accepted: true, state: { ...state, incidents: incidents.with(at, told) } }
+}
+
+/** Earlier versions left pause and limits to the healers: several that decide at once knew nothing of each other's acts. */
+const LIMITS_SINCE = 3
+
+function whyNotNow({ incidents, paused }: IncidentsState, before: Incident, at: number): string | undefined {
+  if (before.proposal?.answer?.verdict === 'approve') return undefined
+  if (paused !== null) return `healing is paused: ${paused.reason}`
+  const others = incidents.filter(({ id }) => id !== before.id)
+  return excessOf(actsIn(others, before.cluster), before.subject, at)[0]
 }
 
 /**

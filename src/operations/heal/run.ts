@@ -11,24 +11,25 @@ import {
   type Decision,
   type Diagnosis,
   type HealFacts,
-  type Incident,
   isOver,
   type PartitionsSubject,
   type Subject,
-  subjectKey,
 } from './contract.ts'
 import { decide } from './decide.ts'
 import { diagnose } from './diagnose.ts'
 import type { HealedBroker, HealerOptions } from './ends.ts'
-import { type ControllerView, controllerView, factsOf } from './facts.ts'
+import { type ControllerView, controllerView, factsOf, testimonyOf } from './facts.ts'
 import { handle, resume } from './incident.ts'
+import { actsIn } from './limits.ts'
 import { startProbes } from './probe.ts'
 import { createSurvey } from './survey.ts'
+import { isSuspect } from './suspects.ts'
+import { isAbout, newIncidentId } from './told.ts'
 import type { Again, Work } from './work.ts'
 
 const LOOK_MS = 1_000
 /** One failure rings no bell: a broker that answers, and is not registered. Every so often that is asked for. */
-const SURVEY_MS = 5_000
+export const SURVEY_MS = 5_000
 const SURVEY_WITHIN_MS = 500
 const AGENT_AGAIN_MS = 500
 const WATCH_MS = 250
@@ -75,16 +76,16 @@ export async function heal(options: HealerOptions): Promise<void> {
     probes.askNow()
     alarm.ring()
   })
-  /** What has an incident that is being handled. */
+  /** Incidents that are being handled, by id. */
   const handling = new Map<string, Promise<void>>()
-  const take = (subject: string, work: Promise<void>): void => {
+  const take = (incident: string, work: Promise<void>): void => {
     const done = work
       .catch(error => {
         if (!signal.aborted)
-          log.error({ err: error, subject }, 'an incident could not be followed to its end')
+          log.error({ err: error, incident }, 'an incident could not be followed to its end')
       })
-      .finally(() => handling.delete(subject))
-    handling.set(subject, done)
+      .finally(() => handling.delete(incident))
+    handling.set(incident, done)
   }
 
   let surveyedAt = now()
@@ -101,18 +102,16 @@ export async function heal(options: HealerOptions): Promise<void> {
 
   async function look(): Promise<void> {
     for (const open of options.book.list())
-      if (open.cluster === options.cluster && !isOver(open) && !handling.has(handlingKey(open)))
-        take(handlingKey(open), resume(work, open))
-    const unhandled = brokers.filter(({ id }) => !handling.has(`${id}`))
-    const suspects = unhandled.filter(({ id, process }) => isSuspect(id, process))
-    if (suspects.length === 0) suspects.push(...(await unregistered(unhandled)))
+      if (open.cluster === options.cluster && !isOver(open) && !handling.has(open.id))
+        take(open.id, resume(work, open))
+    const suspects = brokers.filter(({ id, process }) => suspected(id, process))
+    if (suspects.length === 0) suspects.push(...(await unregistered(brokers)))
     if (suspects.length === 0 && !isTimeToSurvey()) return
     const seen = await gather(suspects)
     const facts = { ...seen, leaderless: await survey.look(seen).catch(unsurveyed) }
     for (const diagnosis of diagnose(facts)) {
-      const key = handlingKey(diagnosis)
-      if (handling.has(key) || isKnown(diagnosis)) continue
-      take(key, consider(diagnosis, facts))
+      const id = newIncidentId(diagnosis, options.book.list())
+      if (id !== undefined && !handling.has(id)) take(id, consider(id, diagnosis, facts))
     }
   }
 
@@ -146,19 +145,15 @@ export async function heal(options: HealerOptions): Promise<void> {
     }
   }
 
-  function isSuspect(broker: number, process: string): boolean {
-    const probe = probes.of(broker)
-    if (probe.kind === 'silent' || probe.kind === 'refused') return true
-    const status = processes?.find(({ name }) => name === process)
-    return status !== undefined && (status.pid === null || now() - (status.since ?? 0) < LOOK_MS)
-  }
+  const suspected = (broker: number, process: string): boolean =>
+    isSuspect({ probe: probes.of(broker), testimony: testimonyOf(processes, process, null) }, now())
 
   /** The same failure, as it would be diagnosed now; undefined: it is not so any more. */
   async function diagnosedAgain(subject: Subject, id: string) {
     const facts = await gather(
       subject.kind === 'partitions' ? [] : brokers.filter(({ id }) => id === subject.broker),
     )
-    const diagnosis = diagnose(facts).find(each => incidentId(each) === id)
+    const diagnosis = diagnose(facts).find(each => isAbout(each, id))
     return diagnosis === undefined ? undefined : { diagnosis, facts }
   }
 
@@ -182,12 +177,6 @@ export async function heal(options: HealerOptions): Promise<void> {
       return null
     })
 
-  /** The same failure is an incident once. */
-  const isKnown = (diagnosis: Diagnosis): boolean => {
-    const id = incidentId(diagnosis)
-    return options.book.list().some(each => each.id === id)
-  }
-
   function decided(diagnosis: Diagnosis, facts: HealFacts): Decision {
     const { book, interlock, policy } = options
     return decide(diagnosis, facts, policy, {
@@ -197,10 +186,10 @@ export async function heal(options: HealerOptions): Promise<void> {
     })
   }
 
-  async function consider(diagnosis: Diagnosis, facts: HealFacts): Promise<void> {
+  async function consider(id: string, diagnosis: Diagnosis, facts: HealFacts): Promise<void> {
     const decision = decided(diagnosis, facts)
     if (decision.kind === 'wait') return
-    await handle(work, diagnosis, decision)
+    await handle(work, id, diagnosis, decision)
   }
 
   while (!signal.aborted) {
@@ -211,16 +200,6 @@ export async function heal(options: HealerOptions): Promise<void> {
     await Promise.race([rung, delay(LOOK_MS, undefined, { signal }).catch(() => undefined)])
   }
   await Promise.all([listening, ...handling.values()])
-}
-
-/** A subject has one failure at a time; what nobody could testify for is found out about once somebody can. */
-const handlingKey = ({ subject, cause }: Pick<Diagnosis, 'subject' | 'cause'>): string =>
-  cause === 'broker-lost' ? `${subjectKey(subject)} lost` : subjectKey(subject)
-
-function actsIn(incidents: readonly Incident[], cluster: string) {
-  return incidents.flatMap(each =>
-    each.cluster === cluster && each.actedAt !== null ? [{ subject: each.subject, at: each.actedAt }] : [],
-  )
 }
 
 async function listen(

@@ -30,7 +30,8 @@ export type Again =
 
 /** How long its holder may be silent before another healer may act in its stead. */
 const ACT_LEASE_MS = 6_000
-const LEASE_WITHIN_MS = 10_000
+/** Shorter than who is silent is left alone: one that waits for a lease is not overtaken for it. */
+const LEASE_WITHIN_MS = 6_000
 const LEASE_AGAIN_MS = 200
 
 /** The lease, or why there is none: somebody else acts on the cluster, or what was to be healed is no longer so. */

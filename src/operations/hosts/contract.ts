@@ -290,6 +290,8 @@ export const processOrder = z.object({
   /** Of `kill`: the one process that is meant. */
   pid: z.int().positive().optional(),
 })
+/** Whether an order with this token may be obeyed, when the highest that was obeyed is `highest`. */
+export const obeys = (highest: number, token: number): boolean => token >= highest
 /** `kill`: at once, without asking; it is started again like one that crashed. */
 export const processActs = ['start', 'stop', 'restart', 'kill'] as const
 export type ProcessAct = (typeof processActs)[number]

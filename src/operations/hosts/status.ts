@@ -6,6 +6,7 @@ import type { Logger } from '../../foundation/log/log.ts'
 import {
   type AgentStatus,
   agentStatus,
+  obeys,
   type ProcessAct,
   processActs,
   processLife,
@@ -107,7 +108,7 @@ export function createStatusServer(options: StatusServerOptions): HttpServer {
 
 /** @throws AjnaError FENCING_TOKEN_STALE */
 async function obey(tokens: FencingTokens, token: number): Promise<void> {
-  if (token < tokens.highest) {
+  if (!obeys(tokens.highest, token)) {
     throw new AjnaError(FENCING_TOKEN_STALE, `token ${token} comes after ${tokens.highest}`, {
       details: { given: token, highest: tokens.highest },
     })

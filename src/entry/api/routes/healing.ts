@@ -12,10 +12,15 @@ import {
   incidentModel,
   incidentsModel,
   verdictModel,
+  webhookModel,
+  webhookTriedModel,
 } from '../models.ts'
 import type { Platform } from '../platform.ts'
 import { approvalPreview } from '../views/approval.ts'
-import { actorOf, errorAnswers, guardAct, type RouteContext } from './context.ts'
+import { actorOf, callSignal, errorAnswers, guardAct, type RouteContext } from './context.ts'
+
+/** Longer than a receiver is waited for. */
+const TEST_DEADLINE_MS = 30_000
 
 const incidentPath = z.object({ id: z.string().max(200) })
 
@@ -90,6 +95,25 @@ export function healingRoutes({ app, platform }: RouteContext): void {
       await (paused ? platform.healing.pause(why) : platform.healing.resume(why))
       return { clusters: [...platform.healing.clusters()] }
     },
+  })
+  app.get('/api/webhooks', {
+    schema: {
+      tags: ['healing'],
+      summary: 'Who is told of incidents, and how that goes',
+      response: { 200: z.object({ items: z.array(webhookModel) }), ...errorAnswers },
+    },
+    handler: () => ({ items: [...platform.webhooks.list()] }),
+  })
+  app.post('/api/webhooks/:name/test', {
+    schema: {
+      tags: ['healing'],
+      summary:
+        'Sends a test event; a receiver that takes it is sent all else again, should it have been disabled',
+      params: z.object({ name: z.string().max(200) }),
+      response: { 200: webhookTriedModel, ...errorAnswers },
+    },
+    handler: ({ params: { name } }, reply) =>
+      platform.webhooks.test(name, callSignal(reply, TEST_DEADLINE_MS)),
   })
 }
 
