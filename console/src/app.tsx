@@ -31,6 +31,8 @@ const LogsPage = page(() => import('./pages/logs.tsx'), 'LogsPage')
 const MetricsPage = page(() => import('./pages/metrics.tsx'), 'MetricsPage')
 const CompletenessPage = page(() => import('./pages/completeness.tsx'), 'CompletenessPage')
 const IncidentsPage = page(() => import('./pages/incidents.tsx'), 'IncidentsPage')
+const TestsPage = page(() => import('./pages/tests.tsx'), 'TestsPage')
+const TestPage = page(() => import('./pages/test.tsx'), 'TestPage')
 const ActivityPage = page(() => import('./pages/activity.tsx'), 'ActivityPage')
 
 const ROUTES: readonly (readonly [pattern: string, component: PageComponent])[] = [
@@ -54,6 +56,9 @@ const ROUTES: readonly (readonly [pattern: string, component: PageComponent])[] 
   ['/completeness/:bucket', CompletenessPage],
   ['/incidents', IncidentsPage],
   ['/incidents/:id', IncidentsPage],
+  ['/tests', TestsPage],
+  ['/tests/library', TestsPage],
+  ['/tests/:id', TestPage],
   ['/activity', ActivityPage],
   ['/activity/:id', ActivityPage],
 ]

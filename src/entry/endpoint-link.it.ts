@@ -16,6 +16,7 @@ import { createTopic } from '../../test/wire/topics.ts'
 import { createLogger } from '../foundation/log/log.ts'
 import { storePaths } from '../foundation/tls/store.ts'
 import type { ResolvedExistingCluster, ResolvedFleet } from '../operations/fleet/contract.ts'
+import { policyOf } from '../operations/heal/contract.ts'
 import type { LinkPartitionStatus } from '../operations/mirror/contract.ts'
 import { linkDefinitionSchema } from '../operations/mirror/definition.ts'
 import type { LinksJournal } from '../operations/mirror/links/kept.ts'
@@ -115,15 +116,7 @@ describe('a link whose source is an endpoint’s one address, three brokers behi
       ships: [],
       archive: null,
       connect: { access: 'token', port: null, target: null },
-      heal: {
-        'broker-dead': 'off',
-        'broker-frozen': 'off',
-        'broker-unregistered': 'off',
-        'disk-failed': 'off',
-        'disk-full': 'off',
-        'disk-slow': 'off',
-        'log-dir-offline': 'off',
-      },
+      heal: policyOf('off'),
       mirror: { workers: 1 },
     }
     const ports = { console: 0, agent: 0, archive: 0, mirror: 0, connect: 0 }

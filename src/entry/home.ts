@@ -13,6 +13,8 @@ export interface Home {
   readonly objects: string
   /** Faults under way and how they are undone, and the clusters of tests. */
   readonly faults: string
+  /** What tests have left, running ones too. */
+  readonly tests: string
   /** Held while a test runs. */
   readonly testLock: string
   /** Activity on its way into the journal. */
@@ -38,6 +40,7 @@ export const stateNames: readonly string[] = [
   'pki',
   'ports.json',
   'run',
+  'tests',
 ]
 
 /** Any of these makes a directory a state directory. */
@@ -56,6 +59,7 @@ export function homeAt(root: string): Home {
     clusters: at('clusters'),
     objects: at('objects'),
     faults: at('faults'),
+    tests: at('tests'),
     testLock: at('faults', 'test.lock'),
     outbox: at('outbox'),
     activityCopy: at('control', 'activity.json'),

@@ -13,11 +13,14 @@ import { gidOf } from '../operations/faults/network/rules.ts'
 import { reasonOfDeath } from '../operations/fleet/brokers/diagnose.ts'
 import { awaitReady, prepareNode } from '../operations/fleet/brokers/driver.ts'
 import { allocatePorts } from '../operations/fleet/brokers/ports.ts'
+import { serverPropertiesPath } from '../operations/fleet/brokers/properties.ts'
 import { brokerPrincipal, type PlacedCluster, type PlacedNode } from '../operations/fleet/contract.ts'
 import type { Home } from './home.ts'
 
 export interface TestClusterTask {
   readonly home: Home
+  /** The cluster that is tested, or the one that keeps its leases and incidents. */
+  readonly role?: 'tested' | 'keeper'
   readonly nodes: number
   /** In a network of its own, so that faults can be done to its connections. */
   readonly ownNetwork?: boolean
@@ -31,14 +34,17 @@ export interface TestClusterTask {
 
 /** A cluster of brokers combined with controllers, plaintext on loopback, that is gone when it is disposed. */
 export interface StartedTestCluster extends TestedCluster, AsyncDisposable {
+  readonly placed: PlacedCluster
   /** Why a broker that was started then has ended, in its own words. */
   explain(broker: number, since: string): Promise<string>
 }
 
-const HEAP_MB = 256
 const READY_MS = 120_000
-/** No fleet has a cluster of that name: its ports are the tests' own. */
-const PORTS_OF = '.test'
+/** No fleet has clusters of these names: their ports are the tests' own. One that keeps two journals needs little memory. */
+const ROLES = {
+  tested: { prefix: 'test', portsOf: '.test', heapMb: 256 },
+  keeper: { prefix: 'keys', portsOf: '.keys', heapMb: 128 },
+}
 
 /** Tests are short: what is compiled quickly serves them better than what is compiled well. */
 const JVM_OPTIONS = ['-XX:TieredStopAtLevel=1']
@@ -82,10 +88,10 @@ export async function startTestCluster(task: TestClusterTask): Promise<StartedTe
         if (own !== undefined) await mountDisk(own)
         const disk = own === undefined ? {} : { disk: own }
         const prepared = await prepareNode(placed, node, dist, runDir)
-        if (task.ownNetwork !== true)
-          return [{ id: node.id, process: prepared, ...disk }, await start(prepared)]
+        const known = { id: node.id, settings: serverPropertiesPath(node), ...disk }
+        if (task.ownNetwork !== true) return [{ ...known, process: prepared }, await start(prepared)]
         const { network, process } = inOwnGroup(node, prepared)
-        return [{ id: node.id, process, network, ...disk }, await start(process)]
+        return [{ ...known, process, network }, await start(process)]
       }),
     )
     const deadline = { deadlineMs: READY_MS, signal }
@@ -96,6 +102,7 @@ export async function startTestCluster(task: TestClusterTask): Promise<StartedTe
     )
     return {
       name: placed.name,
+      placed,
       version: placed.version,
       bootstrap: placed.nodes.map(({ ports }) => `127.0.0.1:${ports.client}`),
       nodes: nodes.map(([node]) => node),
@@ -144,11 +151,15 @@ async function disksOf(
   )
 }
 
-async function place({ home, nodes, disks }: TestClusterTask, version: string): Promise<PlacedCluster> {
-  const name = `test-${randomBytes(3).toString('hex')}`
+async function place(
+  { home, nodes, disks, role = 'tested' }: TestClusterTask,
+  version: string,
+): Promise<PlacedCluster> {
+  const { prefix, portsOf: owner, heapMb } = ROLES[role]
+  const name = `${prefix}-${randomBytes(3).toString('hex')}`
   const ids = Array.from({ length: nodes }, (_, index) => index + 1)
   const portsOf = ['client', 'internal', 'controller', 'jmx'] as const
-  const portName = (id: number, port: string): string => `${PORTS_OF}/${id}/${port}`
+  const portName = (id: number, port: string): string => `${owner}/${id}/${port}`
   await mkdir(home.root, { recursive: true })
   const ports = await allocatePorts(
     home.ports,
@@ -169,7 +180,7 @@ async function place({ home, nodes, disks }: TestClusterTask, version: string): 
       home: nodeHome,
       // The first one holds the metadata log too: a broker that loses it ends.
       dataDirs: Array.from({ length: disks ? 2 : 1 }, (_, dir) => join(nodeHome, `data-${dir}`)),
-      heapMb: HEAP_MB,
+      heapMb,
     }
   }
   return {

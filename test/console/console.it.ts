@@ -153,6 +153,96 @@ describe('an operator', () => {
     })
   })
 
+  it('is asked before acknowledged records are lost, sees how many and why, and answers by name', async () => {
+    await withPage('trouble', WIDE, async (page, served) => {
+      await page.goto(`${served.base}/incidents`)
+      await page.getByRole('link', { name: 'partition leaderless: payments-4 of edge' }).click()
+      const drawer = page.locator('.drawer')
+      await drawer.getByText('last in sync: up to 1,234 in epoch 5, by its disk').waitFor()
+      assert.match(await text(drawer), /Proposed: elect most advanced[\s\S]*Would be lost\s*34 records/)
+      await page.screenshot({ path: join(screenshots, 'incident-proposal-light-1280.png') })
+      await drawer.getByRole('button', { name: 'Approve…' }).click()
+      const dialog = page.locator('dialog')
+      await dialog.getByText('payments-4: led by broker 2, 34 records are lost').waitFor()
+      const approve = dialog.getByRole('button', { name: 'Approve' })
+      await dialog.getByLabel('Reason, kept in the activity log').fill('its disk is broken')
+      assert.equal(await approve.isDisabled(), true, 'the cluster is named first')
+      await dialog.locator('input').last().fill('edge')
+      await page.screenshot({ path: join(screenshots, 'incident-approval-light-1280.png') })
+      await approve.click()
+      await dialog.getByText('Follow it in the activity log').waitFor()
+    })
+  })
+
+  it('follows a test as it runs: what clients see, the faults marked on it, expectations as they stand, incidents', async () => {
+    await withPage('trouble', WIDE, async (page, served) => {
+      await page.goto(`${served.base}/tests`)
+      const running = page.locator('.section', { hasText: 'Running: leader-killed' })
+      await running.locator('.chart canvas').nth(1).waitFor()
+      const marks = page.getByRole('list', { name: 'What happened, as marked in the charts' })
+      await marks.getByText('kill: broker 1 (leads 2)').waitFor()
+      const expectations = page.getByRole('region', { name: 'Expectations' })
+      await expectations.getByText('read back at the end').first().waitFor()
+      await expectations.locator('tr', { hasText: 'unregister' }).getByText('met', { exact: true }).waitFor()
+      assert.match(await text(page.locator('.hidden[role=status]').first()), /Test leader-killed running: /)
+      // Its healing goes on while it is looked at.
+      await page.getByRole('link', { name: 'All of it' }).click()
+      await marks.getByText('kill is over').waitFor({ timeout: 30_000 })
+      await page.locator('summary', { hasText: 'broker dead: broker 1 of test-5e2f01-1' }).click()
+      await page.getByText('process 7713 ended by SIGKILL').waitFor()
+      await page.getByRole('button', { name: 'Stop…' }).click()
+      const dialog = page.locator('dialog.act')
+      await dialog.getByLabel('Reason').fill('the machine is needed')
+      await dialog.getByLabel('Your name').fill('grace')
+      assert.deepEqual(await axeFindings(page), [])
+      await dialog.getByRole('button', { name: 'Stop it' }).click()
+      await page.getByText('grace asked for its end: the machine is needed').waitFor()
+    })
+  })
+
+  it('runs a scenario of the library, changed as wanted, with a reason; one that is not allowed is refused with its lines', async () => {
+    await withPage('calm', WIDE, async (page, served) => {
+      await page.goto(`${served.base}/tests/library`)
+      await page.getByRole('button', { name: 'Run leader-killed…' }).click()
+      const dialog = page.locator('dialog.act')
+      const scenario = dialog.getByLabel('The scenario')
+      const good = await scenario.inputValue()
+      assert.match(good, /^# kill -9 of a broker/)
+      await scenario.fill(good.replace('fault: kill', 'fault: melt'))
+      await dialog.getByLabel('Reason').fill('before the release')
+      const run = dialog.getByRole('button', { name: 'Run', exact: true })
+      await run.click()
+      await dialog.getByText(/found "melt"/).waitFor()
+      assert.deepEqual(await axeFindings(page), [])
+      await page.screenshot({ path: join(screenshots, 'test-refused-light-1280.png') })
+      await scenario.fill(good)
+      await run.click()
+      await page.waitForURL('**/tests/20261126-101800-77be01')
+      await page.getByText('before the release').waitFor()
+      await page.goto(`${served.base}/tests/library`)
+      await page.getByText('One test at a time: another one runs.').waitFor()
+      assert.equal(await page.getByRole('button', { name: 'Run broker-blink…' }).isDisabled(), true)
+    })
+  })
+
+  it('sees how a test ended, and why it was not as expected, and takes its report along', async () => {
+    await withPage('calm', WIDE, async (page, served) => {
+      await page.goto(`${served.base}/tests`)
+      const row = page.locator('tbody tr', { hasText: 'not as expected' })
+      await row.getByRole('link', { name: 'leader-killed' }).click()
+      const missed = page.getByRole('region', { name: 'Expectations' }).locator('tr', { hasText: 'missed' })
+      await missed.getByText('none: the alert stayed silent').waitFor()
+      assert.match(await text(page.getByRole('region', { name: 'Faults' })), /9,120/)
+      assert.match(
+        await text(page.getByRole('region', { name: 'Latency' })),
+        /until all was redundant.*1530\.0/,
+      )
+      const downloading = page.waitForEvent('download')
+      await page.getByRole('link', { name: 'Download the report' }).click()
+      assert.match((await downloading).suggestedFilename(), /^test-20261126-091502-11d0be\.html$/)
+    })
+  })
+
   it('is told beside the activity what may be missing from it, and why', async () => {
     await withPage('trouble', WIDE, async (page, served) => {
       await page.goto(`${served.base}/activity`)
@@ -404,9 +494,10 @@ describe('an operator', () => {
       assert.equal(await act.isDisabled(), true)
       await dialog.getByLabel('to confirm').fill('edge-to-hub')
       assert.deepEqual(await axeFindings(page), [])
+      served.fixture.holdNextSwitch('edge-to-hub')
       await act.click()
       await page.waitForURL('**/links/edge-to-hub')
-      await page.locator('.step.now, .step.done').first().waitFor()
+      await page.locator('.step.done').first().waitFor()
       served.fixture.interruptSwitch('edge-to-hub')
       await page.getByRole('button', { name: 'Go on…' }).click()
       await dialog.getByLabel('Reason').fill('control was killed')

@@ -4,11 +4,12 @@ import type { ActReason, ClusterFacts, Platform } from '../../src/entry/api/plat
 import { AjnaError } from '../../src/foundation/errors/errors.ts'
 import { tiers } from '../../src/operations/completeness/contract.ts'
 import type { Activity } from '../../src/operations/fleet/activity/contract.ts'
+import { WEBHOOK_UNKNOWN } from '../../src/operations/notify/errors.ts'
 import { activitiesOf, standingOf } from './fixture/activity.ts'
 import { clustersOf } from './fixture/clusters.ts'
 import { bucketsOf, streamsOf } from './fixture/completeness.ts'
 import { fleetOf } from './fixture/fleet.ts'
-import { healedOf, incidentsOf } from './fixture/incidents.ts'
+import { healedOf, incidentsOf, webhookOf } from './fixture/incidents.ts'
 import { actedOn } from './fixture/links.ts'
 import { queryLogs } from './fixture/logs.ts'
 import { METRICS, pointsOf, sampleEverySecond, valueAt } from './fixture/metrics.ts'
@@ -16,6 +17,7 @@ import { CONFIG, recordsOf, STREAMS } from './fixture/records.ts'
 import { rehearsalOf } from './fixture/rehearsals.ts'
 import { HOUR, MINUTE, type Mood, randomFrom } from './fixture/shared.ts'
 import { fixtureSwitches } from './fixture/switches.ts'
+import { fixtureTests } from './fixture/tests.ts'
 
 /**
  * A fleet that exists only in numbers: deterministic for a seed, with a clock that follows the real one, so that the API
@@ -28,6 +30,8 @@ export interface Fixture {
   change(cluster: string, edit: (facts: ClusterFacts) => ClusterFacts): void
   /** As after a kill of the process that carries out a switch of the link's sides. */
   interruptSwitch(link: string): void
+  /** The next switch of the link's sides takes a long time: until it is interrupted. */
+  holdNextSwitch(link: string): void
   /** Lets one log line come in. */
   line(text: string): void
 }
@@ -219,6 +223,22 @@ export function createFixture(mood: Mood = 'calm', seed = 7): Fixture {
       clusters: () => healedOf(mood),
       pause: async () => {},
       resume: async () => {},
+      answer: async (id, { verdict }, why) =>
+        begin(
+          `heal.${verdict}`,
+          { kind: 'partition', name: 'payments-4', cluster: 'edge' },
+          `Answer to incident ${id}`,
+          why,
+          [{ label: 'led again after', value: '1.3 s' }],
+        ),
+    },
+    tests: fixtureTests(mood, born),
+    webhooks: {
+      list: () => [webhookOf(born)],
+      async test(name) {
+        if (name !== 'pager') throw new AjnaError(WEBHOOK_UNKNOWN, `there is no webhook ${name}`)
+        return { delivered: true, id: 'msg_test_1', answer: 'answered 204', tookMs: 12 }
+      },
     },
     links: {
       async act(link, act, why) {
@@ -258,6 +278,7 @@ export function createFixture(mood: Mood = 'calm', seed = 7): Fixture {
       for (const tell of fleetListeners) tell()
     },
     interruptSwitch: switches.interrupt,
+    holdNextSwitch: switches.holdNext,
     line(text) {
       const made: LogLine = {
         id: `5f1c9a3be0d27784:${lines * 120}`,

@@ -36,6 +36,7 @@ export async function pagesOf(baseUrl: string, token: string): Promise<PageToVis
     await client.GET('/api/topics', { params: { query: { sort: 'records', order: 'desc', limit: 20 } } }),
   ).items
   const links = dataOf(await client.GET('/api/links')).links
+  const tests = dataOf(await client.GET('/api/tests')).items
   const switched = links.find(({ sides }) => sides?.underWay != null)
   const now = Date.now()
   const buckets = dataOf(
@@ -94,6 +95,14 @@ export async function pagesOf(baseUrl: string, token: string): Promise<PageToVis
       ? []
       : [{ name: 'completeness-bucket', path: `/completeness/${bucket.bucket}`, ready: `.section ${row}` }]),
     { name: 'incidents', path: '/incidents', ready: `${row}, .empty` },
+    { name: 'tests', path: '/tests', ready: `${row}, .empty` },
+    { name: 'tests-library', path: '/tests/library', ready: `${row}, .empty` },
+    ...tests
+      .filter(
+        ({ state }, index) =>
+          ['running', 'missed'].includes(state) && tests.findIndex(each => each.state === state) === index,
+      )
+      .map(({ id, state }) => ({ name: `test-${state}`, path: `/tests/${id}`, ready: '.scenario' })),
     { name: 'activity', path: '/activity', ready: `${row}, .empty` },
   ]
 }

@@ -14,7 +14,7 @@ import { claimPorts } from './ports.ts'
 import { sweptFolder } from './sweeper.ts'
 
 export interface ClusterOptions {
-  readonly nodes: 1 | 3
+  readonly nodes: 1 | 3 | 5
   readonly name?: string
   /** mTLS and ACLs on every listener; plaintext and no ACLs by default. */
   readonly tls?: boolean

@@ -1,7 +1,5 @@
 /** Healers of a test's cluster, with its hosts' agent, and its keys on the shared one. */
 import { randomUUID } from 'node:crypto'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { healedBrokers } from '../../src/entry/control/heal.ts'
 import { hostAgent } from '../../src/entry/control/host-agent.ts'
@@ -21,8 +19,7 @@ import { interlockMachine } from '../../src/operations/fleet/interlock/machine.t
 import type { HealPolicy, Incident } from '../../src/operations/heal/contract.ts'
 import { incidentsMachine } from '../../src/operations/heal/machine.ts'
 import { heal } from '../../src/operations/heal/run.ts'
-import { createProcesses } from '../../src/operations/hosts/processes/processes.ts'
-import { createStatusServer } from '../../src/operations/hosts/status.ts'
+import { type Keeper, startKeeper } from '../../src/operations/hosts/keeper.ts'
 import { sharedCluster, type TestCluster } from '../fleets/cluster.ts'
 import { createTopic } from '../wire/topics.ts'
 
@@ -44,7 +41,7 @@ export async function startHealers({ cluster, holders, policy }: HealersTask): P
   await using stack = new AsyncDisposableStack()
   const stop = new AbortController()
   const keys = stack.use(await sharedCluster())
-  const agent = await startAgent(cluster, stack, stop.signal)
+  const agent = stack.use(await startAgent(cluster))
   const names = {
     interlock: `heal.interlock.${randomUUID()}`,
     incidents: `heal.incidents.${randomUUID()}`,
@@ -92,45 +89,19 @@ export async function startHealers({ cluster, holders, policy }: HealersTask): P
 /** Of the brokers' pid files. */
 export const runDirOf = ({ nodes }: PlacedCluster): string => join(nodes[0]!.home, '..', 'run')
 
-/** The part of a host's agent that keeps processes, with its own door, over brokers that run already. */
-async function startAgent({ placed }: TestCluster, stack: AsyncDisposableStack, signal: AbortSignal) {
-  const folder = await mkdtemp(join(tmpdir(), 'ajna-heal-'))
-  stack.defer(() => rm(folder, { recursive: true, force: true }))
+/** The agent of the host that all brokers are on; they run already. */
+async function startAgent({ placed }: TestCluster): Promise<Keeper> {
   const dist = await ensureKafka(placed.version)
   const runDirectory = runDirOf(placed)
-  const specs = await Promise.all(placed.nodes.map(node => prepareNode(placed, node, dist, runDirectory)))
-  const path = join(folder, 'plan.json')
-  const processes = specs.map(({ name, command, args, env, cwd, consoleFile }, index) => ({
-    name,
-    argv: [command, ...args],
-    env,
-    cwd,
-    log: consoleFile,
-    readiness: { kind: 'port', port: placed.nodes[index]!.ports.client },
-    logDirs: placed.nodes[index]!.dataDirs,
+  const processes = placed.nodes.map(async node => ({
+    spec: await prepareNode(placed, node, dist, runDirectory),
+    port: node.ports.client,
+    logDirs: node.dataDirs,
   }))
-  await writeFile(path, JSON.stringify({ host: 'heal', version: 1, processes }))
-  const kept = createProcesses({
-    path,
+  return startKeeper({
     host: 'heal',
-    runDirectory,
-    onProcessEvent: () => {},
-    onPlan: () => {},
+    folder: join(runDirectory, '..', 'agent'),
+    processes: await Promise.all(processes),
+    prepareLogDir: (process, path) => prepareBrokerDir([placed], process, path),
   })
-  void kept.run(signal)
-  const token = randomUUID()
-  const server = createStatusServer({
-    secret: token,
-    log: silentLogger,
-    status: () => {
-      throw new Error('nobody asks')
-    },
-    act: (name, act, _reason, pid) => kept.act(name, act, pid),
-    prepareLogDir: (name, path) => prepareBrokerDir([placed], name, path),
-    processes: kept,
-    tokens: { highest: 0, raise: async () => {} },
-  })
-  const address = await server.listen(0)
-  signal.addEventListener('abort', () => void server.close(), { once: true })
-  return { port: Number(new URL(address).port), token }
 }

@@ -11,6 +11,7 @@ import { openSession } from '../../src/foundation/http/session.ts'
 import { ensureAuthority } from '../../src/foundation/tls/authority.ts'
 import { ensureCertificate } from '../../src/foundation/tls/renew.ts'
 import type { ResolvedCluster, ResolvedKeep } from '../../src/operations/fleet/contract.ts'
+import { policyOf } from '../../src/operations/heal/contract.ts'
 import { LINKS_TOPIC } from '../../src/operations/mirror/links/contract.ts'
 import { claimPorts } from '../fleets/ports.ts'
 import { sweptFolder } from '../fleets/sweeper.ts'
@@ -117,15 +118,7 @@ async function declare(home: Home, { edge, hub }: Sides, keep: ResolvedKeep): Pr
       ships: [],
       archive: null,
       connect: { access: 'token', port: null, target: null },
-      heal: {
-        'broker-dead': 'off',
-        'broker-frozen': 'off',
-        'broker-unregistered': 'off',
-        'disk-failed': 'off',
-        'disk-full': 'off',
-        'disk-slow': 'off',
-        'log-dir-offline': 'off',
-      },
+      heal: policyOf('off'),
       mirror: { workers: 1 },
     },
     placed: [edge.cluster.placed, hub.cluster.placed],

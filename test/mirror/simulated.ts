@@ -450,6 +450,11 @@ function simWire(cluster: SimCluster, tick: () => Promise<void>): Wire {
     deleteRecords: missing,
     writeTxnMarkers: missing,
     describeProducers: missing,
+    transactionalProducer: missing,
+    group: () => ({ committed: missing, commit: missing }),
+    joinGroup: () => {
+      throw new Error('not simulated')
+    },
     allocateProducerId: async () => 1n,
     positionedAppender: () => ({ append: missing }),
     async listOffsets(queries) {

@@ -1,5 +1,5 @@
-import { keepPreviousData, queryOptions } from '@tanstack/react-query'
-import { ApiError, api, data, type RehearsalRequest } from './client.ts'
+import { keepPreviousData, type QueryClient, queryOptions } from '@tanstack/react-query'
+import { ApiError, api, data, type RehearsalRequest, type TestDetail } from './client.ts'
 
 /**
  * What pages ask for. Keys that begin with `live` are asked again when the fleet changes (live.ts); the others when they
@@ -154,6 +154,42 @@ export const incidentsQuery = () =>
     refetchInterval: 2_000,
     placeholderData: keepPreviousData,
   })
+
+export const testsQuery = () =>
+  queryOptions({
+    queryKey: ['tests'],
+    queryFn: ({ signal }) => data(api.GET('/api/tests', { signal })),
+    refetchInterval: 2_000,
+    placeholderData: keepPreviousData,
+  })
+
+export const scenariosQuery = () =>
+  queryOptions({
+    queryKey: ['scenarios'],
+    queryFn: ({ signal }) => data(api.GET('/api/scenarios', { signal })),
+    staleTime: Number.POSITIVE_INFINITY,
+  })
+
+/** A test with all its events; each time only those since the last time are asked for, until it has ended. */
+export const testQuery = (id: string, queries: QueryClient) => {
+  const queryKey = ['tests', 'one', id] as const
+  return queryOptions({
+    queryKey,
+    queryFn: async ({ signal }): Promise<TestDetail> => {
+      const before = queries.getQueryData<TestDetail>(queryKey)
+      const items = [...(before?.events.items ?? [])]
+      for (let from = before?.events.next ?? 0; ; ) {
+        const params = { path: { id }, query: { from } }
+        const found = await data(api.GET('/api/tests/{id}', { params, signal }))
+        items.push(...found.events.items)
+        if (!found.events.more) return { ...found, events: { ...found.events, items } }
+        from = found.events.next
+      }
+    },
+    structuralSharing: false,
+    refetchInterval: query => (query.state.data?.test.state === 'running' ? 1_000 : false),
+  })
+}
 
 export const searchQuery = (q: string) =>
   queryOptions({

@@ -1850,6 +1850,108 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/incidents/{id}/approval": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What an answer to what is proposed would do, what would be lost by it, and whether it may be given now */
+        get: {
+            parameters: {
+                query?: {
+                    verdict?: "approve" | "decline";
+                };
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ApprovalPreview"];
+                    };
+                };
+                /** @description Default Response */
+                "4XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+                /** @description Default Response */
+                "5XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        /** Approves or declines what is proposed; an approval is carried out if what it rests on is still so */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["ApprovalRequestInput"];
+                };
+            };
+            responses: {
+                /** @description Default Response */
+                202: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Activity"];
+                    };
+                };
+                /** @description Default Response */
+                "4XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+                /** @description Default Response */
+                "5XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/healing": {
         parameters: {
             query?: never;
@@ -1910,6 +2012,449 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/webhooks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who is told of incidents, and how that goes */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            items: components["schemas"]["Webhook"][];
+                        };
+                    };
+                };
+                /** @description Default Response */
+                "4XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+                /** @description Default Response */
+                "5XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/webhooks/{name}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Sends a test event; a receiver that takes it is sent all else again, should it have been disabled */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    name: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["WebhookTried"];
+                    };
+                };
+                /** @description Default Response */
+                "4XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+                /** @description Default Response */
+                "5XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/tests": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Tests that have run on this machine, newest first, and the one that runs */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description id of the last test of the page before */
+                    before?: string;
+                    limit?: number;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Tests"];
+                    };
+                };
+                /** @description Default Response */
+                "4XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+                /** @description Default Response */
+                "5XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        /** Starts a test on a cluster of its own; one at a time */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["TestRequestInput"];
+                };
+            };
+            responses: {
+                /** @description Default Response */
+                202: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Test"];
+                    };
+                };
+                /** @description Default Response */
+                "4XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+                /** @description Default Response */
+                "5XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/tests/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One test: how it stands or how it ended, and what has happened, to follow it live */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description events from there on: `next` of the last call */
+                    from?: number;
+                };
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["TestDetail"];
+                    };
+                };
+                /** @description Default Response */
+                "4XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+                /** @description Default Response */
+                "5XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/tests/{id}/report": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The report of a test that has ended, as one page (HTML) to keep */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description text/html */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": string;
+                    };
+                };
+                /** @description Default Response */
+                "4XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+                /** @description Default Response */
+                "5XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/scenarios": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The library of scenarios that come with the program */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Default Response */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": {
+                            items: components["schemas"]["LibraryScenario"][];
+                        };
+                    };
+                };
+                /** @description Default Response */
+                "4XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+                /** @description Default Response */
+                "5XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/tests/{id}/stop": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Stops a test: what it has broken is undone, its cluster ends */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["TestStopInput"];
+                };
+            };
+            responses: {
+                /** @description Default Response */
+                202: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Test"];
+                    };
+                };
+                /** @description Default Response */
+                "4XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+                /** @description Default Response */
+                "5XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Error"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -1956,8 +2501,30 @@ export interface components {
             confirm: string;
             by?: string;
         };
+        ApprovalRequestInput: {
+            reason: string;
+            confirm: string;
+            by?: string;
+            /** @enum {string} */
+            verdict: "approve" | "decline";
+            proposal: number;
+        };
         HealingRequestInput: {
             paused: boolean;
+            reason: string;
+            by?: string;
+        };
+        TestRequestInput: {
+            /** @description a scenario’s file */
+            scenario?: string;
+            /** @description instead: one of the library */
+            name?: string;
+            /** @default true */
+            healer: boolean;
+            reason: string;
+            by?: string;
+        };
+        TestStopInput: {
             reason: string;
             by?: string;
         };
@@ -2636,11 +3203,18 @@ export interface components {
                 kind: "log-dir";
                 broker: number;
                 dir: string;
+            } | {
+                /** @constant */
+                kind: "partitions";
+                partitions: {
+                    topic: string;
+                    partition: number;
+                }[];
             };
             /** @enum {string} */
-            cause: "broker-dead" | "broker-frozen" | "broker-unregistered" | "disk-failed" | "disk-full" | "disk-slow" | "log-dir-offline";
+            cause: "broker-dead" | "broker-frozen" | "broker-unregistered" | "disk-failed" | "disk-full" | "disk-slow" | "log-dir-offline" | "broker-lost" | "partition-leaderless";
             /** @enum {string} */
-            state: "open" | "acting" | "available" | "healed" | "failed";
+            state: "open" | "proposed" | "declined" | "approved" | "acting" | "available" | "healed" | "failed";
             beganAt: number;
             detectedAt: number;
             actedAt: number | null;
@@ -2654,7 +3228,7 @@ export interface components {
             decision: {
                 /** @enum {string} */
                 kind: "act" | "propose" | "wait" | "refuse";
-                remedy: ("unregister" | "kill" | "kill-and-unregister" | "withdraw-replicas" | "restore-log-dir") | null;
+                remedy: ("unregister" | "kill" | "kill-and-unregister" | "withdraw-replicas" | "restore-log-dir" | "elect-most-advanced") | null;
                 reasons: string[];
                 refused: {
                     what: string;
@@ -2671,6 +3245,52 @@ export interface components {
                 at: number;
                 text: string;
             }[];
+            proposal?: {
+                number: number;
+                at: number;
+                answer: {
+                    /** @enum {string} */
+                    verdict: "approve" | "decline";
+                    actor: string;
+                    reason: string;
+                    at: number;
+                } | null;
+            };
+            recovery?: {
+                partitions: {
+                    topic: string;
+                    partition: number;
+                    leaderEpoch: number;
+                    replicas: number[];
+                    leader: number | null;
+                    loss: number | null;
+                    committedLoss: number;
+                    logs: {
+                        broker: number;
+                        /** @enum {string} */
+                        role: "survivor" | "last" | "other";
+                        start: number | null;
+                        end: number | null;
+                        epoch: number | null;
+                        highWatermark: number | null;
+                        readFrom: ("api" | "disk")[];
+                        agreesUpTo: number | null;
+                        problem: string | null;
+                    }[];
+                }[];
+                doneAt: number | null;
+            };
+        };
+        ApprovalPreview: {
+            what: string;
+            where: string;
+            howLong: string;
+            effects: string[];
+            undo: string;
+            offer: components["schemas"]["Offer"];
+            confirm: string;
+            /** @description which of its proposals this is: only the last one can be answered */
+            proposal: number;
         };
         HealedCluster: {
             cluster: string;
@@ -2689,6 +3309,387 @@ export interface components {
             items: components["schemas"]["Incident"][];
             more: boolean;
             clusters: components["schemas"]["HealedCluster"][];
+        };
+        Test: {
+            id: string;
+            /** @enum {string} */
+            what: "scenario" | "failures" | "exploration";
+            name: string;
+            kinds: string[];
+            runs: number;
+            seed: number;
+            healer: boolean;
+            startedAt: number;
+            by: string;
+            reason: string | null;
+            /**
+             * @description died: its process is gone, and has not said how it ended
+             * @enum {string}
+             */
+            state: "running" | "met" | "missed" | "failed" | "stopped" | "died";
+            endedAt: number | null;
+            availabilityRestoredMs: number | null;
+            redundancyRestoredMs: number | null;
+            acknowledged: number | null;
+            lost: number | null;
+            duplicated: number | null;
+            error: {
+                code: string;
+                message: string;
+                remedy: string;
+            } | null;
+            /** @description who asked for its end, and why */
+            stopped: {
+                at: number;
+                by: string;
+                reason: string;
+            } | null;
+        };
+        Tests: {
+            /** @description newest first */
+            items: components["schemas"]["Test"][];
+            more: boolean;
+            /** @description the id of the one that runs */
+            running: string | null;
+        };
+        TestEvent: {
+            /** @constant */
+            kind: "note";
+            at: number;
+            text: string;
+        } | {
+            /** @constant */
+            kind: "run";
+            at: number;
+            name: string;
+            text: string;
+        } | {
+            /** @constant */
+            kind: "sample";
+            at: number;
+            perSecond: number;
+            waitMs: number;
+            underReplicated: number;
+            leaderless: number;
+            silent: number;
+        } | {
+            /** @constant */
+            kind: "mark";
+            at: number;
+            /** @enum {string} */
+            mark: "fault" | "over" | "detected" | "acted" | "available" | "healed";
+            text: string;
+        } | {
+            /** @constant */
+            kind: "incident";
+            at: number;
+            incident: {
+                id: string;
+                revision: number;
+                cluster: string;
+                subject: {
+                    /** @constant */
+                    kind: "broker";
+                    broker: number;
+                } | {
+                    /** @constant */
+                    kind: "log-dir";
+                    broker: number;
+                    dir: string;
+                } | {
+                    /** @constant */
+                    kind: "partitions";
+                    partitions: {
+                        topic: string;
+                        partition: number;
+                    }[];
+                };
+                /** @enum {string} */
+                cause: "broker-dead" | "broker-frozen" | "broker-unregistered" | "disk-failed" | "disk-full" | "disk-slow" | "log-dir-offline" | "broker-lost" | "partition-leaderless";
+                /** @enum {string} */
+                state: "open" | "proposed" | "declined" | "approved" | "acting" | "available" | "healed" | "failed";
+                beganAt: number;
+                detectedAt: number;
+                actedAt: number | null;
+                availableAt: number | null;
+                healedAt: number | null;
+                signals: {
+                    /** @enum {string} */
+                    source: "agent" | "probe" | "controller" | "broker";
+                    says: string;
+                }[];
+                decision: {
+                    /** @enum {string} */
+                    kind: "act" | "propose" | "wait" | "refuse";
+                    remedy: ("unregister" | "kill" | "kill-and-unregister" | "withdraw-replicas" | "restore-log-dir" | "elect-most-advanced") | null;
+                    reasons: string[];
+                    refused: {
+                        what: string;
+                        whyNot: string;
+                    }[];
+                };
+                evidence: {
+                    /** @enum {string} */
+                    when: "before" | "after" | "end";
+                    label: string;
+                    value: string;
+                }[];
+                timeline: {
+                    at: number;
+                    text: string;
+                }[];
+                proposal?: {
+                    number: number;
+                    at: number;
+                    answer: {
+                        /** @enum {string} */
+                        verdict: "approve" | "decline";
+                        actor: string;
+                        reason: string;
+                        at: number;
+                    } | null;
+                };
+                recovery?: {
+                    partitions: {
+                        topic: string;
+                        partition: number;
+                        leaderEpoch: number;
+                        replicas: number[];
+                        leader: number | null;
+                        loss: number | null;
+                        committedLoss: number;
+                        logs: {
+                            broker: number;
+                            /** @enum {string} */
+                            role: "survivor" | "last" | "other";
+                            start: number | null;
+                            end: number | null;
+                            epoch: number | null;
+                            highWatermark: number | null;
+                            readFrom: ("api" | "disk")[];
+                            agreesUpTo: number | null;
+                            problem: string | null;
+                        }[];
+                    }[];
+                    doneAt: number | null;
+                };
+            };
+        };
+        TestDetail: {
+            test: components["schemas"]["Test"];
+            scenario: string | null;
+            /** @description its expectations while it runs */
+            standing: {
+                what: string;
+                expected: string;
+                soFar: string;
+                /** @enum {string} */
+                state: "met" | "missed" | "open";
+            }[];
+            /** @description what its healer tells of its cluster, oldest first */
+            incidents: components["schemas"]["Incident"][];
+            events: {
+                items: components["schemas"]["TestEvent"][];
+                /** @description `from` of the next call */
+                next: number;
+                /** @description there is more already */
+                more: boolean;
+            };
+            /** @description how it ended; the timelines’ pictures are in its report */
+            result: {
+                endedAt: number;
+                /** @enum {string} */
+                outcome: "met" | "missed" | "failed" | "stopped";
+                error: {
+                    code: string;
+                    message: string;
+                    remedy: string;
+                } | null;
+                version: string | null;
+                report: {
+                    name: string;
+                    seed: number;
+                    version: string;
+                    healer: string | null;
+                    met: boolean;
+                    expectations: {
+                        what: string;
+                        expected: string;
+                        found: string;
+                        met: boolean;
+                    }[];
+                    records: {
+                        acknowledged: number;
+                        unknown: number;
+                        found: number;
+                        lost: number;
+                        duplicated: number;
+                        reordered: number;
+                        foreign: number;
+                        examples: string[];
+                    };
+                    faults: {
+                        fault: string;
+                        brokers: {
+                            id: number;
+                            leads: number;
+                            controller: boolean;
+                        }[];
+                        atMs: number;
+                        healing: {
+                            detectionMs: number | null;
+                            actedMs: number | null;
+                            incidents: {
+                                id: string;
+                                /** @enum {string} */
+                                cause: "broker-dead" | "broker-frozen" | "broker-unregistered" | "disk-failed" | "disk-full" | "disk-slow" | "log-dir-offline" | "broker-lost" | "partition-leaderless";
+                                subject: string;
+                                remedy: ("unregister" | "kill" | "kill-and-unregister" | "withdraw-replicas" | "restore-log-dir" | "elect-most-advanced") | null;
+                                refused: string | null;
+                                /** @enum {string} */
+                                state: "open" | "proposed" | "declined" | "approved" | "acting" | "available" | "healed" | "failed";
+                                detectedMs: number;
+                                actedMs: number | null;
+                                availableMs: number | null;
+                                healedMs: number | null;
+                            }[];
+                        } | null;
+                        availabilityRestoredMs: number | null;
+                        longestGapMs: number;
+                        partitionsStopped: number;
+                        afterRevertMs: number;
+                        revertedMs: number;
+                        redundancyRestoredMs: number | null;
+                    }[];
+                    latency: {
+                        before: {
+                            records: number;
+                            p50Ms: number;
+                            p99Ms: number;
+                            maxMs: number;
+                        } | null;
+                        during: {
+                            records: number;
+                            p50Ms: number;
+                            p99Ms: number;
+                            maxMs: number;
+                        } | null;
+                        after: {
+                            records: number;
+                            p50Ms: number;
+                            p99Ms: number;
+                            maxMs: number;
+                        } | null;
+                    };
+                    load: {
+                        recordsPerSecond: number;
+                        recordBytes: number;
+                        partitions: number;
+                        requestTimeoutMs: number;
+                        lastedMs: number;
+                        worstLateMs: number;
+                    };
+                    unplannedEnds: {
+                        broker: number;
+                        at: number;
+                        reason: string;
+                    }[];
+                    resolution: {
+                        gapsFromMs: number;
+                        redundancyMs: number;
+                    };
+                } | null;
+                failures: {
+                    kind: string;
+                    runs: number;
+                    detectionMs: number | null;
+                    actedMs: {
+                        median: number | null;
+                        worst: number | null;
+                    };
+                    availabilityRestoredMs: {
+                        median: number | null;
+                        worst: number | null;
+                    };
+                    longestGapMs: {
+                        median: number | null;
+                        worst: number | null;
+                    };
+                    revertedMs: {
+                        median: number | null;
+                        worst: number | null;
+                    };
+                    redundancyRestoredMs: {
+                        median: number | null;
+                        worst: number | null;
+                    };
+                    lost: number;
+                    duplicated: number;
+                    reordered: number;
+                    healing: {
+                        incident: string | null;
+                        incidentRaised: number;
+                        remedy: string | null;
+                        remedyDone: number;
+                    } | null;
+                    met: number;
+                }[] | null;
+                /** @default null */
+                reproduces: string | null;
+                runs: {
+                    name: string;
+                    what: string;
+                    expectations: {
+                        what: string;
+                        expected: string;
+                        found: string;
+                        met: boolean;
+                    }[];
+                    timeline: string[];
+                }[];
+                runsLeftOut: number;
+            } | null;
+        };
+        LibraryScenario: {
+            name: string;
+            what: string;
+            text: string;
+        };
+        Webhook: {
+            name: string;
+            /** @description scheme, host and port only: a path may be a secret */
+            url: string;
+            events: ("opened" | "proposed" | "acted" | "available" | "healed" | "failed")[];
+            /** @description null: all */
+            clusters: string[] | null;
+            /** @enum {string} */
+            state: "quiet" | "delivering" | "failing" | "disabled";
+            delivered: number;
+            givenUp: number;
+            /** @description events that were not delivered yet */
+            pending: number;
+            /** @description ms since the epoch */
+            lastDelivered: number | null;
+            lastError: {
+                at: number;
+                why: string;
+            } | null;
+            disabled: {
+                at: number;
+                why: string;
+            } | null;
+            /**
+             * @description away: what is delivered cannot be noted now, and may be told again after a restart
+             * @enum {string}
+             */
+            journal: "open" | "away";
+        };
+        WebhookTried: {
+            delivered: boolean;
+            /** @description the webhook-id it was sent under */
+            id: string;
+            answer: string;
+            tookMs: number;
         };
         SearchHit: {
             subject: components["schemas"]["Subject"];

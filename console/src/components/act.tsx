@@ -2,6 +2,7 @@ import { useMutation, useQuery } from '@tanstack/react-query'
 import { useEffect, useRef, useState } from 'react'
 import { type Activity, type ActPreview, api, data } from '../api/client.ts'
 import { A, at } from '../router.tsx'
+import { ActFoot } from './act-dialog.tsx'
 import { Facts } from './drawer.tsx'
 import { Answer, ErrorPanel } from './states.tsx'
 import { Glyph, State } from './status.tsx'
@@ -71,18 +72,13 @@ export function ActDialog({ title, verb, queryKey, preview: ask, act: begin, clo
                 </div>
               )}
               {act.error !== null && <ErrorPanel error={act.error} />}
-              <div className="act-foot">
-                <button type="button" className="button" onClick={() => dialog.current?.close()}>
-                  Cancel
-                </button>
-                <button
-                  type="submit"
-                  className="button danger"
-                  disabled={!offer.allowed || typed !== confirm || !who.enough || act.isPending}
-                >
-                  {act.isPending ? 'Asking…' : verb}
-                </button>
-              </div>
+              <ActFoot
+                dialog={dialog}
+                verb={verb}
+                pending="Asking…"
+                ready={offer.allowed && typed === confirm && who.enough}
+                isPending={act.isPending}
+              />
             </form>
           )}
         </Answer>

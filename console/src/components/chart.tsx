@@ -21,6 +21,12 @@ export interface ChartSeries {
   readonly points: readonly (readonly number[])[]
 }
 
+/** A moment that stands in the chart as a line, with a number that a list beside it explains. */
+export interface ChartMark {
+  readonly at: number
+  readonly name: string
+}
+
 export interface ChartProps {
   readonly label: string
   readonly unit: string
@@ -29,12 +35,18 @@ export interface ChartProps {
   readonly from: number
   readonly to: number
   readonly height?: number
+  readonly marks?: readonly ChartMark[]
 }
 
+const NO_MARKS: readonly ChartMark[] = []
+
 /** Lines over time, drawn on a canvas; the legend holds the last values as text. */
-export function Chart({ label, unit, series, nameOf, from, to, height = HEIGHT }: ChartProps) {
+export function Chart(props: ChartProps) {
+  const { label, unit, series, nameOf, from, to, height = HEIGHT, marks = NO_MARKS } = props
   const frame = useRef<HTMLDivElement>(null)
   const plot = useRef<UPlot>(null)
+  const marked = useRef(marks)
+  marked.current = marks
   const scheme = useScheme()
   const data = useMemo(() => aligned(series), [series])
   const names = series.map(nameOf).join('\n')
@@ -44,7 +56,7 @@ export function Chart({ label, unit, series, nameOf, from, to, height = HEIGHT }
     const element = frame.current
     if (element === null) return
     const drawn = new UPlot(
-      optionsOf(element, names === '' ? [] : names.split('\n'), unit, height),
+      optionsOf(element, names === '' ? [] : names.split('\n'), unit, height, () => marked.current),
       data,
       element,
     )
@@ -114,6 +126,7 @@ function optionsOf(
   names: readonly string[],
   unit: string,
   height: number,
+  marks: () => readonly ChartMark[],
 ): UPlot.Options {
   const style = getComputedStyle(element)
   const colour = (name: string): string => resolved(element, style.getPropertyValue(name))
@@ -161,9 +174,35 @@ function optionsOf(
     ],
     hooks: {
       setCursor: [drawn => tell(drawn, element, names, unit)],
+      draw: [drawn => drawMarks(drawn, marks(), colour('--ink-2'), style.getPropertyValue('--font'))],
     },
     plugins: [],
   }
+}
+
+function drawMarks(drawn: UPlot, marks: readonly ChartMark[], colour: string, font: string): void {
+  const { ctx, bbox } = drawn
+  const ratio = devicePixelRatio
+  ctx.save()
+  ctx.strokeStyle = colour
+  ctx.fillStyle = colour
+  ctx.font = `${10 * ratio}px ${font}`
+  ctx.lineWidth = ratio
+  ctx.setLineDash([3 * ratio, 3 * ratio])
+  let free = 0
+  for (const { at, name } of marks) {
+    const x = Math.round(drawn.valToPos(at / 1_000, 'x', true))
+    if (x < bbox.left || x > bbox.left + bbox.width) continue
+    ctx.beginPath()
+    ctx.moveTo(x, bbox.top)
+    ctx.lineTo(x, bbox.top + bbox.height)
+    ctx.stroke()
+    // Those close together stand one beside the other, as far as there is room.
+    const left = Math.max(x + 3 * ratio, free)
+    ctx.fillText(name, left, bbox.top + 9 * ratio)
+    free = left + ctx.measureText(name).width + 3 * ratio
+  }
+  ctx.restore()
 }
 
 /** From zero, so that twice as high is twice as much, and never flat at the top. */

@@ -14,6 +14,7 @@ export const PAGES: readonly PageEntry[] = [
   { name: 'Metrics', href: '/metrics', key: 'm', what: 'hosts, brokers, the platform' },
   { name: 'Completeness', href: '/completeness', key: 'c', what: 'what arrived, tier by tier' },
   { name: 'Incidents', href: '/incidents', key: 'i', what: 'failures, and what was done about them' },
+  { name: 'Tests', href: '/tests', key: 'e', what: 'faults on purpose, and what came of them' },
   { name: 'Activity', href: '/activity', key: 'a', what: 'every change: who, what, evidence' },
 ]
 

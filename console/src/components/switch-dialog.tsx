@@ -1,7 +1,7 @@
 import { useMutation, useQueryClient } from '@tanstack/react-query'
-import { type ReactNode, useEffect, useRef, useState } from 'react'
+import { type ReactNode, useState } from 'react'
 import { api, data, type RehearsalRequest, type SwitchRequest } from '../api/client.ts'
-import { ErrorPanel } from './states.tsx'
+import { ActDialog } from './act-dialog.tsx'
 import { ConfirmField, useWhoAndWhy, WhoAndWhyFields } from './who-and-why.tsx'
 
 export interface SwitchDialogProps {
@@ -21,8 +21,6 @@ export interface SwitchDialogProps {
 /** A switch of a link's sides is carried out, or gone on with: what it costs, why, and the link's name where it costs something. */
 export function SwitchDialog(props: SwitchDialogProps) {
   const { link, title, verb, request, confirm, children, begun, close } = props
-  const dialog = useRef<HTMLDialogElement>(null)
-  useEffect(() => dialog.current?.showModal(), [])
   const who = useWhoAndWhy()
   const [typed, setTyped] = useState('')
   const queries = useQueryClient()
@@ -41,31 +39,17 @@ export function SwitchDialog(props: SwitchDialogProps) {
     },
   })
   return (
-    <dialog ref={dialog} className="act" aria-label={title} onClose={close}>
-      <h2>{title}</h2>
-      <form
-        onSubmit={event => {
-          event.preventDefault()
-          act.mutate()
-        }}
-      >
-        {children}
-        <WhoAndWhyFields who={who} />
-        {confirm !== null && <ConfirmField confirm={confirm} typed={typed} setTyped={setTyped} />}
-        {act.error !== null && <ErrorPanel error={act.error} />}
-        <div className="act-foot">
-          <button type="button" className="button" onClick={() => dialog.current?.close()}>
-            Cancel
-          </button>
-          <button
-            type="submit"
-            className="button danger"
-            disabled={!who.enough || (confirm !== null && typed !== confirm) || act.isPending}
-          >
-            {act.isPending ? 'Looking at both sides…' : verb}
-          </button>
-        </div>
-      </form>
-    </dialog>
+    <ActDialog
+      title={title}
+      act={act}
+      close={close}
+      verb={verb}
+      pending="Looking at both sides…"
+      ready={who.enough && (confirm === null || typed === confirm)}
+    >
+      {children}
+      <WhoAndWhyFields who={who} />
+      {confirm !== null && <ConfirmField confirm={confirm} typed={typed} setTyped={setTyped} />}
+    </ActDialog>
   )
 }

@@ -1,18 +1,17 @@
 import { useQuery } from '@tanstack/react-query'
 import { api, data, type HealedCluster, type Incident } from '../api/client.ts'
 import { incidentsQuery } from '../api/queries.ts'
-import { Drawer, Facts } from '../components/drawer.tsx'
+import { Drawer } from '../components/drawer.tsx'
+import { IncidentWhole, incidentTitle, incidentTones, since } from '../components/incident.tsx'
 import { Page } from '../components/page.tsx'
 import { Answer, EmptyState } from '../components/states.tsx'
-import { Glyph, Status, type Tone } from '../components/status.tsx'
+import { Glyph, Status } from '../components/status.tsx'
 import { type Column, Table } from '../components/table.tsx'
-import { Instant, TimeAgo } from '../components/time-ago.tsx'
-import { clock, day, duration } from '../format.ts'
+import { TimeAgo } from '../components/time-ago.tsx'
+import { clock, day } from '../format.ts'
 import { A, at } from '../router.tsx'
 
 const FOLLOW_MS = 1_000
-
-const subjectText = ({ broker }: Incident['subject']): string => `broker ${broker}`
 
 export function IncidentsPage({ params }: { readonly params: Readonly<Record<string, string>> }) {
   const incidents = useQuery(incidentsQuery())
@@ -76,17 +75,6 @@ function Standing({ clusters }: { readonly clusters: readonly HealedCluster[] })
   )
 }
 
-const TONES: Readonly<Record<Incident['state'], Tone>> = {
-  open: 'bad',
-  acting: 'bad',
-  available: 'warn',
-  healed: 'ok',
-  failed: 'bad',
-}
-
-const since = ({ beganAt }: Incident, when: number | null): string =>
-  when === null ? '–' : duration(when - beganAt)
-
 const COLUMNS: readonly Column<Incident>[] = [
   {
     name: 'Began',
@@ -99,14 +87,14 @@ const COLUMNS: readonly Column<Incident>[] = [
     ),
   },
   { name: 'Ago', numeric: true, minor: true, width: '120px', cell: row => <TimeAgo at={row.beganAt} /> },
-  { name: 'State', width: '104px', cell: row => <Status tone={TONES[row.state]}>{row.state}</Status> },
+  {
+    name: 'State',
+    width: '104px',
+    cell: row => <Status tone={incidentTones[row.state]}>{row.state}</Status>,
+  },
   {
     name: 'What',
-    cell: row => (
-      <A href={at('incidents', row.id)}>
-        {row.cause.replaceAll('-', ' ')}: {subjectText(row.subject)} of {row.cluster}
-      </A>
-    ),
+    cell: row => <A href={at('incidents', row.id)}>{incidentTitle(row)}</A>,
   },
   {
     name: 'Remedy',
@@ -139,76 +127,10 @@ function IncidentDrawer({ id }: { readonly id: string }) {
     refetchInterval: query => (isOver(query.state.data?.state) ? false : FOLLOW_MS),
   })
   return (
-    <Drawer title={titleOf(query.data)} closeTo="/incidents">
-      <Answer query={query}>{incident => <Whole incident={incident} />}</Answer>
+    <Drawer title={query.data === undefined ? 'Incident' : incidentTitle(query.data)} closeTo="/incidents">
+      <Answer query={query}>{incident => <IncidentWhole incident={incident} />}</Answer>
     </Drawer>
   )
 }
 
 const isOver = (state: Incident['state'] | undefined): boolean => state === 'healed' || state === 'failed'
-
-const titleOf = (incident: Incident | undefined): string =>
-  incident === undefined
-    ? 'Incident'
-    : `${incident.cause.replaceAll('-', ' ')}: ${subjectText(incident.subject)} of ${incident.cluster}`
-
-function Whole({ incident }: { readonly incident: Incident }) {
-  const { decision } = incident
-  return (
-    <>
-      <Facts
-        facts={[
-          [
-            'State',
-            <Status key="state" tone={TONES[incident.state]}>
-              {incident.state}
-            </Status>,
-          ],
-          ['Began', <Instant key="began" at={incident.beganAt} />],
-          [
-            'Where',
-            <A
-              key="where"
-              className="plain"
-              href={at('clusters', incident.cluster, 'brokers', incident.subject.broker)}
-            >
-              {incident.cluster} / {incident.subject.broker}
-            </A>,
-          ],
-          ['Found after', since(incident, incident.detectedAt)],
-          ['Acted after', since(incident, incident.actedAt)],
-          ['Writable after', since(incident, incident.availableAt)],
-          ['Redundant after', since(incident, incident.healedAt)],
-        ]}
-      />
-      <h3>Signs</h3>
-      <Facts facts={incident.signals.map(({ source, says }) => [source, says] as const)} />
-      <h3>
-        {decision.remedy === null
-          ? 'Nothing is done, because'
-          : decision.kind === 'propose'
-            ? `Proposed: ${decision.remedy.replaceAll('-', ' ')}`
-            : `Done: ${decision.remedy.replaceAll('-', ' ')}`}
-      </h3>
-      <ul className="lines">
-        {decision.reasons.map(reason => (
-          <li key={reason}>{reason}</li>
-        ))}
-      </ul>
-      {decision.refused.length > 0 && (
-        <>
-          <h3>Not done</h3>
-          <Facts facts={decision.refused.map(({ what, whyNot }) => [what, whyNot] as const)} />
-        </>
-      )}
-      <h3>Evidence</h3>
-      <Facts
-        facts={incident.evidence.map(({ when, label, value }) => [`${when}: ${label}`, value] as const)}
-      />
-      <h3>Timeline</h3>
-      <Facts
-        facts={incident.timeline.map(entry => [`+${duration(entry.at - incident.beganAt)}`, entry.text])}
-      />
-    </>
-  )
-}

@@ -9,6 +9,7 @@ import { isAjnaError } from '../../foundation/errors/errors.ts'
 import type { HttpServer } from '../../foundation/http/server.ts'
 import { sessionOf } from '../../foundation/http/session.ts'
 import { silentLogger } from '../../foundation/log/log.ts'
+import { webhookStatuses } from '../control/notify.ts'
 import { createApi } from './api.ts'
 import { createApiClient, dataOf } from './client.ts'
 
@@ -33,7 +34,7 @@ async function serve(mood: Mood): Promise<Served> {
     platform: fixture.platform,
     session,
     log: silentLogger,
-    statuses: { FIXTURE_SQL: 400 },
+    statuses: { FIXTURE_SQL: 400, ...webhookStatuses },
     hosts: ['localhost:80'],
   })
   const headers = { authorization: `Bearer ${session.token}` }
@@ -63,6 +64,17 @@ describe('the API over a fleet in trouble', () => {
   })
   after(() => served.server.close())
 
+  it('says who is told of incidents, and tests them', async () => {
+    const { status, body } = await served.ask('/api/webhooks')
+    assert.deepEqual(
+      [status, body.items.map((each: Json) => [each.name, each.state])],
+      [200, [['pager', 'failing']]],
+    )
+    const tried = await served.act('/api/webhooks/pager/test', {})
+    assert.deepEqual([tried.status, tried.body.answer], [200, 'answered 204'])
+    assert.equal((await served.act('/api/webhooks/nobody/test', {})).status, 404)
+  })
+
   it('says what is wrong first, and the cause rather than its symptoms', async () => {
     const { status, body } = await served.ask('/api/fleet')
     assert.equal(status, 200)
@@ -71,6 +83,24 @@ describe('the API over a fleet in trouble', () => {
       ['completeness', 'broker-down', 'link', 'event-to-insight'],
     )
     assert.equal(body.clusters.find((cluster: { name: string }) => cluster.name === 'hub').state, 'degraded')
+  })
+
+  it('says what an approval would lose, and takes it only by name, for the proposal that stands', async () => {
+    const address = '/api/incidents/edge-p-4f1c-77/approval'
+    const { body: preview } = await served.ask(address)
+    assert.deepEqual([preview.confirm, preview.proposal, preview.offer.allowed], ['edge', 1, true])
+    assert.ok(preview.effects.includes('34 records would be lost'))
+    const answer = { verdict: 'approve', proposal: 1, reason: 'its disk is broken', confirm: 'edge' }
+    const codeOf = async (more: object, to = address) =>
+      (await served.act(to, { ...answer, ...more })).body.code
+    assert.equal(await codeOf({ confirm: 'hub' }), 'API_CONFIRMATION_WRONG')
+    assert.equal(await codeOf({ proposal: 2 }), 'API_ACT_REFUSED')
+    assert.equal(await codeOf({}, '/api/incidents/edge-3-8841-b/approval'), 'API_ACT_REFUSED')
+    assert.equal(await codeOf({}, '/api/incidents/none/approval'), 'INCIDENT_UNKNOWN')
+    const done = await served.act(address, answer)
+    assert.deepEqual([done.status, done.body.action, done.body.reason], [202, 'heal.approve', answer.reason])
+    const declined = await served.act(address, { ...answer, verdict: 'decline' })
+    assert.deepEqual([declined.status, declined.body.action], [202, 'heal.decline'])
   })
 
   it('refuses to restart a broker while another is away, with the reasons', async () => {
@@ -242,6 +272,7 @@ describe('the API over a fleet in trouble', () => {
     assert.deepEqual([early.status, early.body.code], [409, 'API_SWITCH_NOT_UNDER_WAY'])
     const unreasoned = await served.act(address, { ...wanted, reason: '', confirm: 'edge-to-hub' })
     assert.deepEqual([unreasoned.status, unreasoned.body.code], [400, 'HTTP_REQUEST_INVALID'])
+    served.fixture.holdNextSwitch('edge-to-hub')
     const begun = await served.act(address, { ...wanted, confirm: 'edge-to-hub', by: 'ada' })
     assert.equal(begun.status, 202)
     const entry = await served.ask(`/api/activity/${begun.body.id}`)
@@ -320,6 +351,8 @@ describe('the API over a fleet in trouble', () => {
     ['/api/links/nothing', 'API_LINK_UNKNOWN'],
     ['/api/links/nothing/acts/pause', 'API_LINK_UNKNOWN'],
     ['/api/activity/nothing', 'API_ACTIVITY_UNKNOWN'],
+    ['/api/tests/nothing', 'TEST_UNKNOWN'],
+    ['/api/tests/nothing/report', 'TEST_UNKNOWN'],
     ['/api/nothing', 'HTTP_NOT_FOUND'],
   ] as const) {
     it(`answers 404 with a code of its own: ${path}`, async () => {
@@ -327,6 +360,80 @@ describe('the API over a fleet in trouble', () => {
       assert.deepEqual([status, body.code], [404, code])
     })
   }
+
+  it('shows tests, newest first and by pages, follows one from where the last look ended, and ends it on request', async () => {
+    const { body } = await served.ask('/api/tests?limit=2')
+    assert.deepEqual(
+      body.items.map((test: { state: string }) => test.state),
+      ['running', 'met'],
+    )
+    const [running] = body.items
+    assert.deepEqual([body.more, body.running], [true, running.id])
+    const older = await served.ask(`/api/tests?before=${body.items[1].id}`)
+    assert.deepEqual(
+      older.body.items.map((test: { state: string }) => test.state),
+      ['missed', 'stopped', 'failed', 'died'],
+    )
+    const live = await served.ask(`/api/tests/${running.id}`)
+    const standing = live.body.standing.find((each: { what: string }) => each.what === 'incident')
+    assert.deepEqual([standing.expected, standing.state], ['broker-dead', 'met'])
+    assert.equal(live.body.incidents[0].cause, 'broker-dead')
+    assert.match(live.body.scenario, /^# kill -9/)
+    const on = await served.ask(`/api/tests/${running.id}?from=${live.body.events.next}`)
+    assert.ok(on.body.events.items.length < live.body.events.items.length)
+    const refused = await served.act('/api/tests', { name: 'broker-blink', reason: 'one more' })
+    assert.deepEqual([refused.status, refused.body.code], [409, 'TEST_RUNNING'])
+    const stop = { reason: 'the machine is needed', by: 'grace' }
+    const stopped = await served.act(`/api/tests/${running.id}/stop`, stop)
+    assert.deepEqual([stopped.status, stopped.body.stopped.by], [202, 'grace'])
+    const again = await served.act(`/api/tests/${running.id}/stop`, stop)
+    assert.deepEqual([again.status, again.body.code], [409, 'TEST_OVER'])
+  })
+
+  it('answers a test’s report as a page to keep, without the picture’s points in the test itself', async () => {
+    const { body } = await served.ask('/api/tests')
+    const { id } = body.items.find((test: { state: string }) => test.state === 'missed')
+    const whole = await served.ask(`/api/tests/${id}`)
+    assert.equal('trace' in whole.body.result.runs[0], false)
+    const page = await fetch(`${served.base}/api/tests/${id}/report`, {
+      headers: { authorization: `Bearer ${session.token}` },
+    })
+    assert.match(page.headers.get('content-type') ?? '', /^text\/html/)
+    assert.equal(page.headers.get('content-disposition'), `attachment; filename="test-${id}.html"`)
+    assert.match(await page.text(), /^<!doctype html>[\s\S]*the alert stayed silent/)
+    const none = body.items.find((test: { state: string }) => test.state === 'died')
+    assert.equal((await served.ask(`/api/tests/${none.id}/report`)).status, 404)
+  })
+
+  it('refuses a hostile or absurd scenario with its lines, and begins nothing', async () => {
+    const before = await served.ask('/api/tests')
+    const reason = 'to see it refused'
+    const hostile = [
+      ['name: x\nfaults:\n  - { at: 1s, fault: melt, broker: any }\n', /scenario:3:.* found "melt"/],
+      [
+        'name: x\nfaults: [{ at: 1s, fault: kill, broker: 9 }]\n',
+        /found broker 9; allowed: broker ids from 1 to 3/,
+      ],
+      ['name: x\nload: { rate: 99999999 }\n', /found 99999999/],
+      ['a: &a [*a, *a]\n', /./],
+    ] as const
+    for (const [scenario, said] of hostile) {
+      const { status, body } = await served.act('/api/tests', { scenario, reason })
+      assert.deepEqual([status, body.code], [422, 'CONFIG_INVALID'], scenario)
+      assert.match(body.message, said)
+    }
+    for (const [body, status, code] of [
+      [{ name: 'no-such', reason }, 404, 'TEST_SCENARIO_UNKNOWN'],
+      [{ reason }, 400, 'HTTP_REQUEST_INVALID'],
+      [{ name: 'leader-killed', scenario: 'name: x', reason }, 400, 'HTTP_REQUEST_INVALID'],
+      [{ name: 'leader-killed', reason: '' }, 400, 'HTTP_REQUEST_INVALID'],
+      [{ scenario: 'x'.repeat(70_000), reason }, 400, 'HTTP_REQUEST_INVALID'],
+    ] as const) {
+      const answer = await served.act('/api/tests', body)
+      assert.deepEqual([answer.status, answer.body.code], [status, code])
+    }
+    assert.equal((await served.ask('/api/tests')).body.items.length, before.body.items.length)
+  })
 
   it('hands a room’s error through: what the SQL engine says, where', async () => {
     const { status, body } = await served.act('/api/logs/query', { sql: 'selct 1' })

@@ -1,11 +1,18 @@
 import { resolve } from 'node:path'
 import fastifyStatic from '@fastify/static'
+import { CONFIG_INVALID } from '../../foundation/config/errors.ts'
 import { AjnaError } from '../../foundation/errors/errors.ts'
 import type { StatusTable } from '../../foundation/http/answer.ts'
 import { HTTP_NOT_FOUND } from '../../foundation/http/errors.ts'
 import { createHttpServer, type HttpServer } from '../../foundation/http/server.ts'
 import type { Session } from '../../foundation/http/session.ts'
 import type { Logger } from '../../foundation/log/log.ts'
+import {
+  TEST_OVER,
+  TEST_RUNNING,
+  TEST_SCENARIO_UNKNOWN,
+  TEST_UNKNOWN,
+} from '../../operations/faults/errors.ts'
 import {
   ACT_REFUSED,
   ACTIVITY_UNKNOWN,
@@ -30,6 +37,7 @@ import { healingRoutes } from './routes/healing.ts'
 import { linkRoutes } from './routes/links.ts'
 import { logRoutes } from './routes/logs.ts'
 import { metricRoutes } from './routes/metrics.ts'
+import { testRoutes } from './routes/tests.ts'
 import { topicRoutes } from './routes/topics.ts'
 
 export interface ApiOptions {
@@ -51,6 +59,11 @@ const STATUSES: StatusTable = {
   [ACTIVITY_UNKNOWN.code]: 404,
   [INCIDENT_UNKNOWN.code]: 404,
   [LINKS_AWAY.code]: 503,
+  [TEST_UNKNOWN.code]: 404,
+  [TEST_SCENARIO_UNKNOWN.code]: 404,
+  [TEST_RUNNING.code]: 409,
+  [TEST_OVER.code]: 409,
+  [CONFIG_INVALID.code]: 422,
   [REHEARSALS_BUSY.code]: 503,
   [ACT_REFUSED.code]: 409,
   [SWITCH_AT_WORK.code]: 409,
@@ -81,6 +94,7 @@ export function createApi(options: ApiOptions): HttpServer {
     completenessRoutes(context)
     activityRoutes(context)
     healingRoutes(context)
+    testRoutes(context)
     server.app.get('/healthz', { schema: { hide: true }, handler: () => ({ status: 'ok' }) })
     if (options.console !== undefined) consoleRoutes(server, resolve(options.console))
   })

@@ -1,3 +1,5 @@
+import type { Incident } from '../../operations/heal/contract.ts'
+import { type Verdict, whyNotAnswered } from '../../operations/heal/proposal.ts'
 import { actionNames } from '../../operations/mirror/failover/plan.ts'
 import type { LinkAct, Offer } from './models.ts'
 import type { ClusterFacts, LinkFacts, TopicFacts } from './platform.ts'
@@ -41,6 +43,17 @@ function starvedWithout(topics: readonly TopicFacts[], broker: number): string[]
     }
   }
   return starved
+}
+
+/* ---- incidents ---- */
+
+/** The journal has the last word, by the same rule. */
+export function canAnswer(
+  incident: Incident,
+  asked: { readonly proposal: number; readonly verdict: Verdict },
+): Offer {
+  const why = whyNotAnswered(incident, asked)
+  return offerOf(why === undefined ? [] : [why])
 }
 
 /* ---- links ---- */

@@ -6,8 +6,15 @@ import {
   tiers,
   unseenBytes,
 } from '../../operations/completeness/contract.ts'
+import {
+  MAX_SCENARIO_BYTES,
+  testEvent,
+  testResult,
+  testSummary,
+} from '../../operations/faults/records/model.ts'
 import { activity, journalStanding, subject } from '../../operations/fleet/activity/contract.ts'
 import { incident } from '../../operations/heal/contract.ts'
+import { verdicts } from '../../operations/heal/proposal.ts'
 import { haltReasons, linkPartitionStates, missingSchema } from '../../operations/mirror/contract.ts'
 import {
   consents,
@@ -16,6 +23,7 @@ import {
   stepNames,
 } from '../../operations/mirror/failover/state.ts'
 import { lagVerdicts } from '../../operations/mirror/verdict.ts'
+import { webhookStanding, webhookTried } from '../../operations/notify/contract.ts'
 
 /**
  * What the API says and takes: the OpenAPI document, the console's and the CLI's types all come from here.
@@ -804,6 +812,18 @@ export type LinkAct = (typeof linkActs)[number]
 
 export const incidentModel = incident.meta({ id: 'Incident' })
 
+export const verdictModel = z.enum(verdicts)
+
+/** What would be done, and may be lost by it. */
+export const approvalPreviewModel = actPreviewModel
+  .extend({ proposal: count.describe('which of its proposals this is: only the last one can be answered') })
+  .meta({ id: 'ApprovalPreview' })
+export type ApprovalPreview = Readonly<z.infer<typeof approvalPreviewModel>>
+
+export const approvalRequestModel = actRequestModel
+  .extend({ verdict: verdictModel, proposal: z.int().positive() })
+  .meta({ id: 'ApprovalRequest' })
+
 export const healedClusterModel = z
   .object({
     cluster: z.string(),
@@ -827,6 +847,68 @@ export const incidentsModel = z
 export const healingRequestModel = z
   .strictObject({ paused: z.boolean(), reason: z.string().trim().min(3).max(500), by: actorModel })
   .meta({ id: 'HealingRequest' })
+
+/* ---- tests ---- */
+
+export const testModel = testSummary.meta({ id: 'Test' })
+
+export const testsModel = z
+  .object({
+    items: z.array(testModel).describe('newest first'),
+    more: z.boolean(),
+    running: z.string().nullable().describe('the id of the one that runs'),
+  })
+  .meta({ id: 'Tests' })
+
+export const testDetailModel = z
+  .object({
+    test: testModel,
+    scenario: z.string().nullable(),
+    standing: z
+      .array(
+        z.object({
+          what: z.string(),
+          expected: z.string(),
+          soFar: z.string(),
+          state: z.enum(['met', 'missed', 'open']),
+        }),
+      )
+      .describe('its expectations while it runs'),
+    incidents: z.array(incidentModel).describe('what its healer tells of its cluster, oldest first'),
+    events: z.object({
+      items: z.array(testEvent.meta({ id: 'TestEvent' })),
+      next: count.describe('`from` of the next call'),
+      more: z.boolean().describe('there is more already'),
+    }),
+    result: testResult
+      .extend({ runs: z.array(testResult.shape.runs.element.omit({ trace: true })) })
+      .nullable()
+      .describe('how it ended; the timelines’ pictures are in its report'),
+  })
+  .meta({ id: 'TestDetail' })
+
+export const libraryScenarioModel = z
+  .object({ name: z.string(), what: z.string(), text: z.string() })
+  .meta({ id: 'LibraryScenario' })
+
+export const testRequestModel = z
+  .strictObject({
+    scenario: z.string().max(MAX_SCENARIO_BYTES).optional().describe('a scenario’s file'),
+    name: z.string().max(100).optional().describe('instead: one of the library'),
+    healer: z.boolean().default(true),
+    reason: z.string().trim().min(3).max(500),
+    by: actorModel,
+  })
+  .refine(({ scenario, name }) => (scenario === undefined) !== (name === undefined), {
+    error: 'either `scenario`, a file’s text, or `name`, one of the library',
+  })
+  .meta({ id: 'TestRequest' })
+
+export const testStopModel = z
+  .strictObject({ reason: z.string().trim().min(3).max(500), by: actorModel })
+  .meta({ id: 'TestStop' })
+export const webhookModel = webhookStanding.meta({ id: 'Webhook' })
+export const webhookTriedModel = webhookTried.meta({ id: 'WebhookTried' })
 
 /* ---- search, session, live ---- */
 

@@ -4,9 +4,15 @@ import type {
   StreamVerdict,
   UnseenBytes,
 } from '../../operations/completeness/contract.ts'
+import type { LibraryScenario } from '../../operations/faults/records/library.ts'
+import type { TestResult, TestSummary } from '../../operations/faults/records/model.ts'
+import type { EventsRead } from '../../operations/faults/records/read.ts'
+import type { Standing } from '../../operations/faults/records/standing.ts'
 import type { Activity, ActivityLog } from '../../operations/fleet/activity/contract.ts'
 import type { Incident } from '../../operations/heal/contract.ts'
+import type { Verdict } from '../../operations/heal/proposal.ts'
 import type { Rehearsal, RehearsalOptions } from '../../operations/mirror/failover/rehearsal.ts'
+import type { WebhookStanding, WebhookTried } from '../../operations/notify/contract.ts'
 import type {
   ActPreview,
   ConfigEntry,
@@ -91,6 +97,32 @@ export interface Platform {
     pause(why: ActReason): Promise<void>
     /** @throws AjnaError HEALING_AWAY */
     resume(why: ActReason): Promise<void>
+    /**
+     * A person's answer to a proposal, in the incidents' journal; the activity's entry of the incident tells how it goes on.
+     *
+     * @throws AjnaError HEALING_AWAY; API_ACT_REFUSED when another answer, or another proposal, came before it
+     */
+    answer(id: string, answer: ProposalAnswer, why: ActReason): Promise<Activity>
+  }
+  readonly tests: {
+    /** Newest first. */
+    list(): Promise<readonly TestSummary[]>
+    /** undefined: there is none of that id. @param from of its events, bytes */
+    get(id: string, from: number): Promise<FoundTest | undefined>
+    scenarios(): Promise<readonly LibraryScenario[]>
+    /**
+     * In a process of its own, which survives this one; resolves once its record is there.
+     *
+     * @throws AjnaError CONFIG_INVALID, TEST_RUNNING, TEST_NOT_STARTED
+     */
+    start(request: TestStart, why: ActReason): Promise<TestSummary>
+    /** Asks for its end; what it has broken is undone. @throws AjnaError TEST_OVER */
+    stop(id: string, why: ActReason): Promise<TestSummary>
+  }
+  readonly webhooks: {
+    list(): readonly WebhookStanding[]
+    /** Sends a test event. @throws AjnaError WEBHOOK_UNKNOWN, WEBHOOK_SECRET_BAD */
+    test(name: string, signal: AbortSignal): Promise<WebhookTried>
   }
   readonly links: {
     /**
@@ -122,6 +154,31 @@ export interface Platform {
 export interface SwitchRequest extends RehearsalOptions {
   /** Only to go on with what is under way; nothing new is begun. */
   readonly goOn: boolean
+}
+
+export interface ProposalAnswer {
+  /** Which of the incident's proposals. */
+  readonly proposal: number
+  readonly verdict: Verdict
+}
+
+export interface TestStart {
+  /** A scenario's file. */
+  readonly text: string
+  /** As people know it. */
+  readonly file: string
+  readonly healer: boolean
+}
+
+export interface FoundTest {
+  readonly summary: TestSummary
+  readonly scenario: string | null
+  readonly result: TestResult | null
+  /** How its expectations stand; empty once it is over, and when kinds of failures are measured. */
+  readonly standing: readonly Standing[]
+  /** What its healer tells of its cluster. */
+  readonly incidents: readonly Incident[]
+  readonly events: EventsRead
 }
 
 export interface ActReason {

@@ -1,4 +1,4 @@
-import { Command, CommanderError } from 'commander'
+import { Command, CommanderError, Option } from 'commander'
 import { readVersion } from '../version.ts'
 import { reportError, say } from './output.ts'
 
@@ -8,8 +8,9 @@ import { reportError, say } from './output.ts'
  */
 
 const USAGE_EXIT = 2
-/** A run of one kind of failure takes some twenty seconds, and there are ten kinds. */
+/** A run of one kind of failure takes some twenty seconds, and there are some twenty kinds. */
 const MAX_RUNS = 50
+const MAX_MINUTES = 24 * 60
 
 function program(): Command {
   const ajna = new Command('ajna')
@@ -128,6 +129,28 @@ function program(): Command {
       .requiredOption('--reason <text>', 'why, for the activity log')
       .action(async options => (await import('./commands/incident.ts')).setHealing(paused, options))
 
+  for (const [verdict, what] of [
+    ['approve', 'carry out what is proposed; what would be lost by it is said'],
+    ['decline', 'leave it as it is; it may still be approved'],
+  ] as const)
+    incidents
+      .command(`${verdict} <id>`)
+      .description(what)
+      .requiredOption('--reason <text>', 'why, for the incident and the activity log')
+      .option('--proposal <number>', 'only if it still is this one of its proposals', wholeNumber)
+      .action(async (id, options) => (await import('./commands/incident.ts')).answer(id, verdict, options))
+  const webhooks = incidents
+    .command('webhooks')
+    .description('who is told of incidents, and how that goes')
+    .option('--json', 'one JSON document')
+    .action(async options => (await import('./commands/webhooks.ts')).list(options))
+  webhooks
+    .command('test [name]')
+    .description('send a test event to one, or to all; it enables again what its receiver had ended (410)')
+    .action(async (name, _options, command) =>
+      (await import('./commands/webhooks.ts')).test(name, command.optsWithGlobals()),
+    )
+
   const certs = ajna.command('certs').description('certificates of the fleet’s principals')
   certs
     .command('list')
@@ -156,11 +179,21 @@ function program(): Command {
   return ajna
 }
 
+const healerOption = (): Option =>
+  new Option('--healer <healer>', 'on: agents and the healer at work, as in a fleet; off: Kafka alone')
+    .choices(['on', 'off'])
+    .default('on')
+
 /** Tests on a cluster that is made for them, and gone afterwards. */
 function testCommands(group: Command): void {
   group
     .command('run <file>')
     .description('run a scenario: start a cluster, write, break it, judge every record')
+    .addOption(healerOption())
+    .option('--report <file>', 'write a page (HTML) with the timeline')
+    .option('--reason <text>', 'why, kept with its record')
+    .option('--by <name>', 'who starts it (default: the user)')
+    .addOption(new Option('--record <id>', 'of its record').hideHelp())
     .option('--json', 'one JSON document')
     .action(async (file, options) => (await import('./commands/test.ts')).run(file, options))
   group
@@ -171,14 +204,75 @@ function testCommands(group: Command): void {
     .option('--runs <runs>', `of each kind, at most ${MAX_RUNS}`, upTo(MAX_RUNS), 1)
     .option('--kinds <kinds>', 'only these, separated by commas (an unknown one lists them)')
     .option('--seed <seed>', 'decides what is left open', wholeNumber)
+    .addOption(healerOption())
+    .option('--compare <file>', 'an earlier --json: the same kinds side by side, and what has become worse')
+    .option('--report <file>', 'write a page (HTML) with figures and timelines')
+    .option('--reason <text>', 'why, kept with its record')
+    .option('--by <name>', 'who starts it (default: the user)')
     .option('--json', 'one JSON document')
     .action(async options => (await import('./commands/test.ts')).failures(options))
+  group
+    .command('explore')
+    .description('random faults under load, round by round; what fails is made as short as it can be')
+    .option('--minutes <minutes>', `no round begins later, at most ${MAX_MINUTES}`, upTo(MAX_MINUTES), 10)
+    .option('--seed <seed>', 'decides everything', wholeNumber)
+    .option('--kinds <kinds>', 'only faults of these kinds, separated by commas (an unknown one lists them)')
+    .addOption(healerOption())
+    .option('--reason <text>', 'why, kept with its record')
+    .option('--by <name>', 'who starts it (default: the user)')
+    .option('--json', 'one JSON document')
+    .action(async options => (await import('./commands/test-explore.ts')).explore(options))
+  group
+    .command('list')
+    .description('tests that have run here, newest first, and the one that runs')
+    .option('--limit <tests>', 'at most so many', wholeNumber, 30)
+    .option('--json', 'one JSON document')
+    .action(async options => (await import('./commands/test-records.ts')).list(options))
+  group
+    .command('show <id>')
+    .description('a test: how it stands, or how it ended')
+    .option('--json', 'one JSON document')
+    .action(async (id, options) => (await import('./commands/test-records.ts')).show(id, options))
+  group
+    .command('simulate')
+    .description('the rules that heal, over a simulated fleet for simulated weeks: every promise is checked')
+    .option('--clusters <clusters>', 'how many', wholeNumber, 100)
+    .option('--brokers <brokers>', 'of all clusters together', wholeNumber, 2_500)
+    .option('--partitions <partitions>', 'of all clusters together', wholeNumber, 300_000)
+    .option('--failures <failures>', 'of all kinds together', wholeNumber, 5_000)
+    .option('--days <days>', 'simulated', wholeNumber, 21)
+    .option('--healers <healers>', 'control processes that heal side by side', wholeNumber, 3)
+    .option('--seed <seed>', 'decides everything', wholeNumber)
+    .option('--json', 'one JSON document')
+    .action(async options => (await import('./commands/simulate.ts')).runSimulation(options))
   group
     .command('faults')
     .description('the faults that are under way, and how they are undone')
     .option('--revert', 'undo all of them now')
     .option('--json', 'one JSON document')
     .action(async options => (await import('./commands/test.ts')).faults(options))
+  trogdorCommands(
+    group.command('trogdor').description('Trogdor’s task specifications (Kafka’s own test framework)'),
+  )
+}
+
+/** A broker takes some 400 MB here. */
+const MAX_NODES = 5
+
+function trogdorCommands(group: Command): void {
+  const nodes = `start a cluster of so many brokers for faults, at most ${MAX_NODES}; it goes with the command`
+  group
+    .command('serve')
+    .description('Trogdor’s coordinator: its REST API, on this machine')
+    .option('--port <port>', '0: any that is free', portNumber, 8_889)
+    .option('--nodes <brokers>', nodes, upTo(MAX_NODES))
+    .action(async options => (await import('./commands/trogdor.ts')).serve(options))
+  group
+    .command('run <specs...>')
+    .description('run specifications, all at once, against the clusters they name, and print their statuses')
+    .option('--nodes <brokers>', nodes, upTo(MAX_NODES))
+    .option('--json', 'one JSON document')
+    .action(async (files, options) => (await import('./commands/trogdor.ts')).run(files, options))
 }
 
 function showLinkCommand(group: Command): void {
@@ -344,6 +438,11 @@ const upTo =
     return value
   }
 const offsetNumber = (text: string): number => integer(text, 0, 'a whole number')
+function portNumber(text: string): number {
+  const value = integer(text, 0, 'a port')
+  if (value > 65_535) throw new CommanderError(USAGE_EXIT, 'ajna.number', `"${text}" is not a port`)
+  return value
+}
 
 function integer(text: string, least: number, allowed: string): number {
   const value = Number(text)

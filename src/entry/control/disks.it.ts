@@ -23,23 +23,16 @@ import {
 } from '../../operations/faults/disk/disk.ts'
 import { armFault } from '../../operations/faults/inject.ts'
 import { startLoad } from '../../operations/faults/load/generator.ts'
+import { serverPropertiesPath } from '../../operations/fleet/brokers/properties.ts'
 import { brokerPrincipal } from '../../operations/fleet/contract.ts'
-import type { HealPolicy, Incident } from '../../operations/heal/contract.ts'
+import { type HealPolicy, type Incident, policyOf } from '../../operations/heal/contract.ts'
 import { assignmentEvidence } from '../../operations/heal/withdraw.ts'
 
 const DEADLINE_MS = 240_000
 const PARTITIONS = 6
 /** A usual client's: so long a request under way to a failed disk hangs by itself. */
 const REQUEST_TIMEOUT_MS = 30_000
-const POLICY: HealPolicy = {
-  'broker-dead': 'automatic',
-  'broker-frozen': 'automatic',
-  'broker-unregistered': 'automatic',
-  'disk-failed': 'automatic',
-  'disk-full': 'automatic',
-  'disk-slow': 'propose',
-  'log-dir-offline': 'automatic',
-}
+const POLICY: HealPolicy = policyOf('automatic', { 'disk-slow': 'propose' })
 
 describe('disks of a cluster\u2019s brokers fail under load', {
   skip: (await whyUnavailable()) ?? false,
@@ -98,6 +91,7 @@ describe('disks of a cluster\u2019s brokers fail under load', {
         plan: { kind, times: 1, everyMs: 0, delayMs: 0 },
         purpose: 'a test',
         leaseMs: DEADLINE_MS,
+        keptBy: 'its agent',
       })
       const at = await fault.begin(signal)
       const failed = await incidentOf('disk-failed', known, ({ availableAt }) => availableAt !== null)
@@ -131,7 +125,12 @@ describe('disks of a cluster\u2019s brokers fail under load', {
       await until('writes flow', () => load.waitingMs() < 1_000)
       const { partitions, streams, failure } = await load.stop(60_000)
       assert.equal(failure, null)
-      const gaps = availabilityOf(partitions, { at, revertedAt, to: Number.POSITIVE_INFINITY })
+      const gaps = availabilityOf(partitions, {
+        at,
+        harmedUntil: revertedAt,
+        revertedAt,
+        to: Number.POSITIVE_INFINITY,
+      })
       const since = (time: number | null): number => (time ?? Number.NaN) - at
       t.diagnostic(
         `${JSON.stringify(gaps)} detected ${since(failed.detectedAt)}, acted ${since(failed.actedAt)}, available ${since(failed.availableAt)}; reverted ${since(revertedAt)}, restored ${since(restored.healedAt)}`,
@@ -235,7 +234,12 @@ describe('disks of a cluster\u2019s brokers fail under load', {
       const name = brokerPrincipal(cluster.name, id)
       const [command, ...args] = (await readPidFile(pidFile(runDir, name)))!.argv
       const process = { name, command: command!, args, runDir, consoleFile: '/dev/null' }
-      return { id, process, disk: disks.get(id)! }
+      return {
+        id,
+        process,
+        settings: serverPropertiesPath(cluster.placed.nodes.find(node => node.id === id)!),
+        disk: disks.get(id)!,
+      }
     })
     const { name, version, bootstrap } = cluster
     return { name, version, bootstrap, nodes: await Promise.all(nodes) }

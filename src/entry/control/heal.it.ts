@@ -12,18 +12,10 @@ import type { Wire } from '../../foundation/wire/contract.ts'
 import { openWire } from '../../foundation/wire/wire.ts'
 import { brokerPrincipal } from '../../operations/fleet/contract.ts'
 import type { EndedLease } from '../../operations/fleet/interlock/contract.ts'
-import type { HealPolicy, Incident } from '../../operations/heal/contract.ts'
+import { type HealPolicy, type Incident, policyOf } from '../../operations/heal/contract.ts'
 
 const DEADLINE_MS = 240_000
-const AUTOMATIC: HealPolicy = {
-  'broker-dead': 'automatic',
-  'broker-frozen': 'automatic',
-  'broker-unregistered': 'automatic',
-  'disk-failed': 'automatic',
-  'disk-full': 'automatic',
-  'disk-slow': 'propose',
-  'log-dir-offline': 'automatic',
-}
+const AUTOMATIC: HealPolicy = policyOf('automatic')
 
 const PARTITIONS = 6
 
@@ -72,13 +64,10 @@ describe('two healers of one cluster, its leases and incidents kept on another',
       assert.ok(waiting['before']! >= PARTITIONS, JSON.stringify(waiting))
       assert.equal(waiting['after'], 0)
       assert.ok(waiting['end']! >= PARTITIONS)
-      const order = [
-        incident.beganAt,
-        incident.detectedAt,
-        incident.actedAt,
-        incident.availableAt,
-        incident.healedAt,
-      ]
+      const { beganAt, detectedAt, actedAt, availableAt, healedAt } = incident
+      // On a machine so busy that its successor may have registered before anything was done, nothing is.
+      const acted = incident.timeline.some(({ text }) => /it is not so any more/.test(text)) ? [] : [actedAt]
+      const order = [beganAt, detectedAt, ...acted, availableAt, healedAt]
       assert.deepEqual(
         order,
         order.toSorted((a, b) => a! - b!),

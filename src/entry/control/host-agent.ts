@@ -1,12 +1,20 @@
 /** A host's agent as the healer needs it, over the agent's own door. */
+import { setTimeout as delay } from 'node:timers/promises'
 import { AjnaError } from '../../foundation/errors/errors.ts'
 import type { HostAgent } from '../../operations/heal/ends.ts'
-import { processLife, processList } from '../../operations/hosts/contract.ts'
+import {
+  type ProcessList,
+  processLife,
+  processList,
+  replicasOnDisk,
+} from '../../operations/hosts/contract.ts'
 import { AGENT_UNREACHABLE, type AgentAddress, baseOf, headersOf } from './agents.ts'
 
 /** How long a question for news is left open. */
 const WAIT_MS = 10_000
 const PATIENCE_MS = 2_000
+/** Fifty logs' ends, on a slow disk. */
+const READ_MS = 10_000
 
 export function hostAgent(address: AgentAddress): HostAgent {
   const base = baseOf(address)
@@ -48,8 +56,66 @@ export function hostAgent(address: AgentAddress): HostAgent {
       const response = await ask(path, overMs + PATIENCE_MS, signal)
       return response.status === 404 ? undefined : processLife.parse(await response.json())
     },
+    async replicas(process, partitions, signal) {
+      const body = JSON.stringify({ partitions })
+      const path = `/api/processes/${encodeURIComponent(process)}/replicas`
+      const response = await ask(path, READ_MS, signal, { method: 'POST', body })
+      return response.status === 404 ? undefined : replicasOnDisk.parse(await response.json())
+    },
     kill: (process, pid, token, reason, signal) => order(process, 'kill', { token, reason, pid }, signal),
     prepareLogDir: (process, path, token, reason, signal) =>
       order(process, 'log-dir', { token, reason, path }, signal),
+  }
+}
+
+export interface Host {
+  /** What its plan holds. */
+  readonly processes: readonly string[]
+  readonly agent: HostAgent
+}
+
+const AGAIN_MS = 500
+
+/** Agents of several hosts as one. Of a host whose agent does not answer nothing is said: nobody testifies for its processes. */
+export function hostAgents(hosts: readonly Host[], signal: AbortSignal): HostAgent {
+  const lists = new Map<Host, ProcessList>()
+  let version = 0
+  let changed = Promise.withResolvers<void>()
+  const note = (host: Host, list: ProcessList | undefined): void => {
+    if (list === undefined ? !lists.delete(host) : lists.get(host)?.version === list.version) return
+    if (list !== undefined) lists.set(host, list)
+    version++
+    changed.resolve()
+    changed = Promise.withResolvers()
+  }
+  async function follow(host: Host): Promise<void> {
+    while (!signal.aborted) {
+      try {
+        note(host, await host.agent.processes(lists.get(host)?.version ?? -1, signal))
+      } catch {
+        note(host, undefined)
+        await delay(AGAIN_MS, undefined, { signal }).catch(() => undefined)
+      }
+    }
+  }
+  for (const host of hosts) void follow(host)
+  const agentOf = (process: string): HostAgent => {
+    const found = hosts.find(({ processes }) => processes.includes(process))
+    if (found === undefined) throw new AjnaError(AGENT_UNREACHABLE, `no host is known for ${process}`)
+    return found.agent
+  }
+  return {
+    async processes(after, asked) {
+      const over = new AbortController()
+      const until = AbortSignal.any([signal, asked, over.signal])
+      const news = changed.promise
+      if (after === version)
+        await Promise.race([news, delay(WAIT_MS, undefined, { signal: until })]).finally(() => over.abort())
+      return { version, processes: [...lists.values()].flatMap(({ processes }) => processes) }
+    },
+    ran: async (process, ...rest) => agentOf(process).ran(process, ...rest),
+    replicas: async (process, ...rest) => agentOf(process).replicas(process, ...rest),
+    kill: async (process, ...rest) => agentOf(process).kill(process, ...rest),
+    prepareLogDir: async (process, ...rest) => agentOf(process).prepareLogDir(process, ...rest),
   }
 }

@@ -9,6 +9,7 @@ import {
   subjectText,
 } from '../../operations/heal/contract.ts'
 import type { IncidentBook } from '../../operations/heal/ends.ts'
+import { nameOf } from '../../operations/heal/recovery.ts'
 
 export function bookOf(journal: Journal<IncidentsState, IncidentsCommand>): IncidentBook {
   return {
@@ -19,6 +20,12 @@ export function bookOf(journal: Journal<IncidentsState, IncidentsCommand>): Inci
       return outcome.accepted ? undefined : outcome.reason
     },
   }
+}
+
+function subjectOf({ subject, cluster }: Incident): Activity['subject'] {
+  if (subject.kind !== 'partitions') return { kind: 'broker', name: String(subject.broker), cluster }
+  const [first] = subject.partitions
+  return { kind: 'partition', name: nameOf(first!), cluster }
 }
 
 const OUTCOMES = { healed: 'done', failed: 'failed' } as const
@@ -35,7 +42,7 @@ export function entryOf(incident: Incident): Activity {
     at: detectedAt,
     actor: 'healer',
     action: `heal.${remedy ?? kind}`,
-    subject: { kind: 'broker', name: String(subject.broker), cluster },
+    subject: subjectOf(incident),
     summary: `${cause}: ${subjectText(subject)} of ${cluster}; ${last.text}`.slice(0, 500),
     reason: reasons.join('; ').slice(0, 500) || null,
     outcome: state === 'healed' || state === 'failed' ? OUTCOMES[state] : 'running',

@@ -31,10 +31,12 @@ import { linkRehearsals } from './link-rehearsals.ts'
 import { linkSwitches, sidesOfAdmin } from './link-switches.ts'
 import { askWorker, watchLinks } from './links.ts'
 import { archiveClient } from './logs.ts'
+import { startWebhooks } from './notify.ts'
 import { createProcessLooker, type ProcessFacts } from './processes.ts'
 import { readRecords } from './records.ts'
 import { restarts } from './restarts.ts'
 import { followStreams } from './streams.ts'
+import { testsOf } from './tests.ts'
 
 const BACKFILL_MS = 1_800_000
 const KEEP_COMPLETENESS_MS = 30 * 86_400_000
@@ -111,6 +113,7 @@ export async function createPlatform(context: RoleContext): Promise<Platform> {
   }
   const agent = watchAgent({ port: ports.agent, token: session.token, signal })
   const healing = await startHealing({ context, record: activity.record, changed: changes.note })
+  const webhooks = startWebhooks({ context, incidents: healing.incidents, wireOf })
   const streams = followStreams(await wireOf(aggregate), signal, log)
   const processes = watchProcesses(context, agent)
 
@@ -187,7 +190,10 @@ export async function createPlatform(context: RoleContext): Promise<Platform> {
       ...healing,
       pause: ({ actor, reason }) => healing.pause(actor, reason),
       resume: ({ actor }) => healing.resume(actor),
+      answer: (id, answer, why) => healing.answer({ id, ...answer, ...why }),
     },
+    tests: testsOf({ home, fleet: fleet.name, record: activity.record, known: activity.get, signal, log }),
+    webhooks: { list: webhooks.standings, test: webhooks.test },
     links: {
       act: linkActs({ registry, record: activity.record, now, log }),
       rehearse: linkRehearsals({ home, log }),

@@ -4,6 +4,7 @@ import { createApi } from '../api/api.ts'
 import { healingStatuses } from '../control/heal.ts'
 import { rehearsalStatuses } from '../control/link-rehearsals.ts'
 import { switchStatuses } from '../control/link-switches.ts'
+import { webhookStatuses } from '../control/notify.ts'
 import { createPlatform } from '../control/platform.ts'
 import type { RoleContext } from './context.ts'
 
@@ -19,7 +20,13 @@ export async function controlRole(context: RoleContext): Promise<void> {
     session,
     log,
     console: CONSOLE,
-    statuses: { ...archiveStatuses, ...healingStatuses, ...rehearsalStatuses, ...switchStatuses },
+    statuses: {
+      ...archiveStatuses,
+      ...healingStatuses,
+      ...rehearsalStatuses,
+      ...switchStatuses,
+      ...webhookStatuses,
+    },
   })
   const address = await api.listen(file.ports.console)
   log.info({ address }, 'listening')

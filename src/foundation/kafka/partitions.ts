@@ -50,6 +50,15 @@ export interface PartitionAdmin {
     options?: CallOptions & { readonly isolation?: 'read_uncommitted' | 'read_committed' },
   ): Promise<readonly FoundOffset[]>
   /**
+   * Each replica's log end by the word of its broker, also of one that is no leader (it is asked as a debugger asks, KIP-79);
+   * those that it does not tell are left out.
+   */
+  listReplicaEnds(
+    broker: number,
+    partitions: readonly TopicPartition[],
+    options?: CallOptions,
+  ): Promise<readonly (TopicPartition & { readonly end: number })[]>
+  /**
    * `unclean` makes the first live replica in the partition's order leader even if it is behind, and so may discard
    * acknowledged records: only with proof that it does not. A partition whose leader is as wanted already is done.
    */
@@ -77,6 +86,7 @@ const ELECTION_NOT_NEEDED = 84
 const LEADER_NOT_AVAILABLE = 5
 /** A client, not a replica; and no epoch of the leader known. */
 const CONSUMER = -1
+const DEBUGGER = -2
 const READ_UNCOMMITTED = 0
 const READ_COMMITTED = 1
 
@@ -146,6 +156,26 @@ export function partitionAdmin(calls: Calls): PartitionAdmin {
         offset: error === null ? offsets.get(item)! : null,
         error,
       }))
+    },
+
+    async listReplicaEnds(broker, partitions, options) {
+      const queries = partitions.map(each => ({ ...each, at: 'latest' as const }))
+      const answer = await calls.ask(
+        `log ends of broker ${broker}`,
+        { to: 'broker', id: broker },
+        LIST_OFFSETS,
+        [DEBUGGER, READ_UNCOMMITTED, encodeQueries(queries)],
+        options,
+      )
+      return answer.topics.flatMap(({ name: topic, partitions: found }) =>
+        found
+          .filter(({ errorCode, offset }) => errorCode === 0 && offset >= 0n)
+          .map(({ partitionIndex, offset }) => ({
+            topic,
+            partition: partitionIndex,
+            end: safeNumber(offset),
+          })),
+      )
     },
 
     electLeaders: (kind, partitions, options = {}) =>

@@ -293,6 +293,12 @@ export function rewriteHeader(buffer: Buffer, at: number, changes: HeaderChanges
   buffer.writeUInt32BE(crc, at + CRC_AT)
 }
 
+/** Makes the batch that fills `buffer` part of a transaction; its CRC is computed anew. */
+export function markTransactional(buffer: Buffer): void {
+  buffer.writeInt16BE(buffer.readInt16BE(ATTRIBUTES_AT) | TRANSACTIONAL_BIT, ATTRIBUTES_AT)
+  sealCrc(buffer)
+}
+
 /** Computes and writes the CRC of the batch that fills `buffer`. */
 export function sealCrc(buffer: Buffer): void {
   buffer.writeUInt32BE(crc32c(buffer.subarray(ATTRIBUTES_AT)), CRC_AT)

@@ -189,6 +189,65 @@ export interface Producer extends AsyncDisposable {
   flush(): Promise<void>
 }
 
+export interface TransactionalProducerOptions
+  extends Pick<ProducerOptions, 'maxBufferedBytes' | 'deliveryTimeoutMs'> {
+  /** Whoever opens it anew aborts what its predecessor left open, and fences it. */
+  readonly transactionalId: string
+}
+
+/** One transaction after another: a transaction begins with its first append. */
+export interface TransactionalProducer extends AsyncDisposable {
+  /** As {@link Producer.append}, as part of the transaction. Not while one is being ended. */
+  append(topic: string, partition: number, batch: Buffer): Promise<Appended>
+  /**
+   * Waits for every append and commits; nothing to do if there was none.
+   *
+   * @throws AjnaError TRANSACTION_BROKEN: an append failed, so it can only be aborted; BROKER_ERROR
+   */
+  commit(signal: AbortSignal): Promise<void>
+  /** @throws AjnaError BROKER_ERROR */
+  abort(signal: AbortSignal): Promise<void>
+}
+
+export interface PartitionPosition {
+  readonly topic: string
+  readonly partition: number
+  readonly offset: number
+}
+
+type PartitionName = Omit<PartitionPosition, 'offset'>
+
+/** What a group has read, kept by the brokers. */
+export interface GroupOffsets {
+  /** In the order asked for; offset -1: none was committed. */
+  committed(partitions: readonly PartitionName[], signal: AbortSignal): Promise<readonly PartitionPosition[]>
+  /** While the group has no members. @throws AjnaError BROKER_ERROR */
+  commit(positions: readonly PartitionPosition[], signal: AbortSignal): Promise<void>
+}
+
+export interface GroupMemberOptions {
+  readonly group: string
+  readonly topics: readonly string[]
+  /** These are the member's from now on; offset -1: the group has committed none. */
+  readonly assigned: (partitions: readonly PartitionPosition[]) => void
+  /**
+   * These are no longer the member's: it reads no more of them, and answers where it has come to. That is committed before
+   * they are given back, unless they were lost.
+   */
+  readonly revoked: (partitions: readonly PartitionName[]) => readonly PartitionPosition[]
+  /** Where the member has come to: the offsets of its next records. Asked every five seconds and at the end. */
+  readonly positions: () => readonly PartitionPosition[]
+}
+
+/** A member of a consumer group whose partitions the broker assigns (KIP-848; brokers of Kafka 4.0 and later). */
+export interface GroupMember extends AsyncDisposable {
+  readonly memberId: string
+  /** Rejects when the group refuses the member for good; never resolves. */
+  readonly failed: Promise<never>
+  /** Commits and leaves. */
+  [Symbol.asyncDispose](): Promise<void>
+}
+
 export interface PositionedAppenderOptions {
   /** The link's stable producer id; its epoch is always 0. */
   readonly producerId: bigint
@@ -250,6 +309,13 @@ export interface Wire extends AsyncDisposable {
   ): Promise<readonly ListedOffset[]>
   fetch(options: FetchOptions): FetchStream
   producer(options: ProducerOptions, signal: AbortSignal): Promise<Producer>
+  transactionalProducer(
+    options: TransactionalProducerOptions,
+    signal: AbortSignal,
+  ): Promise<TransactionalProducer>
+  group(name: string): GroupOffsets
+  /** Joins in the background; the signal ends it without a word to the group, disposing it leaves. */
+  joinGroup(options: GroupMemberOptions, signal: AbortSignal): GroupMember
   /** A fresh producer id, for a link to keep for ever. */
   allocateProducerId(signal: AbortSignal): Promise<bigint>
   positionedAppender(options: PositionedAppenderOptions): PositionedAppender

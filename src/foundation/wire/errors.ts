@@ -90,6 +90,12 @@ export const DELIVERY_UNKNOWN = errorKind(
   'Find out from the log before sending it again; the producer must be replaced.',
 )
 
+export const TRANSACTION_BROKEN = errorKind(
+  'TRANSACTION_BROKEN',
+  'A record batch of a transaction was not acknowledged, so the transaction cannot be committed.',
+  'Abort it and begin it anew; the cause says what became of the batch.',
+)
+
 export const WIRE_CLOSED = errorKind(
   'WIRE_CLOSED',
   'A client, producer or stream was used after it had been closed.',

@@ -10,7 +10,7 @@ export interface ProducerIdentity {
   readonly producerEpoch: number
 }
 
-/** No transaction is ever begun; the broker wants a bound all the same. */
+/** Of transactions (transactions.ts); where none is begun the broker wants a bound all the same. */
 const TRANSACTION_TIMEOUT_MS = 60_000
 
 /** A fresh producer id. @throws AjnaError BROKER_ERROR; the signal's reason */

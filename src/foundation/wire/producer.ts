@@ -40,6 +40,7 @@ export class IdempotentProducer implements Producer {
   readonly producerEpoch: number
   readonly #cluster: Cluster
   readonly #lane: Lane
+  readonly #transactionalId: string | null
   readonly #maxBufferedBytes: number
   readonly #deliveryTimeoutMs: number
   readonly #closing = new AbortController()
@@ -53,9 +54,17 @@ export class IdempotentProducer implements Producer {
   #unexpected: unknown
   #deadlines: NodeJS.Timeout | undefined
 
-  constructor(cluster: Cluster, lane: Lane, identity: ProducerIdentity, options: ProducerOptions) {
+  /** @param transactionalId whose transactions all its batches are part of; null: they are part of none */
+  constructor(
+    cluster: Cluster,
+    lane: Lane,
+    identity: ProducerIdentity,
+    options: ProducerOptions,
+    transactionalId: string | null = null,
+  ) {
     this.#cluster = cluster
     this.#lane = lane
+    this.#transactionalId = transactionalId
     this.producerId = identity.producerId
     this.producerEpoch = identity.producerEpoch
     this.#maxBufferedBytes = options.maxBufferedBytes ?? DEFAULT_MAX_BUFFERED_BYTES
@@ -87,7 +96,7 @@ export class IdempotentProducer implements Producer {
   async #append(topic: string, partition: number, bytes: Buffer, signal?: AbortSignal): Promise<Appended> {
     signal?.throwIfAborted()
     if (this.#failure !== undefined) throw this.#failure
-    const count = checkedCount(topic, partition, bytes)
+    const count = checkedCount(topic, partition, bytes, this.#transactionalId !== null)
     const { promise, resolve, reject } = Promise.withResolvers<Appended>()
     const fields = { sequence: undefined, uncertain: false, strikes: 0 }
     const batch: QueuedBatch = { bytes, count, queuedAtMs: Date.now(), resolve, reject, ...fields }
@@ -228,7 +237,11 @@ export class IdempotentProducer implements Producer {
     }))
     const { requestTimeoutMs } = this.#cluster
     // The broker gives up waiting for replicas first: its answer costs less than a lost connection.
-    const request = { timeoutMs: Math.ceil(requestTimeoutMs * 0.75), topics: byTopic(items) }
+    const request = {
+      transactionalId: this.#transactionalId,
+      timeoutMs: Math.ceil(requestTimeoutMs * 0.75),
+      topics: byTopic(items),
+    }
     try {
       const options = { signal: this.#closing.signal }
       const produced = await this.#cluster.send(node, this.#lane, produce, request, options)
@@ -366,7 +379,7 @@ export class IdempotentProducer implements Producer {
 const UNKNOWN_TOPIC_OR_PARTITION = 3
 
 /** @throws AjnaError RECORD_REJECTED, BATCH_CORRUPT, BATCH_MAGIC_UNSUPPORTED, WIRE_TRUNCATED */
-function checkedCount(topic: string, partition: number, bytes: Buffer): number {
+function checkedCount(topic: string, partition: number, bytes: Buffer, inTransaction: boolean): number {
   const { size, count, baseOffset, lastOffset, transactional, control } = readBatchHeader(bytes)
   const details = { topic, partition }
   if (size !== bytes.length) {
@@ -376,10 +389,10 @@ function checkedCount(topic: string, partition: number, bytes: Buffer): number {
       { details },
     )
   }
-  if (count === 0 || count !== lastOffset - baseOffset + 1 || transactional || control) {
+  if (count === 0 || count !== lastOffset - baseOffset + 1 || transactional !== inTransaction || control) {
     throw new AjnaError(
       RECORD_REJECTED,
-      'a batch is appended whole: no gaps, no markers, no part of a transaction',
+      `a batch is appended whole: no gaps, no markers, ${inTransaction ? '' : 'no '}part of a transaction`,
       { details },
     )
   }

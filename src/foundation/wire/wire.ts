@@ -3,6 +3,8 @@ import { abortable } from './backoff.ts'
 import { Cluster } from './cluster.ts'
 import type { TopicMetadata, Wire, WireOptions } from './contract.ts'
 import { LeaderFetchStream } from './fetch-stream.ts'
+import { joinGroup } from './group-member.ts'
+import { groupOffsets } from './group-offsets.ts'
 import {
   askLeaders,
   brokerError,
@@ -18,6 +20,7 @@ import { freshProducerId, nextEpoch } from './producer-id.ts'
 import { type DeletedRecords, deleteRecords } from './requests/delete-records.ts'
 import { type DescribedPartition, describeProducers } from './requests/describe-producers.ts'
 import { writeTxnMarkers } from './requests/write-txn-markers.ts'
+import { openTransactional } from './transactions.ts'
 
 type Marker = Parameters<Wire['writeTxnMarkers']>[0][number]
 
@@ -38,6 +41,10 @@ export function openWire(options: WireOptions): Wire {
         fencedBy === undefined ? freshProducerId(cluster, signal) : nextEpoch(cluster, fencedBy, signal)
       return new IdempotentProducer(cluster, `produce-${++lanes}`, await identity, producerOptions)
     },
+    transactionalProducer: (transactional, signal) =>
+      openTransactional(cluster, `produce-${++lanes}`, transactional, signal),
+    group: name => groupOffsets(cluster, name),
+    joinGroup: (member, signal) => joinGroup(cluster, member, signal),
     allocateProducerId: async signal => (await freshProducerId(cluster, signal)).producerId,
     positionedAppender: ({ producerId }) => openPositionedAppender(cluster, `produce-${++lanes}`, producerId),
     deleteRecords: (targets, signal) => deleteBefore(cluster, targets, signal),

@@ -1,12 +1,19 @@
 import type { ProcessSpec } from '../../foundation/process/run.ts'
+import type { Cause, Incident, Remedy } from '../heal/contract.ts'
 import type { FaultyDisk } from './disk/disk.ts'
 import { diskFaultKinds } from './disk/kibosh.ts'
 
-/** What is done to a broker, to its connections, or to its disk. */
+/**
+ * What is done to a broker. `unregister`: the cluster forgets it while it runs, and it never registers again by itself.
+ * `bad-config`: its settings become such that it cannot start, and it dies. `partition`, `reset`, `throttle`: to its connections. `disk-…`: to
+ * the disk of one of its log dirs.
+ */
 export const faultKinds = [
   'kill',
   'freeze',
   'crash-loop',
+  'unregister',
+  'bad-config',
   'partition',
   'reset',
   'throttle',
@@ -14,10 +21,20 @@ export const faultKinds = [
 ] as const
 export type FaultKind = (typeof faultKinds)[number]
 
+/**
+ * What of Ajna itself fails together with brokers. `host`: the agent of the broker's host, at the same moment. `agent`: the
+ * same, before, and unnoticed. `leases`: the cluster that keeps leases and incidents. `healer-dies`, `healer-freezes`: the
+ * healer that acts first, between its lease and its act; another one looks on.
+ */
+export const impairments = ['host', 'agent', 'leases', 'healer-dies', 'healer-freezes'] as const
+export type Impairment = (typeof impairments)[number]
+
 /** A broker that a fault may be done to: how it is run, which is also how it is found and run again. */
 export interface TestedNode {
   readonly id: number
   readonly process: ProcessSpec
+  /** Path of its settings (server.properties). */
+  readonly settings: string
   /** How its connections are told from others; absent where faults in the network are not possible. */
   readonly network?: NodeNetwork
   /** Where one of its log dirs lies, which can be made to fail; the others, and the metadata log, do not. */
@@ -45,7 +62,7 @@ export interface NetworkEffect {
     | { readonly kind: 'throttle'; readonly bytesPerSecond: number }
 }
 
-/** A cluster that is there to be tested; nobody else keeps its brokers alive. JSON-safe. */
+/** A cluster that is there to be tested: its brokers are kept alive by a {@link Healer}'s agents, or by nobody. JSON-safe. */
 export interface TestedCluster {
   readonly name: string
   /** Kafka's. */
@@ -62,30 +79,85 @@ export interface UnplannedEnd {
   readonly reason: string
 }
 
-/** Whoever repairs what a fault breaks, and can tell when it saw it. This slice has none: Kafka is on its own. */
+/** Who keeps the tested brokers alive and heals them, as in a fleet. Without one Kafka is on its own. */
 export interface Healer {
   readonly name: string
-  /** When it first said that this broker fails, at or after `since`; ms since the epoch. Undefined: it has not. */
-  detectedAt(broker: number, since: number): number | undefined
+  /** Begins to heal. Nothing is remembered of earlier runs: their acts do not count against what may be done in this one. */
+  begin(impaired: Impairment | undefined): Promise<Healing>
+}
+
+/** The healing of one run. */
+export interface Healing extends AsyncDisposable {
+  /** All that were told of in this run. */
+  incidents(): readonly Incident[]
+  /** The broker's process as the agent of its host has it; undefined: no agent is there, or it runs no process. */
+  process(broker: number): { readonly pid: number; readonly ready: boolean } | undefined
+  /** What the run is impaired by, done now; resolves once it is. `brokers`: those that a fault is about to hit. */
+  impair(brokers: readonly number[]): Promise<void>
+  /** Everything that was impaired is as it should be, or about to be. */
+  repair(): Promise<void>
+  /** Has the agent start a broker that it has given up, or would start later. */
+  restart(broker: number): Promise<void>
+}
+
+/** What must be told of a failure, and done about it: any of these. Absent: whatever. `none`: nothing may be. */
+export interface ExpectedHealing {
+  readonly incident?: Cause | 'none' | undefined
+  readonly remedy?: readonly Remedy[] | 'none' | undefined
+}
+
+/** What a healer made of a fault. Times count from the fault, ms; null: never. */
+export interface HealingFigures {
+  /** The first incident of the expected cause was told; of any cause, if none is expected. */
+  readonly detectionMs: number | null
+  /** The remedy began. */
+  readonly actedMs: number | null
+  readonly incidents: readonly {
+    readonly id: string
+    readonly cause: Cause
+    readonly subject: string
+    readonly remedy: Remedy | null
+    /** What was not done, and why not, for people. */
+    readonly refused: string | null
+    readonly state: Incident['state']
+    readonly detectedMs: number
+    readonly actedMs: number | null
+    readonly availableMs: number | null
+    readonly healedMs: number | null
+  }[]
 }
 
 /** One line of `ajna test failures`: all runs of one kind. Times count from the fault, ms; null: it never was. */
 export interface FailureFigures {
   readonly kind: string
   readonly runs: number
-  /** Null: nobody was there to detect anything. */
+  /** The median; null: nobody was there to detect anything, or nothing was to be told of. */
   readonly detectionMs: number | null
+  /** Until the healer began to act. */
+  readonly actedMs: Spread
   /** Until every partition acknowledged writes again, as clients saw it, without what the fault's own end disturbed. */
   readonly availabilityRestoredMs: Spread
   /** The longest that any partition acknowledged nothing though writes were due. */
   readonly longestGapMs: Spread
-  /** Until the fault was taken back: the process ran again, or woke. What needed that cannot have been restored sooner. */
+  /**
+   * Until the fault was over: the process was started, or woke; where an agent keeps it alive, it served again. What needed
+   * that cannot have been restored sooner.
+   */
   readonly revertedMs: Spread
   /** Until every partition had all its replicas in sync. */
   readonly redundancyRestoredMs: Spread
   readonly lost: number
   readonly duplicated: number
   readonly reordered: number
+  /** What was to be told and done, and in how many runs it was; null: no healer was at work. */
+  readonly healing: {
+    readonly incident: string | null
+    readonly incidentRaised: number
+    readonly remedy: string | null
+    readonly remedyDone: number
+  } | null
+  /** Runs that were as expected. */
+  readonly met: number
 }
 
 /** Over all runs; null when some run never came to it (`worst`), or most of them (`median`). */

@@ -84,3 +84,43 @@ export const TEST_KIND_UNKNOWN = errorKind(
   'Choose among those that the message lists, separated by commas.',
   2,
 )
+
+export const TEST_HEALER_NOT_READY = errorKind(
+  'TEST_HEALER_NOT_READY',
+  'What is to heal the cluster of a test did not come up.',
+  'The machine may be too busy for one more broker; try again, or `--healer off`.',
+)
+
+export const TEST_REPORT_UNWRITABLE = errorKind(
+  'TEST_REPORT_UNWRITABLE',
+  'The page with the report of a test cannot be written.',
+  'Name a file in a directory that is there and may be written to.',
+  2,
+)
+
+export const TEST_UNKNOWN = errorKind(
+  'TEST_UNKNOWN',
+  'There is no test of this id, or it is older than those that are kept.',
+  'List them: `ajna test list`.',
+  2,
+)
+
+export const TEST_NOT_STARTED = errorKind(
+  'TEST_NOT_STARTED',
+  'A test was to run in a process of its own, which ended before it had begun.',
+  'Its own words are in the message; `ajna test run` with the same scenario says the same.',
+)
+
+export const TEST_OVER = errorKind(
+  'TEST_OVER',
+  'A test that was to be stopped does not run any more.',
+  'Nothing is to be done: what it had broken is undone.',
+  3,
+)
+
+export const TEST_SCENARIO_UNKNOWN = errorKind(
+  'TEST_SCENARIO_UNKNOWN',
+  'There is no scenario of this name in the library.',
+  'They are the files in config/scenarios; the console’s Tests page lists them.',
+  2,
+)

@@ -1,17 +1,32 @@
 import { listed } from '../../foundation/config/problem.ts'
+import { duration } from '../../foundation/config/units.ts'
 import { AjnaError } from '../../foundation/errors/errors.ts'
 import { openCluster } from '../../foundation/kafka/admin.ts'
 import { pause } from '../../foundation/wire/backoff.ts'
-import type { FailureFigures, Healer, Spread, TestedCluster } from './contract.ts'
+import type { Incident } from '../heal/contract.ts'
+import type {
+  ExpectedHealing,
+  FailureFigures,
+  Healer,
+  Impairment,
+  Spread,
+  TestedCluster,
+} from './contract.ts'
 import { TEST_KIND_UNKNOWN } from './errors.ts'
+import type { RunFollower } from './follow.ts'
+import { judge } from './judge.ts'
 import { type RunResult, runScenario } from './run.ts'
 import { type FaultInput, type Scenario, scenarioOf } from './scenario.ts'
 
-/** A kind of failure that is measured, as a scenario of one fault. */
+/** A kind of failure that is measured: what is done, and, with a healer at work, what must be told of it and done about it. */
 export interface FailureKind {
   readonly name: string
   readonly what: string
-  readonly fault: Omit<FaultInput, 'at'>
+  /** The first one begins when the load has warmed up: `at` counts from then. */
+  readonly faults: readonly FaultInput[]
+  /** What of Ajna itself fails too; such a kind is measured with a healer only. */
+  readonly impaired?: Impairment
+  readonly expect: ExpectedHealing
   /** The broker it hits must lead nothing: which one is not the controller is seen before the topic is made. */
   readonly spareOne?: boolean
 }
@@ -21,125 +36,222 @@ const HOLD = '12s'
 /** Longer than a broker takes to give up a log dir, and than its clients wait for it. */
 const DISK_HOLD = '15s'
 
+/** Of the usual: a dead broker is taken off the cluster, a frozen one killed before; that alone, if nobody waits for it any more. */
+const DEAD: ExpectedHealing = { incident: 'broker-dead', remedy: ['unregister'] }
+const FROZEN: ExpectedHealing = { incident: 'broker-frozen', remedy: ['kill-and-unregister', 'kill'] }
+
+/** A pause that is soon over, or trouble in the network: the process is well, and who ended it would only make things worse. */
+const UNTOUCHED: ExpectedHealing = { incident: 'none', remedy: 'none' }
+
+/** To measure one more kind, add it here. */
 export const failureKinds: readonly FailureKind[] = [
   {
     name: 'broker-kill',
     what: 'kill -9 of a broker that leads partitions and is not the controller',
-    fault: { fault: 'kill', broker: 'leader', for: HOLD },
+    faults: [{ at: '0s', fault: 'kill', broker: 'leader', for: HOLD }],
+    expect: DEAD,
   },
   {
     name: 'broker-freeze',
     what: 'SIGSTOP of a broker that leads partitions and is not the controller',
-    fault: { fault: 'freeze', broker: 'leader', for: HOLD },
+    faults: [{ at: '0s', fault: 'freeze', broker: 'leader', for: HOLD }],
+    expect: FROZEN,
   },
   {
     name: 'broker-blink',
-    what: 'SIGSTOP of a leading broker for less than its session lasts, as a long pause for garbage',
-    fault: { fault: 'freeze', broker: 'leader', for: '1500ms' },
+    what: 'SIGSTOP of a leading broker for half a second, as when its machine is moved: to be left alone',
+    faults: [{ at: '0s', fault: 'freeze', broker: 'leader', for: '500ms' }],
+    expect: UNTOUCHED,
   },
   {
     name: 'controller-kill',
     what: 'kill -9 of the active controller, which leads partitions too',
-    fault: { fault: 'kill', broker: 'controller', for: HOLD },
+    faults: [{ at: '0s', fault: 'kill', broker: 'controller', for: HOLD }],
+    expect: DEAD,
   },
   {
     name: 'controller-freeze',
     what: 'SIGSTOP of the active controller, which leads partitions too',
-    fault: { fault: 'freeze', broker: 'controller', for: HOLD },
+    faults: [{ at: '0s', fault: 'freeze', broker: 'controller', for: HOLD }],
+    expect: FROZEN,
   },
   {
     name: 'follower-kill',
     what: 'kill -9 of a broker that only follows',
-    fault: { fault: 'kill', broker: 'follower', for: HOLD },
+    faults: [{ at: '0s', fault: 'kill', broker: 'follower', for: HOLD }],
+    expect: DEAD,
     spareOne: true,
   },
   {
     name: 'follower-freeze',
     what: 'SIGSTOP of a broker that only follows',
-    fault: { fault: 'freeze', broker: 'follower', for: HOLD },
+    faults: [{ at: '0s', fault: 'freeze', broker: 'follower', for: HOLD }],
+    expect: FROZEN,
     spareOne: true,
   },
   {
     name: 'crash-loop',
     what: 'a leading broker that dies 3 s after each of two starts',
-    fault: { fault: 'crash-loop', broker: 'leader', times: 3, every: '3s' },
+    faults: [{ at: '0s', fault: 'crash-loop', broker: 'leader', times: 3, every: '3s' }],
+    expect: DEAD,
+  },
+  {
+    name: 'rolling-kill',
+    what: 'kill -9 of each broker in turn, 15 s apart',
+    faults: [1, 2, 3].map((broker, turn) => ({ at: `${turn * 15}s`, fault: 'kill', broker, for: '8s' })),
+    expect: DEAD,
   },
   {
     name: 'two-brokers-kill',
     what: 'kill -9 of two brokers of three at once: nothing can be acknowledged until one is back',
-    fault: { fault: 'kill', broker: ['leader', 'any'], for: '6s' },
+    faults: [{ at: '0s', fault: 'kill', broker: ['leader', 'any'], for: '6s' }],
+    // Two of three controllers are gone: whether one of them can still be taken off depends on who comes back first.
+    expect: { incident: 'broker-dead' },
   },
   {
     name: 'all-brokers-kill',
     what: 'kill -9 of all brokers at once (processes, not machines: the page cache lives on)',
-    fault: { fault: 'kill', broker: 'all', for: '3s' },
+    faults: [{ at: '0s', fault: 'kill', broker: 'all', for: '3s' }],
+    // Nobody is left who could be asked to act.
+    expect: { incident: 'broker-dead', remedy: 'none' },
+  },
+  {
+    name: 'zombie',
+    what: 'a leading broker is unregistered while it runs: it answers clients, and never registers again by itself',
+    faults: [{ at: '0s', fault: 'unregister', broker: 'leader', for: '90s' }],
+    expect: { incident: 'broker-unregistered', remedy: ['kill'] },
+  },
+  {
+    name: 'bad-config',
+    what: 'settings that no broker starts with are put on a leading broker, which dies; they are taken back after 12 s',
+    faults: [{ at: '0s', fault: 'bad-config', broker: 'leader', for: HOLD }],
+    expect: DEAD,
+  },
+  {
+    name: 'host-down',
+    what: 'a leading broker and the agent of its host are gone at the same moment, for 12 s: nobody testifies',
+    faults: [{ at: '0s', fault: 'kill', broker: 'leader', for: HOLD }],
+    impaired: 'host',
+    expect: { incident: 'broker-lost', remedy: 'none' },
+  },
+  {
+    name: 'agent-dead',
+    what: "the agent of a leading broker's host has been gone for 2 s when the broker is killed, for 12 s",
+    faults: [{ at: '0s', fault: 'kill', broker: 'leader', for: HOLD }],
+    impaired: 'agent',
+    expect: { incident: 'broker-lost', remedy: 'none' },
+  },
+  {
+    name: 'agent-dead-freeze',
+    what: "the same, and the broker is frozen: nobody can end what its clients' requests hang in",
+    faults: [{ at: '0s', fault: 'freeze', broker: 'leader', for: HOLD }],
+    impaired: 'agent',
+    expect: { incident: 'broker-lost', remedy: 'none' },
+  },
+  {
+    name: 'leases-away',
+    what: 'the cluster that keeps leases and incidents is down when a leading broker is killed: Kafka alone',
+    faults: [{ at: '0s', fault: 'kill', broker: 'leader', for: HOLD }],
+    impaired: 'leases',
+    // It is told of once that can be written down; by then there is nothing left to do.
+    expect: { incident: 'broker-dead', remedy: 'none' },
+  },
+  {
+    name: 'healer-dies',
+    what: 'a leading broker freezes, and the healer dies between its lease and its act: another one takes over',
+    faults: [{ at: '0s', fault: 'freeze', broker: 'leader', for: '60s' }],
+    impaired: 'healer-dies',
+    expect: FROZEN,
+  },
+  {
+    name: 'healer-freezes',
+    what: 'the same, and that healer only freezes; it wakes after the other one has acted, and is refused',
+    faults: [{ at: '0s', fault: 'freeze', broker: 'leader', for: '60s' }],
+    impaired: 'healer-freezes',
+    expect: FROZEN,
   },
   {
     name: 'leader-isolated',
     what: 'a leader that is cut off from all other brokers and controllers; its clients still reach it',
-    fault: { fault: 'partition', broker: 'leader', for: HOLD },
+    faults: [{ at: '0s', fault: 'partition', broker: 'leader', for: HOLD }],
+    expect: UNTOUCHED,
   },
   {
     name: 'controller-isolated',
     what: 'the active controller cut off from all other brokers and controllers',
-    fault: { fault: 'partition', broker: 'controller', for: HOLD },
+    faults: [{ at: '0s', fault: 'partition', broker: 'controller', for: HOLD }],
+    expect: UNTOUCHED,
   },
   {
     name: 'leader-mute',
     what: 'a one-way partition: others hear nothing of what a leader sends',
-    fault: { fault: 'partition', broker: 'leader', way: 'out', for: HOLD },
+    faults: [{ at: '0s', fault: 'partition', broker: 'leader', way: 'out', for: HOLD }],
+    expect: UNTOUCHED,
   },
   {
     name: 'leader-deaf',
     what: 'a one-way partition: a leader hears nothing of what others send',
-    fault: { fault: 'partition', broker: 'leader', way: 'in', for: HOLD },
+    faults: [{ at: '0s', fault: 'partition', broker: 'leader', way: 'in', for: HOLD }],
+    expect: UNTOUCHED,
   },
   {
     name: 'clients-cut',
     what: 'a leader that no client reaches, though all brokers do',
-    fault: { fault: 'partition', broker: 'leader', from: 'clients', for: HOLD },
+    faults: [{ at: '0s', fault: 'partition', broker: 'leader', from: 'clients', for: HOLD }],
+    expect: UNTOUCHED,
   },
   {
     name: 'connections-reset',
     what: 'every connection of a leader reset, those of clients too, for three seconds',
-    fault: { fault: 'reset', broker: 'leader', from: 'all', for: '3s' },
+    faults: [{ at: '0s', fault: 'reset', broker: 'leader', from: 'all', for: '3s' }],
+    expect: UNTOUCHED,
   },
   {
     name: 'slow-network',
     what: 'a leader whose packets beyond 64 KiB a second to other brokers are lost',
-    fault: { fault: 'throttle', broker: 'leader', way: 'out', bandwidth: '64KiB', for: HOLD },
+    faults: [{ at: '0s', fault: 'throttle', broker: 'leader', way: 'out', bandwidth: '64KiB', for: HOLD }],
+    expect: UNTOUCHED,
   },
   {
     name: 'disk-error',
     what: 'EIO on every read and write of one of two log dirs of a leading broker',
-    fault: { fault: 'disk-error', broker: 'leader', for: DISK_HOLD },
+    faults: [{ at: '0s', fault: 'disk-error', broker: 'leader', for: DISK_HOLD }],
+    expect: { incident: 'disk-failed', remedy: ['withdraw-replicas'] },
   },
   {
     name: 'disk-full',
     what: 'no space left on the disk of one of two log dirs of a leading broker',
-    fault: { fault: 'disk-full', broker: 'leader', for: DISK_HOLD },
+    faults: [{ at: '0s', fault: 'disk-full', broker: 'leader', for: DISK_HOLD }],
+    expect: { incident: 'disk-full', remedy: ['withdraw-replicas'] },
   },
   {
     name: 'disk-slow',
     what: 'each write and sync on the disk of one of two log dirs of a leading broker takes 2 s longer',
-    fault: { fault: 'disk-slow', broker: 'leader', for: DISK_HOLD },
+    faults: [{ at: '0s', fault: 'disk-slow', broker: 'leader', for: DISK_HOLD }],
+    expect: { incident: 'disk-slow', remedy: 'none' },
   },
   {
     name: 'disk-gone',
     what: 'the disk of one of two log dirs of a leading broker is pulled out',
-    fault: { fault: 'disk-gone', broker: 'leader', for: DISK_HOLD },
+    faults: [{ at: '0s', fault: 'disk-gone', broker: 'leader', for: DISK_HOLD }],
+    expect: { incident: 'disk-failed', remedy: ['withdraw-replicas'] },
   },
 ]
 
 /** @throws AjnaError TEST_KIND_UNKNOWN */
-export function kindsNamed(names: readonly string[] | undefined): readonly FailureKind[] {
-  if (names === undefined) return failureKinds
+export function kindsNamed(
+  names: readonly string[] | undefined,
+  healer: 'on' | 'off' = 'off',
+): readonly FailureKind[] {
+  const all = failureKinds.filter(({ impaired }) => impaired === undefined || healer === 'on')
+  if (names === undefined) return all
   return names.map(name => {
-    const found = failureKinds.find(kind => kind.name === name)
+    const found = all.find(kind => kind.name === name)
     if (found !== undefined) return found
+    const needsHealer = failureKinds.some(kind => kind.name === name) ? ' (it needs a healer)' : ''
     throw new AjnaError(
       TEST_KIND_UNKNOWN,
-      `${JSON.stringify(name)} is not among ${listed(failureKinds.map(each => each.name))}`,
+      `${JSON.stringify(name)} is not among ${listed(all.map(each => each.name))}${needsHealer}`,
     )
   })
 }
@@ -150,9 +262,12 @@ export interface FailuresTask {
   readonly runs: number
   readonly folder: string
   readonly random: () => number
-  readonly healer?: Healer
+  readonly healer?: Healer | undefined
   readonly explain?: (broker: number, since: string) => Promise<string>
   readonly note: (what: string) => void
+  readonly follower?: RunFollower | undefined
+  /** Told of each run as it begins. */
+  readonly begins?: (kind: FailureKind) => void
   /** Told of each run as it ends. */
   readonly ran?: (kind: FailureKind, scenario: Scenario, result: RunResult) => void
   readonly signal: AbortSignal
@@ -161,30 +276,38 @@ export interface FailuresTask {
 /** Measures kinds of failures one after another, each in the same load; round by round, so that a change of the machine meets all. */
 export async function measureFailures(task: FailuresTask): Promise<readonly FailureFigures[]> {
   const { kinds, runs, note } = task
-  const results = new Map<string, RunResult[]>(kinds.map(({ name }) => [name, []]))
+  const results = new Map<string, JudgedRun[]>(kinds.map(({ name }) => [name, []]))
   for (let run = 1; run <= runs; run++)
     for (const kind of kinds) {
       note(`${kind.name}, run ${run} of ${runs}: ${kind.what}`)
+      task.begins?.(kind)
       const scenario = await scenarioFor(kind, task)
       const result = await runScenario({ ...task, scenario })
-      results.get(kind.name)!.push(result)
+      const met = judge(scenario, result).every(each => each.met)
+      results.get(kind.name)!.push({ ...result, met })
       task.ran?.(kind, scenario, result)
     }
-  return kinds.map(({ name }) => figuresOf(name, results.get(name)!))
+  return kinds.map(kind => figuresOf(kind, results.get(kind.name)!))
 }
 
-const WARM_UP = '4s'
+const WARM_UP_MS = 4_000
 
-async function scenarioFor(kind: FailureKind, { cluster, signal }: FailuresTask): Promise<Scenario> {
+async function scenarioFor(kind: FailureKind, { cluster, healer, signal }: FailuresTask): Promise<Scenario> {
   const leaders = kind.spareOne === true ? await allButOne(cluster, signal) : undefined
   return scenarioOf({
     name: kind.name,
     cluster: { nodes: cluster.nodes.length },
     ...(leaders === undefined ? {} : { load: { leaders: [...leaders] } }),
-    faults: [{ ...kind.fault, at: WARM_UP }],
-    expect: {},
+    faults: kind.faults.map(each => ({ ...each, at: `${WARM_UP_MS + duration().parse(each.at)}ms` })),
+    ...(healer === undefined || kind.impaired === undefined ? {} : { impaired: kind.impaired }),
+    expect: inputOf(kind.expect),
   })
 }
+
+const inputOf = ({ incident, remedy }: ExpectedHealing) => ({
+  ...(incident === undefined ? {} : { incident }),
+  ...(remedy === undefined ? {} : { remedy: remedy === 'none' ? remedy : [...remedy] }),
+})
 
 const ASK_AGAIN_MS = 200
 
@@ -200,15 +323,26 @@ async function allButOne(cluster: TestedCluster, signal: AbortSignal): Promise<r
   }
 }
 
+export interface JudgedRun extends RunResult {
+  readonly met: boolean
+}
+
 /** What the runs of one kind come to. Pure. */
-export function figuresOf(kind: string, results: readonly RunResult[]): FailureFigures {
+export function figuresOf(
+  { name, expect }: Pick<FailureKind, 'name' | 'expect'>,
+  results: readonly JudgedRun[],
+): FailureFigures {
   const faults = results.flatMap(({ faults }) => faults)
+  const healed = results.flatMap(({ incidents }) => (incidents === null ? [] : [incidents]))
+  const inRuns = (holds: (incident: Incident) => boolean): number =>
+    healed.filter(incidents => incidents.some(holds)).length
   const sum = (of: (result: RunResult) => number): number =>
     results.reduce((total, result) => total + of(result), 0)
   return {
-    kind,
+    kind: name,
     runs: results.length,
-    detectionMs: spreadOf(faults.map(each => each.detectionMs)).median,
+    detectionMs: spreadOf(faults.map(each => each.healing?.detectionMs ?? null)).median,
+    actedMs: spreadOf(faults.map(each => each.healing?.actedMs ?? null)),
     availabilityRestoredMs: spreadOf(faults.map(each => each.availability.restoredMs)),
     longestGapMs: spreadOf(faults.map(each => each.availability.longestGapMs)),
     revertedMs: spreadOf(faults.map(each => Math.round(each.revertedAt - each.at))),
@@ -216,8 +350,24 @@ export function figuresOf(kind: string, results: readonly RunResult[]): FailureF
     lost: sum(({ records }) => records.lost),
     duplicated: sum(({ records }) => records.duplicated),
     reordered: sum(({ records }) => records.reordered),
+    healing:
+      healed.length === 0
+        ? null
+        : {
+            incident: expect.incident ?? null,
+            incidentRaised: inRuns(({ cause }) => expect.incident === undefined || cause === expect.incident),
+            remedy: remedyText(expect.remedy),
+            remedyDone: inRuns(({ actedAt, decision: { remedy } }) => {
+              if (actedAt === null || remedy === null) return false
+              return !Array.isArray(expect.remedy) || expect.remedy.includes(remedy)
+            }),
+          },
+    met: results.filter(({ met }) => met).length,
   }
 }
+
+const remedyText = (remedy: ExpectedHealing['remedy']): string | null =>
+  remedy === undefined ? null : remedy === 'none' ? remedy : remedy.join(' or ')
 
 /** Never is longer than any time. Of an even number the upper one of the two in the middle: nothing is made up. */
 export function spreadOf(values: readonly (number | null)[]): Spread {

@@ -1,11 +1,11 @@
-import { readFile } from 'node:fs/promises'
+import { appendFile, readFile } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import { AjnaError } from '../../foundation/errors/errors.ts'
-import { parseStat } from '../../foundation/process/identity.ts'
-import { adopt, type RunningProcess, start } from '../../foundation/process/run.ts'
+import { type ProcessIdentity, parseStat } from '../../foundation/process/identity.ts'
+import { adopt, pidFile, type RunningProcess, readPidFile, start } from '../../foundation/process/run.ts'
 import type { FaultKind, NetworkEffect, TestedCluster, TestedNode } from './contract.ts'
 import { type FaultyDisk, loseDisk, setFaults } from './disk/disk.ts'
-import { type DiskFaultKind, faultsOf, isDiskFault, isGivenUp, SLOW_DELAY_MS } from './disk/kibosh.ts'
+import { type DiskFaultKind, faultsOf, isGivenUp, SLOW_DELAY_MS } from './disk/kibosh.ts'
 import { FAULT_DISK_NONE, FAULT_NETWORK_UNAVAILABLE, FAULT_TARGET_NOT_RUNNING } from './errors.ts'
 import { type FaultLease, leaseFault } from './leases/lease.ts'
 import { endedFaults, type WayBack } from './leases/record.ts'
@@ -20,8 +20,6 @@ export interface FaultPlan {
   readonly network?: NetworkEffect
   /** Of a disk that is slow: what each write takes longer. */
   readonly delayMs?: number
-  /** Of a disk that its broker gives up: whether the broker is started anew when it is taken back. */
-  readonly restarts?: boolean
 }
 
 export interface InjectTask {
@@ -33,12 +31,18 @@ export interface InjectTask {
   readonly purpose: string
   /** It is undone after so long, whatever becomes of this process. */
   readonly leaseMs: number
+  /** Who keeps the broker alive, for people: then nobody else starts it. Absent: nobody does. */
+  readonly keptBy?: string | undefined
+  /** Takes a broker off its cluster's books; only an `unregister` needs it. */
+  readonly unregister?: (broker: number) => Promise<unknown>
 }
 
 /** A fault that is written down and watched, and has not begun. */
 export interface ArmedFault {
   readonly lease: FaultLease
   readonly node: TestedNode
+  /** The process that it is done to. */
+  readonly process: ProcessIdentity
   /**
    * Does it. Resolves once it is done: the process is dead, or every thread of it is stopped; a crash-loop, once it has died
    * for the first time. Answers when that was asked for, ms since the epoch.
@@ -54,6 +58,8 @@ export interface ArmedFault {
 
 const STOPPED_MS = 5_000
 const LOOK_EVERY_MS = 5
+const KEPT_WITHIN_MS = 60_000
+const LOOK_KEPT_MS = 50
 
 /**
  * Prepares a fault: from here on it is undone by itself when its time is over or this process is gone.
@@ -63,6 +69,8 @@ const LOOK_EVERY_MS = 5
 export async function armFault(task: InjectTask): Promise<ArmedFault> {
   const { folder, cluster, node, plan, purpose, leaseMs } = task
   const target = await targetOf(node)
+  const { pid, startTime, boot } = target.record
+  const process = { pid, startTime, boot }
   const lease = await leaseFault({
     folder,
     kind: plan.kind,
@@ -70,7 +78,7 @@ export async function armFault(task: InjectTask): Promise<ArmedFault> {
     node: node.id,
     purpose,
     leaseMs,
-    back: await wayBackFrom(plan, node, target),
+    back: await wayBack(task, process),
   })
   const raging = Promise.withResolvers<void>()
   // Whoever began it is told of its failure by `begin` or when waiting for it; nobody need wait.
@@ -78,10 +86,11 @@ export async function armFault(task: InjectTask): Promise<ArmedFault> {
   return {
     lease,
     node,
+    process,
     raged: raging.promise,
     async begin(signal) {
-      const at = await lease.act(() => hurt(plan, node, target, lease))
-      const rage = plan.kind === 'crash-loop' ? crashAgain(lease, node, plan, signal) : Promise.resolve()
+      const at = await lease.act(() => strike(task, target, lease))
+      const rage = plan.kind === 'crash-loop' ? crashAgain(lease, task, pid, signal) : Promise.resolve()
       rage.then(raging.resolve, raging.reject)
       return at
     },
@@ -93,37 +102,87 @@ export async function armFault(task: InjectTask): Promise<ArmedFault> {
   }
 }
 
-async function wayBackFrom(
-  { kind, network, restarts = false }: FaultPlan,
-  node: TestedNode,
-  { record: { pid, startTime, boot } }: RunningProcess,
-): Promise<WayBack> {
-  if (kind === 'freeze') return { kind: 'wake', process: { pid, startTime, boot } }
-  if (isDiskFault(kind)) {
-    const restart = restarts && isGivenUp(kind) ? { restart: node.process } : {}
-    return { kind: 'mend', disk: diskOf(node), ...restart }
+async function wayBack({ plan, node, keptBy }: InjectTask, process: ProcessIdentity): Promise<WayBack> {
+  const start = keptBy === undefined ? node.process : null
+  switch (plan.kind) {
+    case 'freeze':
+      return { kind: 'wake', process }
+    case 'unregister':
+      return { kind: 'renew', process, start }
+    case 'bad-config':
+      return {
+        kind: 'restore',
+        file: node.settings,
+        content: await readFile(node.settings, 'utf8'),
+        start,
+      }
+    case 'partition':
+    case 'reset':
+    case 'throttle':
+      if (node.network !== undefined) return { kind: 'network', network: await networkOf(process.pid) }
+      throw new AjnaError(
+        FAULT_NETWORK_UNAVAILABLE,
+        `${node.process.name} does not run in a network of its own`,
+      )
+    case 'kill':
+    case 'crash-loop':
+      return keptBy === undefined ? { kind: 'run', process: node.process } : { kind: 'kept', by: keptBy }
+    case 'disk-error':
+    case 'disk-full':
+    case 'disk-slow':
+    case 'disk-corrupt':
+    case 'disk-lost-writes':
+    case 'disk-gone':
+      return {
+        kind: 'mend',
+        disk: diskOf(node),
+        ...(start !== null && isGivenUp(plan.kind) ? { restart: start } : {}),
+      }
+    default:
+      return plan.kind satisfies never
   }
-  if (network === undefined) return { kind: 'run', process: node.process }
-  if (node.network === undefined)
-    throw new AjnaError(
-      FAULT_NETWORK_UNAVAILABLE,
-      `${node.process.name} does not run in a network of its own`,
-    )
-  return { kind: 'network', network: await networkOf(pid) }
 }
 
-/** Answers when that was asked for, ms since the epoch. */
-async function hurt(
-  { kind, network, delayMs = SLOW_DELAY_MS }: FaultPlan,
-  node: TestedNode,
+/** What no broker starts with: without it a broker would not be known to belong anywhere. */
+const UNSTARTABLE = '\nprocess.roles=nonsense\n'
+
+/** Answers when it was asked for, ms since the epoch. */
+async function strike(
+  { plan, node, unregister }: InjectTask,
   target: RunningProcess,
   lease: FaultLease,
 ): Promise<number> {
-  if (isDiskFault(kind)) return breakDisk(kind, delayMs, diskOf(node))
-  if (network === undefined) return kind === 'freeze' ? freeze(target) : kill(target)
-  const at = Date.now()
-  await applyEffect(lease.record.id, node.id, network)
-  return at
+  switch (plan.kind) {
+    case 'freeze':
+      return freeze(target)
+    case 'unregister': {
+      const at = Date.now()
+      await unregister!(node.id)
+      return at
+    }
+    case 'bad-config':
+      await appendFile(node.settings, UNSTARTABLE)
+      return kill(target)
+    case 'partition':
+    case 'reset':
+    case 'throttle': {
+      const at = Date.now()
+      await applyEffect(lease.record.id, node.id, plan.network!)
+      return at
+    }
+    case 'kill':
+    case 'crash-loop':
+      return kill(target)
+    case 'disk-error':
+    case 'disk-full':
+    case 'disk-slow':
+    case 'disk-corrupt':
+    case 'disk-lost-writes':
+    case 'disk-gone':
+      return breakDisk(plan.kind, plan.delayMs ?? SLOW_DELAY_MS, diskOf(node))
+    default:
+      return plan.kind satisfies never
+  }
 }
 
 /** @throws AjnaError FAULT_DISK_NONE */
@@ -179,18 +238,42 @@ export async function isStopped(pid: number): Promise<boolean> {
  */
 async function crashAgain(
   lease: FaultLease,
-  node: TestedNode,
-  plan: FaultPlan,
+  { node, plan, keptBy }: InjectTask,
+  first: number,
   signal: AbortSignal,
 ): Promise<void> {
+  let last = first
   for (let died = 1; died < plan.times; died++) {
     try {
-      const running = await lease.act(() => start(node.process))
+      const running =
+        keptBy === undefined
+          ? await lease.act(() => start(node.process))
+          : await startedByItsKeeper(node, last, signal)
+      last = running.record.pid
       await Promise.race([running.exited, delay(plan.everyMs, undefined, { signal })])
-      await lease.act(() => running.stop({ signal: 'SIGKILL' }))
+      await lease.act(async () => {
+        await running.kill('SIGKILL')
+        await running.exited
+      })
     } catch (error) {
       if (!signal.aborted) throw error
       return
     }
   }
+}
+
+/** The process that its keeper starts after another one has died. */
+async function startedByItsKeeper(
+  { process: { runDir, name } }: TestedNode,
+  last: number,
+  signal: AbortSignal,
+): Promise<RunningProcess> {
+  const until = performance.now() + KEPT_WITHIN_MS
+  while (performance.now() < until) {
+    const record = await readPidFile(pidFile(runDir, name))
+    const found = record === undefined || record.pid === last ? undefined : await adopt(runDir, name)
+    if (found !== undefined) return found
+    await delay(LOOK_KEPT_MS, undefined, { signal })
+  }
+  throw notRunning(name)
 }

@@ -1,20 +1,23 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { Incident } from '../heal/contract.ts'
+import { healingOf } from './analysis/healing.ts'
 import { judge } from './judge.ts'
 import { latencies } from './load/latency.ts'
 import { timelineOf } from './report.ts'
 import type { FaultOutcome, RunResult } from './run.ts'
-import { scenarioOf } from './scenario.ts'
+import { type FaultInput, scenarioOf } from './scenario.ts'
 
 const START = 1_000_000
 const fault: FaultOutcome = {
   fault: 'kill',
   brokers: [{ id: 2, leads: 3, controller: false }],
   at: START + 5_000,
+  harmedUntil: START + 17_000,
   revertedAt: START + 17_000,
   availability: { restoredMs: 4_200, longestGapMs: 4_150, partitionsStopped: 3, afterRevertMs: 0 },
   redundancyRestoredMs: 15_000,
-  detectionMs: null,
+  healing: null,
 }
 const good: RunResult = {
   topic: 't',
@@ -32,6 +35,7 @@ const good: RunResult = {
       },
     ],
     latencies: latencies(START),
+    acknowledged: [70, 75, 80],
     worstLateMs: 3,
     failure: null,
   },
@@ -56,11 +60,13 @@ const good: RunResult = {
   },
   latency: { before: null, during: null, after: null },
   unplannedEnds: [],
+  incidents: null,
   settled: true,
 }
+const faults: FaultInput[] = [{ at: '5s', fault: 'kill', broker: 'leader' }]
 const scenario = scenarioOf({
   name: 'judged',
-  faults: [{ at: '5s', fault: 'kill', broker: 'leader' }],
+  faults,
   expect: { availabilityRestoredWithin: '5s' },
 })
 
@@ -88,13 +94,89 @@ test('a run is as expected only when nothing is amiss', () => {
   for (const [change, what] of cases) assert.deepEqual(missedBy({ ...good, ...change }), [what])
 })
 
+const incident: Incident = {
+  id: 'test-1-2-4711',
+  revision: 4,
+  cluster: 'test-1',
+  subject: { kind: 'broker', broker: 2 },
+  cause: 'broker-dead',
+  state: 'healed',
+  beganAt: START + 5_000,
+  detectedAt: START + 5_300,
+  actedAt: START + 5_400,
+  availableAt: START + 6_000,
+  healedAt: START + 15_000,
+  signals: [],
+  decision: { kind: 'act', remedy: 'unregister', reasons: [], refused: [] },
+  evidence: [],
+  timeline: [{ at: START + 5_300, text: 'broker-dead: broker 2; remedy: unregister' }],
+}
+
+type Expect = { incident?: 'broker-dead' | 'none'; remedy?: 'unregister' | 'none' }
+const missedWith = (expect: Expect, incidents: readonly Incident[] | null): readonly string[] =>
+  judge(scenarioOf({ name: 'judged', faults, expect }), { ...good, incidents })
+    .filter(({ met }) => !met)
+    .map(({ what, found }) => `${what}: ${found}`)
+
+test('a run in which all is well fails when the alert stayed silent, or something else was done', () => {
+  const expected = { incident: 'broker-dead', remedy: 'unregister' } as const
+  const frozen: Incident = {
+    ...incident,
+    cause: 'broker-frozen',
+    decision: { ...incident.decision, remedy: 'kill-and-unregister' },
+  }
+  assert.deepEqual(missedWith(expected, [incident]), [])
+  assert.deepEqual(missedWith(expected, null), [], 'without a healer nobody is to tell')
+  assert.deepEqual(missedWith(expected, []), ['incident: none: the alert stayed silent', 'remedy: none'])
+  assert.deepEqual(missedWith(expected, [frozen]), ['incident: broker-frozen', 'remedy: kill-and-unregister'])
+  assert.deepEqual(missedWith(expected, [{ ...incident, actedAt: null }]), ['remedy: none'])
+  assert.deepEqual(missedWith(expected, [{ ...incident, state: 'available' }]), [
+    'incidents followed to their end: 1 still open, 0 failed',
+  ])
+})
+
+test('what must be left alone fails when the healer acts', () => {
+  const nothing = { incident: 'none', remedy: 'none' } as const
+  assert.deepEqual(missedWith(nothing, []), [])
+  assert.deepEqual(missedWith(nothing, [incident]), ['incident: broker-dead', 'remedy: unregister'])
+})
+
+test('a fault has the incidents that were told of from then until the next', () => {
+  const { at } = fault
+  const figures = healingOf([incident], 'broker-dead', { at, to: at + 20_000 })
+  assert.deepEqual([figures.detectionMs, figures.actedMs, figures.incidents[0]!.healedMs], [300, 400, 10_000])
+  assert.equal(healingOf([incident], 'broker-frozen', { at, to: at + 20_000 }).detectionMs, null)
+  assert.deepEqual(healingOf([incident], undefined, { at: at + 10_000, to: at + 20_000 }).incidents, [])
+})
+
 test('a timeline tells faults, clients and replicas in one order', () => {
   assert.deepEqual(timelineOf(good), [
     '   -0.10  every replica in sync, says every broker',
     '    5.00  kill: broker 2 (leads 3)',
     '    8.00  6 partitions under-replicated, 1 without a leader, 1 broker silent',
     '    9.20  partition 0 acknowledges again, after 4,150 ms',
-    '   17.00  kill of 2 taken back',
+    '   17.00  kill of 2 is over',
     '   20.00  every replica in sync, says every broker',
   ])
+})
+
+test('a latency that is promised counts until the first fault; that nothing is told is promised without one too', () => {
+  const steady = scenarioOf({ name: 'steady', expect: { p99Within: '100ms', incident: 'none' } })
+  const summary = { records: 9_000, p50Ms: 5, p99Ms: 90, maxMs: 300 }
+  const quiet: RunResult = {
+    ...good,
+    faults: [],
+    incidents: [],
+    latency: { ...good.latency, before: summary },
+  }
+  const missed = (result: RunResult): readonly string[] =>
+    judge(steady, result).flatMap(({ met, what }) => (met ? [] : [what]))
+  assert.deepEqual(missed(quiet), [])
+  assert.deepEqual(missed({ ...quiet, latency: good.latency }), ['p99 before any fault'])
+  const slow = { ...good.latency, before: { ...summary, p99Ms: 101 } }
+  assert.deepEqual(missed({ ...quiet, latency: slow }), ['p99 before any fault'])
+  const told = [
+    { cause: 'broker-dead', state: 'healed', actedAt: null, decision: { remedy: null } } as Incident,
+  ]
+  assert.deepEqual(missed({ ...quiet, incidents: told }), ['incident'])
 })

@@ -1,3 +1,5 @@
+import { isOver } from '../heal/contract.ts'
+import type { ExpectedHealing } from './contract.ts'
 import type { RunResult } from './run.ts'
 import type { Scenario } from './scenario.ts'
 
@@ -46,17 +48,79 @@ export function judge({ expect }: Scenario, result: RunResult): readonly Expecta
     atMost('reordered', expect.reordered, records.reordered),
     atMost('foreign or damaged', 0, records.foreign),
     atMost('brokers that ended by themselves', 0, result.unplannedEnds.length),
+    ...(expect.p99Within === undefined ? [] : [undisturbed(expect.p99Within, result)]),
     ...(faults.length > 0 && expect.availabilityRestoredWithin !== undefined
       ? [within('availability', expect.availabilityRestoredWithin, available)]
       : []),
     ...(faults.length > 0 && wantsRedundancy
       ? [within('redundancy', expect.redundancyRestoredWithin, redundant)]
       : []),
+    ...healed(expect, result),
     {
       what: 'whole in the end',
       expected: 'yes',
       found: result.settled ? 'yes' : 'no',
       met: result.settled || !wantsRedundancy,
+    },
+  ]
+}
+
+/** What clients wait when nothing is broken. */
+function undisturbed(limit: number, { latency: { before } }: RunResult): Expectation {
+  return {
+    what: 'p99 before any fault',
+    expected: `within ${limit} ms`,
+    found: before === null ? 'nothing was acknowledged' : `${before.p99Ms} ms`,
+    met: before !== null && before.p99Ms <= limit,
+  }
+}
+
+/**
+ * What a healer must have told and done. An alert that stays silent fails a run in which all else is well: nobody would have
+ * been called, had it not been. Without a healer nothing of it is expected.
+ */
+function healed(
+  { incident, remedy }: ExpectedHealing,
+  { incidents, faults }: RunResult,
+): readonly Expectation[] {
+  if (incidents === null || (faults.length === 0 && incident === undefined)) return []
+  const causes = [...new Set(incidents.map(({ cause }) => cause))]
+  const done = [
+    ...new Set(
+      incidents.flatMap(({ actedAt, decision }) =>
+        actedAt === null || decision.remedy === null ? [] : [decision.remedy],
+      ),
+    ),
+  ]
+  const named = (all: readonly string[], none: string): string => (all.length === 0 ? none : all.join(', '))
+  const open = incidents.filter(each => !isOver(each))
+  const failed = incidents.filter(({ state }) => state === 'failed')
+  return [
+    ...(incident === undefined
+      ? []
+      : [
+          {
+            what: 'incident',
+            expected: incident,
+            found: named(causes, incident === 'none' ? 'none' : 'none: the alert stayed silent'),
+            met: incident === 'none' ? causes.length === 0 : causes.includes(incident),
+          },
+        ]),
+    ...(remedy === undefined
+      ? []
+      : [
+          {
+            what: 'remedy',
+            expected: remedy === 'none' ? remedy : remedy.join(' or '),
+            found: named(done, 'none'),
+            met: remedy === 'none' ? done.length === 0 : remedy.some(each => done.includes(each)),
+          },
+        ]),
+    {
+      what: 'incidents followed to their end',
+      expected: 'all',
+      found: open.length + failed.length === 0 ? 'all' : `${open.length} still open, ${failed.length} failed`,
+      met: open.length + failed.length === 0,
     },
   ]
 }

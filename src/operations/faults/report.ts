@@ -1,5 +1,6 @@
 import { type Column, count, renderTable } from '../../foundation/text/table.ts'
-import type { FailureFigures, Spread } from './contract.ts'
+import { subjectText } from '../heal/contract.ts'
+import type { FailureFigures, HealingFigures, Spread } from './contract.ts'
 import { describeBroker } from './disturb.ts'
 import type { Expectation } from './judge.ts'
 import type { LeasedFault } from './leases/record.ts'
@@ -11,6 +12,9 @@ import type { RunResult } from './run.ts'
 
 export const NO_HEALER =
   'No healer at work: this is what Kafka does alone. A killed broker is started, and a frozen one woken, when the fault is taken back.'
+
+export const WITH_HEALER =
+  'Ajna’s healer is at work: an agent on each broker’s host starts what dies, one small broker keeps leases and incidents.'
 
 export interface RunReport {
   readonly name: string
@@ -26,6 +30,8 @@ export interface RunReport {
     /** After the load's start, ms. */
     readonly atMs: number
     readonly detectionMs: number | null
+    /** What the healer made of it; null: none was at work. */
+    readonly healing: HealingFigures | null
     readonly availabilityRestoredMs: number | null
     readonly longestGapMs: number
     readonly partitionsStopped: number
@@ -74,7 +80,8 @@ export function reportOf(task: ReportTask): RunReport {
       fault: each.fault,
       brokers: each.brokers,
       atMs: Math.round(each.at - startAt),
-      detectionMs: each.detectionMs,
+      detectionMs: each.healing?.detectionMs ?? null,
+      healing: each.healing,
       availabilityRestoredMs: each.availability.restoredMs,
       longestGapMs: each.availability.longestGapMs,
       partitionsStopped: each.availability.partitionsStopped,
@@ -117,7 +124,7 @@ export function renderRun(report: RunReport, result: RunResult): string {
     ['Timeline (s after the load’s start)', ...timelineOf(result)].join('\n'),
     ...(records.examples.length === 0 ? [] : [records.examples.join('\n')]),
     `${count(records.acknowledged, 'record')} acknowledged, ${records.unknown.toLocaleString('en-US')} unknown. Gaps count from ${resolution.gapsFromMs} ms; redundancy is known to ${ms(resolution.redundancyMs)} ms; the generator was late by ${ms(report.load.worstLateMs)} ms at most.`,
-    ...(report.healer === null ? [NO_HEALER] : []),
+    report.healer === null ? NO_HEALER : WITH_HEALER,
   ].join('\n\n')
 }
 
@@ -127,6 +134,11 @@ const renderFaults = ({ faults }: RunReport): string =>
       { title: 'FAULT', value: row => row.fault },
       { title: 'BROKERS', value: row => row.brokers.map(describeBroker).join(', '), shrinkTo: 12 },
       { title: 'STOPPED', value: row => `${row.partitionsStopped} part.`, align: 'right' },
+      {
+        title: 'DETECTED ms',
+        value: row => (row.healing === null ? '-' : ms(row.healing.detectionMs)),
+        align: 'right',
+      },
       { title: 'AVAILABLE ms', value: row => ms(row.availabilityRestoredMs), align: 'right' },
       { title: 'GAP ms', value: row => ms(row.longestGapMs), align: 'right' },
       { title: 'REVERTED ms', value: row => ms(row.revertedMs), align: 'right' },
@@ -157,18 +169,27 @@ function renderLatency(latency: RunResult['latency']): string {
 const MAX_LINES = 60
 
 /** What happened, in order. Pure. */
-export function timelineOf({ load, faults, wholeness, unplannedEnds }: RunResult): readonly string[] {
+export function timelineOf({
+  load,
+  faults,
+  wholeness,
+  unplannedEnds,
+  incidents,
+}: RunResult): readonly string[] {
   const events: { readonly at: number; readonly what: string }[] = []
   for (const each of faults) {
     const brokers = each.brokers.map(describeBroker).join(', ')
     events.push({ at: each.at, what: `${each.fault}: broker ${brokers}` })
     events.push({
       at: each.revertedAt,
-      what: `${each.fault} of ${each.brokers.map(({ id }) => id).join(', ')} taken back`,
+      what: `${each.fault} of ${each.brokers.map(({ id }) => id).join(', ')} is over`,
     })
   }
   for (const { broker, at, reason } of unplannedEnds)
     events.push({ at, what: `broker ${broker} had ended by itself, and is started again: ${reason}` })
+  for (const { cause, subject, timeline } of incidents ?? [])
+    for (const { at, text } of timeline)
+      events.push({ at, what: `healer, ${cause} of ${subjectText(subject)}: ${text}` })
   for (const { partition, gaps } of load.partitions)
     for (const gap of gaps)
       events.push({
@@ -206,16 +227,26 @@ export function renderFailures(failures: readonly FailureFigures[]): string {
       { title: 'FAILURE', value: row => row.kind },
       { title: 'RUNS', value: row => row.runs, align: 'right' },
       { title: 'DETECTED ms', value: row => row.detectionMs?.toLocaleString('en-US') ?? '-', align: 'right' },
+      spread('ACTED ms', row => row.actedMs),
       spread('AVAILABLE ms', row => row.availabilityRestoredMs),
       spread('GAP ms', row => row.longestGapMs),
       spread('REVERTED ms', row => row.revertedMs),
       spread('REDUNDANT ms', row => row.redundancyRestoredMs),
       { title: 'LOST', value: row => row.lost, align: 'right' },
       { title: 'DUPL.', value: row => row.duplicated, align: 'right' },
+      { title: 'INCIDENT, REMEDY', value: healingWords },
+      { title: '', value: row => (row.met === row.runs ? 'met' : `${row.runs - row.met} NOT MET`) },
     ],
     failures,
-    140,
+    190,
   )
+}
+
+function healingWords({ healing, runs }: FailureFigures): string {
+  if (healing === null) return '-'
+  const words = (what: string | null, times: number): string =>
+    what === null ? 'any' : what === 'none' ? 'none' : `${what} ${times}/${runs}`
+  return `${words(healing.incident, healing.incidentRaised)}, ${words(healing.remedy, healing.remedyDone)}`
 }
 
 export interface ListedFault extends LeasedFault {
@@ -247,6 +278,12 @@ function wayBackOf({ back }: LeasedFault): string {
       return `starting ${back.process.name}`
     case 'mend':
       return `mending the disk at ${back.disk.mountPoint}`
+    case 'renew':
+      return `ending process ${back.process.pid}`
+    case 'restore':
+      return `writing back ${back.file}`
+    case 'kept':
+      return back.by
     case 'end':
       return `ending ${count(back.processes.length, 'process', 'processes')}`
     case 'network':

@@ -3,27 +3,32 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { AjnaError } from '../../foundation/errors/errors.ts'
 import { openCluster } from '../../foundation/kafka/admin.ts'
 import { openWire } from '../../foundation/wire/wire.ts'
+import type { Incident } from '../heal/contract.ts'
 import { type Availability, availabilityOf, type FaultWindow } from './analysis/availability.ts'
 import type { RecordsVerdict } from './analysis/check.ts'
+import { healingOf } from './analysis/healing.ts'
 import { readAndCheck } from './analysis/read.ts'
 import { redundancyRestoredMs, type WholenessTrace } from './analysis/redundancy.ts'
-import type { Healer, UnplannedEnd } from './contract.ts'
+import type { Healer, Healing, HealingFigures, UnplannedEnd } from './contract.ts'
 import { type DisturbTask, disturb, type FaultRecord, startEnded } from './disturb.ts'
 import { TEST_STOPPED } from './errors.ts'
+import { followRun } from './follow.ts'
 import { type Load, type LoadResult, startLoad } from './load/generator.ts'
 import { type LatencySummary, summarize } from './load/latency.ts'
-import { lastsMs } from './scenario.ts'
+import { lastsMs, type Scenario } from './scenario.ts'
 import { awaitWhole, createTopic } from './topic.ts'
 import { type TopicWatch, watchTopic } from './watch.ts'
 
-export interface RunTask extends DisturbTask {
-  readonly healer?: Healer
+export interface RunTask extends Omit<DisturbTask, 'healing'> {
+  /** Absent: Kafka is on its own. */
+  readonly healer?: Healer | undefined
 }
 
 export interface FaultOutcome extends FaultRecord {
   readonly availability: Availability
   readonly redundancyRestoredMs: number | null
-  readonly detectionMs: number | null
+  /** Null: no healer was at work. */
+  readonly healing: HealingFigures | null
 }
 
 /** Everything that one run found. */
@@ -40,6 +45,8 @@ export interface RunResult {
     readonly after: LatencySummary | null
   }
   readonly unplannedEnds: readonly UnplannedEnd[]
+  /** As they were in the end; null: no healer was at work. */
+  readonly incidents: readonly Incident[] | null
   /** The cluster was whole again before the scenario's `settle` was over. */
   readonly settled: boolean
 }
@@ -90,6 +97,7 @@ async function runBounded(task: RunTask): Promise<RunResult> {
   await createTopic(admin, topic, scenario, ids, signal)
   await using watch = watchTopic(looking, topic, ids)
   await awaitWhole(admin, topic, watch, signal)
+  await using healing = await task.healer?.begin(scenario.impaired)
   await using load = await startLoad({
     bootstrap: cluster.bootstrap,
     topic,
@@ -101,41 +109,52 @@ async function runBounded(task: RunTask): Promise<RunResult> {
     run,
     signal,
   })
+  const { follower } = task
+  using following = follower && followRun({ load, watch, healing }, follower)
   note(`load: ${scenario.load.rate} records/s to ${partitions} partitions of ${topic}`)
 
-  const done = await disturb(task, admin, topic, load.startAt)
+  const done = await disturb({ ...task, healing }, admin, topic, load.startAt)
   await delay(Math.max(0, load.startAt + scenario.load.duration - Date.now()), undefined, { signal })
   const unplannedEnds: UnplannedEnd[] = []
-  const settled = await settle(watch, load, scenario.settle, signal, async () => {
-    unplannedEnds.push(...(await startEnded(task)))
+  const settling: Settling = { watch, load, healing, settleMs: scenario.settle, signal }
+  const settled = await settle(settling, async () => {
+    unplannedEnds.push(...(await startEnded({ ...task, healing })))
   })
   if (!settled) note(`not whole after ${scenario.settle / 1_000} s: ${watch.views()}`)
   const wholeness = watch.trace()
   const loaded = await load.stop(settled ? DRAIN_MS : LOOK_EVERY_MS)
+  following?.[Symbol.dispose]()
   note(`read back: ${loaded.streams.reduce((sum, each) => sum + each.sent, 0)} records were sent`)
   await using wire = openWire({ bootstrap: cluster.bootstrap, clientId: 'ajna-test-check' })
   const reading = { wire, topic, partitions, run, sent: loaded.streams }
   const records = await readAndCheck({ ...reading, deadlineMs: READ_MS, signal })
   await admin.deleteTopics([{ name: topic }], { signal }).catch(() => undefined)
 
-  const faults = outcomes(done, loaded, wholeness, task.healer)
+  const incidents = healing === undefined ? null : healing.incidents()
+  const faults = outcomes(done, loaded, wholeness, scenario, incidents)
   const latency = latencyOf(loaded, faults)
-  return { topic, load: loaded, records, faults, wholeness, latency, unplannedEnds, settled }
+  return { topic, load: loaded, records, faults, wholeness, latency, unplannedEnds, incidents, settled }
 }
 
-/** Whether the topic was whole for a while, with writes flowing, before the time was over. */
+interface Settling {
+  readonly watch: TopicWatch
+  readonly load: Load
+  readonly healing: Healing | undefined
+  readonly settleMs: number
+  readonly signal: AbortSignal
+}
+
+/** Whether the topic was whole for a while, with writes flowing and every incident over, before the time was over. */
 async function settle(
-  watch: TopicWatch,
-  load: Load,
-  settleMs: number,
-  signal: AbortSignal,
+  { watch, load, healing, settleMs, signal }: Settling,
   look: () => Promise<void>,
 ): Promise<boolean> {
   const until = Date.now() + settleMs
   const begun = Date.now()
   while (Date.now() < until) {
     const wholeMs = Math.min(watch.wholeForMs(), Date.now() - begun)
-    if (wholeMs >= WHOLE_MS && load.waitingMs() < FLOWING_MS) return true
+    const isOver = healing?.incidents().every(({ state }) => state === 'healed' || state === 'failed') ?? true
+    if (wholeMs >= WHOLE_MS && load.waitingMs() < FLOWING_MS && isOver) return true
     await look()
     await delay(LOOK_EVERY_MS, undefined, { signal })
   }
@@ -146,23 +165,24 @@ function outcomes(
   done: readonly FaultRecord[],
   load: LoadResult,
   wholeness: WholenessTrace,
-  healer: Healer | undefined,
+  { expect }: Scenario,
+  incidents: readonly Incident[] | null,
 ): readonly FaultOutcome[] {
+  const expected = expect.incident === 'none' ? undefined : expect.incident
   return done.map((each, index) => {
     // Faults at the same time are one disturbance: each answers for all of it.
     const next = done.slice(index + 1).find(({ at }) => at >= each.revertedAt)
     const window: FaultWindow = {
       at: each.at,
+      harmedUntil: each.harmedUntil,
       revertedAt: each.revertedAt,
       to: next?.at ?? Number.POSITIVE_INFINITY,
     }
-    const detected = each.brokers.map(({ id }) => healer?.detectedAt(id, each.at))
-    const detectionMs = detected.every(at => at !== undefined) ? Math.max(...detected) - each.at : null
     return {
       ...each,
       availability: availabilityOf(load.partitions, window),
       redundancyRestoredMs: redundancyRestoredMs(wholeness, window),
-      detectionMs,
+      healing: incidents === null ? null : healingOf(incidents, expected, window),
     }
   })
 }

@@ -6,7 +6,10 @@ import { isAjnaError } from '../../foundation/errors/errors.ts'
 import { chooseBrokers } from './choose.ts'
 import { failureKinds, figuresOf, kindsNamed, spreadOf } from './failures.ts'
 import { layoutOf } from './plan.ts'
+import { firstComment } from './records/library.ts'
 import { type BrokerChoice, lastsMs, readScenario, replicationOf, scenarioOf } from './scenario.ts'
+
+const LIBRARY = new URL('../../../config/scenarios/', import.meta.url)
 
 const base = `name: leader-killed
 seed: 7
@@ -26,11 +29,40 @@ test('a scenario is read, with what it leaves out filled in', () => {
   assert.equal(lastsMs(scenario), 5_000 + 12_000 + 90_000)
 })
 
-test('every scenario that comes with the program is allowed', () => {
-  const folder = new URL('../../../config/scenarios/', import.meta.url)
-  for (const name of readdirSync(folder)) {
-    const scenario = readScenario(readFileSync(new URL(name, folder), 'utf8'), name)
+const library = readdirSync(LIBRARY).map(name => {
+  const text = readFileSync(new URL(name, LIBRARY), 'utf8')
+  return { name, text, scenario: readScenario(text, name) }
+})
+
+test('every scenario that comes with the program is allowed, says what it is for, and which alert it must raise', () => {
+  assert.ok(library.length >= 25, `${library.length} scenarios`)
+  for (const { name, text, scenario } of library) {
     assert.equal(`${scenario.name}.yaml`, name)
+    assert.match(firstComment(text), /^.{20,}$/, name)
+    assert.ok(text.startsWith('# '), `${name} begins with what it is for`)
+    assert.ok(scenario.expect.incident !== undefined, `${name} raises an alert, or none`)
+  }
+  const seeds = library.map(({ scenario }) => scenario.seed)
+  assert.equal(new Set(seeds).size, seeds.length)
+})
+
+test('every kind of failure that is measured is a scenario too, that expects the same', () => {
+  for (const { name, faults, impaired, expect } of failureKinds) {
+    const [first] = scenarioOf({ name, faults: [...faults] }).faults
+    const { incident, remedy } = expect
+    const found = library.filter(({ scenario }) => {
+      const [fault] = scenario.faults
+      const { at: _, ...done } = fault ?? { at: 0 }
+      const { at: __, ...wanted } = first!
+      return (
+        scenario.faults.length === faults.length &&
+        JSON.stringify(done) === JSON.stringify(wanted) &&
+        scenario.impaired === impaired &&
+        scenario.expect.incident === incident &&
+        JSON.stringify(scenario.expect.remedy) === JSON.stringify(remedy)
+      )
+    })
+    assert.ok(found.length > 0, `${name} has no scenario`)
   }
 })
 
@@ -55,6 +87,13 @@ const hostile: readonly (readonly [what: string, from: string, to: string, ...sa
     'for: 12s',
     'for: 12s, delay: 1s',
     /delay of a kill; allowed: delay of a disk-slow only/,
+  ],
+  [
+    'an incident that there is not',
+    'lost: 0,',
+    'lost: 0, incident: broker-ded,',
+    /expect\.incident: found "broker-ded"/,
+    /broker-dead/,
   ],
   ['a fault of no time', 'for: 12s', 'for: 0s', /from 100ms to 10m/],
   [
@@ -161,11 +200,25 @@ test('never is worse than any time', () => {
   assert.deepEqual(spreadOf([4, 1]), { median: 4, worst: 4 })
   assert.deepEqual(spreadOf([null, null, 1]), { median: null, worst: null })
   assert.deepEqual(spreadOf([]), { median: null, worst: null })
-  assert.equal(figuresOf('broker-kill', []).detectionMs, null)
+  assert.equal(figuresOf({ name: 'broker-kill', expect: {} }, []).detectionMs, null)
 })
 
-test('every kind of failure is a scenario that is allowed, and an unknown one is told with those there are', () => {
-  for (const { name, fault } of failureKinds) scenarioOf({ name, faults: [{ ...fault, at: '4s' }] })
+test('every kind of failure is a scenario that is allowed, and says what must be told of it', () => {
+  for (const { name, faults, impaired, expect } of failureKinds) {
+    scenarioOf({ name, faults: [...faults], ...(impaired === undefined ? {} : { impaired }) })
+    assert.ok((expect.incident ?? expect.remedy) !== undefined, `${name}: an incident, a remedy, or none`)
+  }
+  assert.equal(new Set(failureKinds.map(({ name }) => name)).size, failureKinds.length)
+})
+
+test('an unknown kind is told with those there are; what impairs the healer needs one', () => {
   assert.equal(kindsNamed(['crash-loop'])[0]!.name, 'crash-loop')
   assert.throws(() => kindsNamed(['meteor']), /"meteor" is not among broker-kill/)
+  assert.equal(kindsNamed(['healer-dies'], 'on')[0]!.impaired, 'healer-dies')
+  assert.throws(
+    () => kindsNamed(['healer-dies'], 'off'),
+    /"healer-dies" is not among .*\(it needs a healer\)/,
+  )
+  assert.ok(kindsNamed(undefined, 'off').every(({ impaired }) => impaired === undefined))
+  assert.ok(kindsNamed(undefined, 'on').length >= 15)
 })

@@ -2,7 +2,8 @@ import { z } from 'zod'
 import { type DeepReadonly, readConfig } from '../../foundation/config/config.ts'
 import type { Finding } from '../../foundation/config/problem.ts'
 import { duration, size } from '../../foundation/config/units.ts'
-import { faultKinds, type NetworkEffect } from './contract.ts'
+import { causes, remedies } from '../heal/contract.ts'
+import { faultKinds, impairments, type NetworkEffect } from './contract.ts'
 import { isDiskFault } from './disk/kibosh.ts'
 import { MIN_RECORD_BYTES } from './load/record.ts'
 import { CLIENTS } from './network/rules.ts'
@@ -42,7 +43,10 @@ const fault = z.strictObject({
    * one, `follower` is neither. Of several that fit, the seed decides.
    */
   broker: z.union([broker, z.array(broker).min(1)]).transform(one => (Array.isArray(one) ? one : [one])),
-  /** How long, before it is taken back; a crash-loop lasts as long as it lasts. */
+  /**
+   * How long, before it is taken back; a crash-loop lasts as long as it lasts. Where an agent keeps brokers alive, one that is
+   * killed is started at once, and one that is frozen is woken only if nobody has helped it by then.
+   */
   for: between(100, 10 * 60_000, '100ms to 10m').default(12_000),
   /** Of a crash-loop: how often it dies, and how long it runs in between. */
   times: wholeNumber(2, 50).optional(),
@@ -63,10 +67,12 @@ const fault = z.strictObject({
 
 const networkKinds = ['partition', 'reset', 'throttle'] as const
 type NetworkKind = (typeof networkKinds)[number]
-const isOfNetwork = (kind: string): kind is NetworkKind => networkKinds.some(each => each === kind)
+export const isOfNetwork = (kind: string): kind is NetworkKind => networkKinds.some(each => each === kind)
 
 /** As a file has it. */
 export type FaultInput = z.input<typeof fault>
+
+const remedy = z.enum(remedies)
 
 const scenarioSchema = z.strictObject({
   name: z
@@ -101,6 +107,8 @@ const scenarioSchema = z.strictObject({
     })
     .prefault({}),
   faults: z.array(fault).max(50).default([]),
+  /** What of Ajna itself fails together with the brokers; only with a healer at work. */
+  impaired: z.enum(impairments).optional(),
   /** How long to wait after the last fault for the cluster to be whole again. */
   settle: between(1_000, 10 * 60_000, '1s to 10m').default(90_000),
   expect: z
@@ -114,6 +122,20 @@ const scenarioSchema = z.strictObject({
       redundancyRestoredWithin: between(1, MAX_TEST_MS, '1ms to 30m').optional(),
       /** The same without a time: before `settle` is over. */
       redundancyRestored: z.boolean().default(true),
+      /**
+       * Of the records before the first fault, or of all if there is none: 99 of 100 are acknowledged so long after they were
+       * due.
+       */
+      p99Within: between(1, MAX_TEST_MS, '1ms to 30m').optional(),
+      /** The incident that must be raised, if a healer is at work: a run whose alert stays silent fails. `none`: no incident may be. */
+      incident: z.enum([...causes, 'none']).optional(),
+      /** What the healer must do about it (of several, one); `none`: it must leave it alone. */
+      remedy: z
+        .union([z.literal('none'), remedy, z.array(remedy).min(1)], {
+          error: `one or several of ${remedies.join(', ')}; or none`,
+        })
+        .transform(one => (one === 'none' || Array.isArray(one) ? one : [one]))
+        .optional(),
     })
     .prefault({}),
 })
@@ -215,8 +237,11 @@ export const faultMs = (each: ScenarioFault): number =>
   each.fault === 'crash-loop' ? ((each.times ?? CRASHES) - 1) * (each.every ?? CRASH_EVERY_MS) : each.for
 
 /** Whether its cluster needs disks that can be made to fail. */
-export const needsDisks = ({ faults }: Pick<Scenario, 'faults'>): boolean =>
-  faults.some(({ fault }) => isDiskFault(fault))
+export const needsDisks = ({
+  faults,
+}: {
+  readonly faults: readonly Pick<ScenarioFault, 'fault'>[]
+}): boolean => faults.some(({ fault }) => isDiskFault(fault))
 
 /** How long a scenario may take, ms. */
 export const lastsMs = ({ load, faults, settle }: Scenario): number =>

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { ClusterAdmin } from '../../foundation/kafka/admin.ts'
 import {
+  type CommonView,
   isWhole,
   type Wholeness,
   type WholenessChange,
@@ -14,6 +15,8 @@ export interface TopicWatch extends AsyncDisposable {
   trace(): WholenessTrace
   /** How long it has been whole without a break, ms; 0: it is not, or not every broker says so. */
   wholeForMs(): number
+  /** What the brokers say together now. */
+  now(): CommonView
   /** What each broker says now, for people. */
   views(): string
 }
@@ -72,6 +75,7 @@ export function watchTopic(admin: ClusterAdmin, topic: string, brokers: readonly
   return {
     trace: () => ({ changes: [...changes], worstSpacingMs }),
     wholeForMs: () => (wholeSince === undefined ? 0 : Date.now() - wholeSince),
+    now: () => worstOf([...views.values()]),
     views: () => [...views].map(([id, view]) => `broker ${id}: ${viewInWords(view)}`).join('; '),
     async [Symbol.asyncDispose]() {
       ending.abort()

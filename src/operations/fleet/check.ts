@@ -1,5 +1,6 @@
 import { type Finding, oneOf, type Path } from '../../foundation/config/problem.ts'
 import { formatDuration } from '../../foundation/config/units.ts'
+import { DELIVERIES_TOPIC } from '../notify/contract.ts'
 import { ADMIN_PRINCIPAL } from './contract.ts'
 import { type Flows, isCopy, matchesTopic, route, topicsAt, traceFlows } from './flows.ts'
 import { defaultMinInsync, LOCAL_RETENTION_MS, minInsyncFault, replicationFault } from './limits.ts'
@@ -15,6 +16,7 @@ export function checkSpec(spec: FleetSpec): Finding[] {
     ...checkClusters(spec),
     ...Object.entries(spec.topics).flatMap(([name, topic]) => checkTopic(spec, name, topic)),
     ...checkCollidingNames(spec),
+    ...checkNotify(spec),
     // What flows where is only worth a word once every name leads somewhere.
     ...(astray.length === 0 ? checkFlows(spec, traceFlows(declaredIn(spec))) : []),
   ]
@@ -94,6 +96,9 @@ function checkReferences(spec: FleetSpec): Finding[] {
     ]),
     ...(spec.archive === undefined ? [] : cluster(['archive', 'cluster'], spec.archive.cluster)),
     ...(spec.connect.target === undefined ? [] : cluster(['connect', 'target'], spec.connect.target)),
+    ...spec.notify.webhooks.flatMap(({ clusters = [] }, index) =>
+      clusters.flatMap((each, at) => cluster(['notify', 'webhooks', index, 'clusters', at], each)),
+    ),
   ]
 }
 
@@ -397,6 +402,26 @@ function checkShips(spec: FleetSpec): Finding[] {
     const allowed = 'a topic of one cluster of that site: a host ships to its own'
     return [{ path: ['ship', index, 'topic'], found, allowed }]
   })
+}
+
+/** What was delivered has to be kept somewhere, and by the name of who got it. */
+function checkNotify({ notify: { webhooks }, topics }: FleetSpec): Finding[] {
+  const names = webhooks.map(({ name }, index) => name ?? `webhook-${index + 1}`)
+  const twice = names.flatMap((name, index) =>
+    names.indexOf(name) === index
+      ? []
+      : [
+          {
+            path: ['notify', 'webhooks', index, ...(webhooks[index]!.name === undefined ? [] : ['name'])],
+            found: `a second webhook ${name}`,
+            allowed: 'each name once',
+          },
+        ],
+  )
+  if (webhooks.length === 0 || Object.hasOwn(topics, DELIVERIES_TOPIC)) return twice
+  const found = `webhooks without the topic ${DELIVERIES_TOPIC}`
+  const allowed = `webhooks where ${DELIVERIES_TOPIC} is declared, on one cluster, as in config/two-sites.yaml`
+  return [...twice, { path: ['notify', 'webhooks'], found, allowed }]
 }
 
 function checkArchive({ archive }: FleetSpec, flows: Flows): Finding[] {

@@ -20,6 +20,21 @@ export interface ResolvedFleet {
   readonly connect: ResolvedConnect
   readonly heal: ResolvedHeal
   readonly mirror: ResolvedMirror
+  /** Absent: nobody is. */
+  readonly notify?: ResolvedNotify
+}
+
+/** Who is told of incidents. */
+export interface ResolvedNotify {
+  readonly webhooks: readonly {
+    readonly name: string
+    readonly url: string
+    /** Absolute. */
+    readonly secretFile: string
+    readonly events: readonly ('opened' | 'proposed' | 'acted' | 'available' | 'healed' | 'failed')[]
+    /** Null: all. */
+    readonly clusters: readonly string[] | null
+  }[]
 }
 
 /** What works on the links. */
@@ -30,8 +45,18 @@ export interface ResolvedMirror {
 
 /** What the platform does by itself about each kind of failure: nothing, propose, act. */
 export type ResolvedHeal = Readonly<
-  Record<'broker-dead' | 'broker-frozen' | 'broker-unregistered', 'off' | 'propose' | 'automatic'> &
-    Record<'disk-failed' | 'disk-full' | 'disk-slow' | 'log-dir-offline', 'off' | 'propose' | 'automatic'>
+  Record<
+    | 'broker-dead'
+    | 'broker-frozen'
+    | 'broker-unregistered'
+    | 'broker-lost'
+    | 'partition-leaderless'
+    | 'disk-failed'
+    | 'disk-full'
+    | 'disk-slow'
+    | 'log-dir-offline',
+    'off' | 'propose' | 'automatic'
+  >
 >
 
 /** Kafka Connect's REST API over the links. */

@@ -7,6 +7,7 @@ import type {
   ResolvedFleet,
   ResolvedGrant,
   ResolvedLink,
+  ResolvedNotify,
   ResolvedPrincipal,
   ResolvedShip,
   ResolvedTopic,
@@ -57,6 +58,7 @@ export function resolveFleet(spec: FleetSpec, places: Places): ResolvedFleet {
     },
     heal: spec.heal,
     mirror: { workers: spec.mirror.workers },
+    ...(spec.notify.webhooks.length > 0 && { notify: resolveNotify(spec, places) }),
   }
 }
 
@@ -98,6 +100,20 @@ function resolveTopic(spec: FleetSpec, name: string): ResolvedTopic[] {
       config: topicConfigOf(topic, topic.minInsyncReplicas ?? defaultMinInsync(replicationFactor)),
     }
   })
+}
+
+const ALL_EVENTS = ['opened', 'proposed', 'acted', 'available', 'healed', 'failed'] as const
+
+function resolveNotify({ notify }: FleetSpec, { directory, home }: Places): ResolvedNotify {
+  return {
+    webhooks: notify.webhooks.map(({ name, url, secretFile, events, clusters }, index) => ({
+      name: name ?? `webhook-${index + 1}`,
+      url,
+      secretFile: resolvePath(directory, secretFile.replace(HOME_VARIABLE, resolvePath(home))),
+      events: ALL_EVENTS.filter(event => events?.includes(event) ?? true),
+      clusters: clusters ?? null,
+    })),
+  }
 }
 
 function resolveLink(spec: FleetSpec, name: string, flows: Flows): ResolvedLink {

@@ -335,7 +335,33 @@ const heal = z.strictObject({
   'disk-full': healing,
   'disk-slow': z.enum(['off', 'propose']).default('propose'),
   'log-dir-offline': healing,
+  'partition-leaderless': healing,
+  'broker-lost': healing,
 })
+
+/** Who is told of incidents, signed as Standard Webhooks has it. */
+const webhook = z.strictObject({
+  /** Default: `webhook-1`, `webhook-2`, …: with a name of its own it may change its place in the list. */
+  name: label().optional(),
+  url: z
+    .url({ protocol: /^https?$/, error: 'an http or https URL' })
+    .refine(isWithoutPassword, { error: 'a URL without a user and password' }),
+  /** Holds the secret (`whsec_…`), relative to this file; several lines while one takes the place of another. */
+  secretFile: text(),
+  /** What is told; default: everything. */
+  events: z
+    .array(z.enum(['opened', 'proposed', 'acted', 'available', 'healed', 'failed']))
+    .min(1)
+    .optional(),
+  /** Of which clusters; default: all. */
+  clusters: z.array(label()).min(1).optional(),
+})
+const notify = z.strictObject({ webhooks: z.array(webhook).default([]) })
+
+function isWithoutPassword(url: string): boolean {
+  const { username, password } = new URL(url)
+  return username === '' && password === ''
+}
 
 /** What works on the links. */
 const mirror = z.strictObject({
@@ -367,6 +393,7 @@ export const fleetSchema = z.strictObject({
   connect: connect.prefault({}),
   heal: heal.prefault({}),
   mirror: mirror.prefault({}),
+  notify: notify.prefault({}),
 })
 
 export type FleetSpec = DeepReadonly<z.output<typeof fleetSchema>>

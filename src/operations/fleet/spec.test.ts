@@ -52,6 +52,17 @@ test('the default fleet is valid', () => {
 /** What is replaced in the base, by what, and every line of the error that follows. */
 const wrong: readonly (readonly [string, string, ...string[]])[] = [
   [
+    'archive: {',
+    "notify: { webhooks: [{ url: 'https://a.example/x', secretFile: s, clusters: [egde] }, { url: 'ftp://a', secretFile: s }] }\narchive: {",
+    'ajna.yaml:25:94 notify.webhooks[1].url: found "ftp://a"; allowed: an http or https URL',
+  ],
+  [
+    'archive: {',
+    "notify: { webhooks: [{ url: 'https://a.example/x', secretFile: s, clusters: [egde] }] }\narchive: {",
+    'ajna.yaml:25:21 notify.webhooks: found webhooks without the topic ajna.notify.deliveries; allowed: webhooks where ajna.notify.deliveries is declared, on one cluster, as in config/two-sites.yaml',
+    'ajna.yaml:25:78 notify.webhooks[0].clusters[0]: found the unknown cluster "egde"; allowed: edge, hub or other; did you mean edge?',
+  ],
+  [
     'apiVersion: ajna/v1',
     'apiVersion: ajna/v2',
     'ajna.yaml:1:13 apiVersion: found "ajna/v2"; allowed: ajna/v1',
@@ -65,7 +76,7 @@ const wrong: readonly (readonly [string, string, ...string[]])[] = [
     'fleet: test',
     'flet: test',
     'ajna.yaml:1:1 fleet: found nothing; allowed: a name of lower-case letters, digits and hyphens, at most 63, as in a host name',
-    'ajna.yaml:2:1 flet: found the unknown key "flet"; allowed: apiVersion, fleet, sites, clusters, tenants, topics, principals, links, ship, archive, connect, heal or mirror; did you mean fleet?',
+    'ajna.yaml:2:1 flet: found the unknown key "flet"; allowed: apiVersion, fleet, sites, clusters, tenants, topics, principals, links, ship, archive, connect, heal, mirror or notify; did you mean fleet?',
   ],
   [
     '  hub:\nclusters',

@@ -1,21 +1,31 @@
-/** Remedies, carried out. Each needs the lease at every step. */
+/** What is done to a broker's process and its registration. Each step needs the lease. */
 import { AjnaError } from '../../foundation/errors/errors.ts'
 import type { Lease } from '../fleet/interlock/contract.ts'
-import type { Diagnosis, PartitionFacts, Remedy } from './contract.ts'
+import { demand } from './acts/demand.ts'
+import { affectedBy } from './affected.ts'
+import { named } from './causes/signs.ts'
+import { type BrokerSubject, type Diagnosis, type Remedy, subjectText } from './contract.ts'
 import type { HealerOptions } from './ends.ts'
 import { HEAL_ACT_FAILED } from './errors.ts'
 import { controllerView } from './facts.ts'
-import { withdraw, withdrawals } from './withdraw.ts'
+import { withdraw, withdrawn } from './withdraw.ts'
 
 /** Unregistering may not be on its way any more when a successor of the dead process registers. */
 const UNREGISTER_MS = 2_000
 const KILLED_WITHIN_MS = 2_000
 
+/** Of those, what is done to a broker. */
+export type BrokerRemedy = Exclude<Remedy, 'elect-most-advanced'>
+export type OfBroker = Diagnosis & { readonly subject: BrokerSubject }
+
+export const isOfBroker = (diagnosis: Diagnosis): diagnosis is OfBroker =>
+  diagnosis.subject.kind !== 'partitions'
+
 /** @throws AjnaError HEAL_ACT_FAILED; what the agent or the cluster answers */
 export async function act(
   options: HealerOptions,
-  { subject, pid, cause, dirs }: Diagnosis,
-  remedy: Remedy,
+  { subject, pid, cause, dirs }: OfBroker,
+  remedy: BrokerRemedy,
   lease: Lease,
 ): Promise<void> {
   const { agent, admin, brokers, signal } = options
@@ -33,20 +43,19 @@ export async function act(
     await untilDead(options, process, pid!)
   }
   if (remedy === 'kill') return
+  await demandOthers(options, subject)
   demand(lease)
   await admin.unregisterBroker(broker, { signal, deadlineMs: UNREGISTER_MS })
 }
 
-/** What would be withdrawn now. @throws what the cluster answers */
-export async function withdrawn(
-  { admin, signal }: HealerOptions,
-  broker: number,
-): Promise<readonly PartitionFacts[]> {
-  return withdrawals((await controllerView(admin, signal)).partitions, broker)
-}
-
-function demand(lease: Lease): void {
-  if (!lease.holds()) throw new AjnaError(HEAL_ACT_FAILED, 'the lease has ended')
+/**
+ * What was decided on is some moments old: meanwhile others may have left the ISR, and nobody else would be there to elect.
+ */
+async function demandOthers({ admin, signal }: HealerOptions, subject: BrokerSubject): Promise<void> {
+  const { lastInSync } = affectedBy(await controllerView(admin, signal), subject)
+  if (lastInSync.length === 0) return
+  const what = `${subjectText(subject)} has become the only in-sync replica of ${named(lastInSync)}`
+  throw new AjnaError(HEAL_ACT_FAILED, what)
 }
 
 async function untilDead({ agent, signal }: HealerOptions, process: string, pid: number): Promise<void> {
@@ -59,7 +68,7 @@ async function untilDead({ agent, signal }: HealerOptions, process: string, pid:
   }
 }
 
-export function doneText({ subject, pid }: Diagnosis, remedy: Remedy): string {
+export function doneText({ subject, pid }: OfBroker, remedy: BrokerRemedy): string {
   const killed = `process ${pid} was killed`
   const unregistered = `broker ${subject.broker} was unregistered`
   const both = `${killed}, ${unregistered}`

@@ -1,21 +1,40 @@
 /** What a subject's state does to partitions, and when that is over. Pure. */
-import type { Affected, HealFacts, PartitionFacts, Subject } from './contract.ts'
+import type { Affected, BrokerSubject, HealFacts, PartitionFacts } from './contract.ts'
 
 type Seen = Pick<HealFacts, 'partitions'>
 
+type Index = ReadonlyMap<number, readonly PartitionFacts[]>
+
+/** By the facts they are of: a rack that is lost asks for each of its brokers, several times. */
+const indexes = new WeakMap<readonly PartitionFacts[], Index>()
+
+function indexOf(partitions: readonly PartitionFacts[]): Index {
+  const known = indexes.get(partitions)
+  if (known !== undefined) return known
+  const index = new Map<number, PartitionFacts[]>()
+  for (const partition of partitions)
+    for (const broker of partition.replicas) {
+      const its = index.get(broker)
+      if (its === undefined) index.set(broker, [partition])
+      else its.push(partition)
+    }
+  indexes.set(partitions, index)
+  return index
+}
+
 /** Partitions that have something to do with it. */
-function partitionsOf({ partitions }: Seen, { broker }: Subject): readonly PartitionFacts[] {
-  return (partitions ?? []).filter(({ replicas }) => replicas.includes(broker))
+function partitionsOf({ partitions }: Seen, { broker }: BrokerSubject): readonly PartitionFacts[] {
+  return partitions === null ? [] : (indexOf(partitions).get(broker) ?? [])
 }
 
 /**
  * A leader waits for each replica that was in sync within `replica.lag.time.max.ms`, in the in-sync set or not, as long as
  * its broker lives (Partition.maybeIncrementLeaderHW): so one on a dead log dir holds acks=all up for half a minute.
  */
-const offlineAt = (seen: Seen, subject: Subject): readonly PartitionFacts[] =>
+const offlineAt = (seen: Seen, subject: BrokerSubject): readonly PartitionFacts[] =>
   partitionsOf(seen, subject).filter(({ offline }) => offline?.includes(subject.broker))
 
-export function affectedBy(seen: Seen, subject: Subject): Affected {
+export function affectedBy(seen: Seen, subject: BrokerSubject): Affected {
   const { broker } = subject
   const isDir = subject.kind === 'log-dir'
   const its = isDir ? offlineAt(seen, subject) : partitionsOf(seen, subject)
@@ -29,7 +48,7 @@ export function affectedBy(seen: Seen, subject: Subject): Affected {
 }
 
 /** Whether acknowledged writes flow to every partition that it concerns, without it. */
-export function flowsWithout(seen: Seen, subject: Subject): boolean {
+export function flowsWithout(seen: Seen, subject: BrokerSubject): boolean {
   const { broker } = subject
   if (seen.partitions === null) return false
   if (subject.kind === 'log-dir') return offlineAt(seen, subject).length === 0
@@ -39,7 +58,7 @@ export function flowsWithout(seen: Seen, subject: Subject): boolean {
 }
 
 /** Whether every replica on it is in sync again. */
-export function isRedundantWith(seen: Seen, subject: Subject): boolean {
+export function isRedundantWith(seen: Seen, subject: BrokerSubject): boolean {
   const { broker } = subject
   if (seen.partitions === null) return false
   return partitionsOf(seen, subject).every(({ leader, isr }) => leader !== null && isr.includes(broker))

@@ -2,6 +2,15 @@ import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import type { Domain } from '../fleet/interlock/contract.ts'
 import type { DirStatus } from '../hosts/contract.ts'
+import { answerOf, proposal } from './proposal.ts'
+import {
+  type LeaderlessFacts,
+  namedPartitions,
+  partitionsKey,
+  partitionsText,
+  type Recovery,
+  recovery,
+} from './recovery.ts'
 
 /**
  * What the healer sees, finds, decides and records. Facts come from three sides that do not know of each other: the
@@ -17,6 +26,8 @@ export interface HealFacts {
   readonly brokers: readonly BrokerFacts[]
   /** Null: the cluster did not say. */
   readonly partitions: readonly PartitionFacts[] | null
+  /** Absent: not looked for. */
+  readonly leaderless?: readonly LeaderlessFacts[]
 }
 
 export interface BrokerFacts {
@@ -59,7 +70,8 @@ export type Testimony =
       /** The end of the process before it, if the agent saw it. */
       readonly lastEnd: ProcessEnd | null
     }
-  | { readonly kind: 'dead'; readonly lastEnd: ProcessEnd | null }
+  /** `givenUp`: nobody starts it again by itself. */
+  | { readonly kind: 'dead'; readonly lastEnd: ProcessEnd | null; readonly givenUp: boolean }
 
 export interface ProcessEnd {
   /** ms since the epoch. */
@@ -99,20 +111,41 @@ const line = z.string().min(1).max(1_000)
 export const subject = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('broker'), broker: z.int().nonnegative() }),
   z.object({ kind: z.literal('log-dir'), broker: z.int().nonnegative(), dir: line }),
+  z.object({ kind: z.literal('partitions'), partitions: namedPartitions }),
 ])
 export type Subject = Readonly<z.infer<typeof subject>>
+export type BrokerSubject = Extract<Subject, { readonly broker: number }>
+export type PartitionsSubject = Extract<Subject, { readonly kind: 'partitions' }>
 
 /** The same for the same subject; it holds only what may stand in an incident's id. */
-export const subjectKey = (subject: Subject): string =>
-  subject.kind === 'log-dir' ? `${subject.broker}-dir-${shortHash(subject.dir)}` : `${subject.broker}`
+export function subjectKey(subject: Subject): string {
+  switch (subject.kind) {
+    case 'broker':
+      return `${subject.broker}`
+    case 'log-dir':
+      return `${subject.broker}-dir-${shortHash(subject.dir)}`
+    case 'partitions':
+      return partitionsKey(subject.partitions)
+    default:
+      return subject satisfies never
+  }
+}
 
 const shortHash = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 8)
 
 /** For people. */
-export const subjectText = (subject: Subject): string =>
-  subject.kind === 'log-dir'
-    ? `log dir ${subject.dir} of broker ${subject.broker}`
-    : `broker ${subject.broker}`
+export function subjectText(subject: Subject): string {
+  switch (subject.kind) {
+    case 'broker':
+      return `broker ${subject.broker}`
+    case 'log-dir':
+      return `log dir ${subject.dir} of broker ${subject.broker}`
+    case 'partitions':
+      return partitionsText(subject.partitions)
+    default:
+      return subject satisfies never
+  }
+}
 
 const sources = ['agent', 'probe', 'controller', 'broker'] as const
 export type SignalSource = (typeof sources)[number]
@@ -124,8 +157,10 @@ export interface Signal {
 
 /**
  * `broker-dead`: its process has ended. `broker-frozen`: it runs by name only (SIGSTOP, a hung kernel call). `broker-unregistered`:
- * it runs, and the controller does not know it: such a one never comes back by itself. `disk-failed`, `disk-full`,
- * `disk-slow`: that of one of its log dirs. `log-dir-offline`: the disk is well again, and the broker goes without it.
+ * it runs, and the controller does not know it: such a one never comes back by itself. `broker-lost`: it answers nobody, the
+ * controller has given it up, and no agent testifies for its process. `partition-leaderless`: whoever was in sync last does not
+ * come back by itself. `disk-failed`, `disk-full`, `disk-slow`: that of one of a broker's log dirs. `log-dir-offline`: the disk is
+ * well again, and the broker goes without it.
  */
 export const causes = [
   'broker-dead',
@@ -135,6 +170,8 @@ export const causes = [
   'disk-full',
   'disk-slow',
   'log-dir-offline',
+  'broker-lost',
+  'partition-leaderless',
 ] as const
 export type Cause = (typeof causes)[number]
 
@@ -174,6 +211,7 @@ export const remedies = [
   'kill-and-unregister',
   'withdraw-replicas',
   'restore-log-dir',
+  'elect-most-advanced',
 ] as const
 export type Remedy = (typeof remedies)[number]
 
@@ -182,6 +220,10 @@ export type Policy = (typeof policies)[number]
 
 /** What may be done without asking, per cause. */
 export type HealPolicy = Readonly<Record<Cause, Policy>>
+
+/** The same for all causes but some. */
+export const policyOf = (all: Policy, but: Partial<HealPolicy> = {}): HealPolicy =>
+  Object.fromEntries(causes.map(cause => [cause, but[cause] ?? all])) as Record<Cause, Policy>
 
 export interface Alternative {
   readonly what: string
@@ -197,6 +239,9 @@ export type Plan =
       readonly remedy: Remedy
       readonly reasons: readonly string[]
       readonly refused: readonly Alternative[]
+      readonly recovery?: Recovery
+      /** Only a person may decide on it, whatever the policy: why. */
+      readonly asks?: string
     }
   /** Nothing that could be done is safe. */
   | { readonly kind: 'none'; readonly why: string; readonly refused: readonly Alternative[] }
@@ -213,6 +258,7 @@ export type Decision =
       readonly remedy: Remedy
       readonly reasons: readonly string[]
       readonly refused: readonly Alternative[]
+      readonly recovery?: Recovery
     }
   /** Nothing yet, or nothing more. */
   | { readonly kind: 'wait'; readonly why: string }
@@ -222,7 +268,16 @@ export type Decision =
 
 const time = z.int().nonnegative()
 
-export const incidentStates = ['open', 'acting', 'available', 'healed', 'failed'] as const
+export const incidentStates = [
+  'open',
+  'proposed',
+  'declined',
+  'approved',
+  'acting',
+  'available',
+  'healed',
+  'failed',
+] as const
 
 /** A failure, from its first sign to full redundancy. Each telling holds all of it. */
 export const incident = z.object({
@@ -233,8 +288,8 @@ export const incident = z.object({
   subject,
   cause: z.enum(causes),
   /**
-   * `open`: seen, not acted on (the last decision says why). `available`: acknowledged writes flow to every partition it
-   * touched. `healed`: every replica is in sync again. `failed`: it ended otherwise.
+   * `open`: seen, not acted on (the last decision says why). `proposed`: a person is asked; `declined`: who has said no, and
+   * may still say yes; `approved`: said yes. `available`: acknowledged writes flow to every partition it touched. `healed`: every replica is in sync again. `failed`: it ended otherwise.
    */
   state: z.enum(incidentStates),
   /** When the failure began as far as anybody saw it, was found, was acted on, and its two ends; ms since the epoch. */
@@ -252,6 +307,10 @@ export const incident = z.object({
   }),
   evidence: z.array(z.object({ when: z.enum(['before', 'after', 'end']), label: line, value: line })).max(60),
   timeline: z.array(z.object({ at: time, text: line })).max(100),
+  /** What a person is asked, and has answered. */
+  proposal: proposal.optional(),
+  /** Of an election outside the in-sync replicas. */
+  recovery: recovery.optional(),
 })
 export type Incident = Readonly<z.infer<typeof incident>>
 
@@ -270,6 +329,7 @@ export const incidentsCommand = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('tell'), incident }),
   z.object({ kind: z.literal('pause'), actor: line, reason: line }),
   z.object({ kind: z.literal('resume'), actor: line }),
+  z.object({ kind: z.literal('answer'), ...answerOf.shape }),
 ])
 export type IncidentsCommand = z.infer<typeof incidentsCommand>
 

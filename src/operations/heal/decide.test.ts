@@ -1,22 +1,25 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { flowsWithout, isRedundantWith } from './affected.ts'
-import type {
-  BrokerFacts,
-  HealFacts,
-  HealPolicy,
-  PartitionFacts,
-  Probe,
-  Subject,
-  Testimony,
+import {
+  type BrokerFacts,
+  type BrokerSubject,
+  type HealFacts,
+  type HealPolicy,
+  type PartitionFacts,
+  type Probe,
+  policyOf,
+  subjectKey,
+  type Testimony,
 } from './contract.ts'
-import { decide, type HealMemory, LIMITS } from './decide.ts'
+import { decide, type HealMemory } from './decide.ts'
 import { diagnose } from './diagnose.ts'
+import { LIMITS } from './limits.ts'
 
 const NOW = 1_000_000
 const END = { at: NOW - 100, pid: 7, how: 'SIGKILL', expected: false }
 const LIVES: Testimony = { kind: 'running', pid: 7, since: NOW - 500_000, ran: true, lastEnd: null }
-const DEAD: Testimony = { kind: 'dead', lastEnd: END }
+const DEAD: Testimony = { kind: 'dead', lastEnd: END, givenUp: false }
 const FROZEN: Testimony = { ...LIVES, ran: false }
 const SILENT: Probe = { kind: 'silent', since: NOW - 1_000, times: 3 }
 
@@ -28,7 +31,7 @@ const broker = (id: number, facts: Partial<BrokerFacts> = {}): BrokerFacts => ({
   probe: { kind: 'answers' },
   ...facts,
 })
-const brokerOf = (id: number): Subject => ({ kind: 'broker', broker: id })
+const brokerOf = (id: number): BrokerSubject => ({ kind: 'broker', broker: id })
 const partition = (index: number, facts: Partial<PartitionFacts> = {}): PartitionFacts => ({
   topic: 'orders',
   partition: index,
@@ -45,15 +48,7 @@ const facts = (first: Partial<BrokerFacts>, partitions: readonly PartitionFacts[
     partitions,
   }) satisfies HealFacts
 
-const AUTOMATIC: HealPolicy = {
-  'broker-dead': 'automatic',
-  'broker-frozen': 'automatic',
-  'broker-unregistered': 'automatic',
-  'disk-failed': 'automatic',
-  'disk-full': 'automatic',
-  'disk-slow': 'propose',
-  'log-dir-offline': 'automatic',
-}
+const AUTOMATIC: HealPolicy = policyOf('automatic')
 const CLEAR: HealMemory = { acts: [], paused: null, hasInterlock: true }
 
 function decided(seen: HealFacts, memory: Partial<HealMemory> = {}, policy: Partial<HealPolicy> = {}) {
@@ -63,6 +58,8 @@ function decided(seen: HealFacts, memory: Partial<HealMemory> = {}, policy: Part
 }
 
 const DIED = { testimony: DEAD, probe: { kind: 'refused' } } as const
+const REFUSED = { probe: { kind: 'refused' } } as const
+const UNSEEN = { testimony: { kind: 'none' }, registration: 'fenced' } as const
 const FROZE = { testimony: FROZEN, probe: SILENT } as const
 
 for (const [what, state, cause] of [
@@ -71,16 +68,11 @@ for (const [what, state, cause] of [
   ['is dead by its agent and fenced', { testimony: DEAD, registration: 'fenced' }, 'broker-dead'],
   ['is dead by its agent alone', { testimony: DEAD }, undefined],
   ['does not listen, by the probe alone', { probe: { kind: 'refused' } }, undefined],
-  [
-    'is dead by an agent that is gone',
-    { testimony: { kind: 'none' }, probe: { kind: 'refused' }, registration: 'fenced' },
-    undefined,
-  ],
-  [
-    'died long ago',
-    { ...DIED, testimony: { kind: 'dead', lastEnd: { ...END, at: NOW - 60_000 } } },
-    undefined,
-  ],
+  ['has no agent, does not listen, and is fenced', { ...UNSEEN, probe: { kind: 'refused' } }, 'broker-lost'],
+  ['has no agent, is silent, and is fenced', { ...UNSEEN, probe: SILENT }, 'broker-lost'],
+  ['has no agent and does not listen', { ...UNSEEN, ...REFUSED, registration: 'up' }, undefined],
+  ['has no agent and is fenced, but answers', UNSEEN, undefined],
+  ['died long ago', { ...DIED, testimony: { ...DEAD, lastEnd: { ...END, at: NOW - 60_000 } } }, undefined],
   [
     'died, and its successor has just begun',
     { ...DIED, testimony: { ...LIVES, since: NOW - 200, lastEnd: END } },
@@ -112,12 +104,30 @@ for (const [what, state, cause] of [
   test(`a broker that ${what}: ${cause ?? 'nothing is diagnosed'}`, () => {
     const found = diagnose(facts(state as Partial<BrokerFacts>))
     assert.deepEqual(
-      found.map(each => [each.subject.broker, each.cause]),
-      cause === undefined ? [] : [[1, cause]],
+      found.map(each => [subjectKey(each.subject), each.cause]),
+      cause === undefined ? [] : [['1', cause]],
     )
     for (const { signals } of found)
       assert.ok(new Set(signals.map(({ source }) => source)).size >= 2, 'two sides agree')
   })
+
+test('a frozen broker that nobody waits for any more is ended all the same: its replicas are out of sync until then', () => {
+  const moved = [partition(0, { leader: 2, isr: [2, 3] })]
+  const decision = decided(facts({ ...FROZE, registration: 'fenced' }, moved))
+  assert.equal(decision.kind === 'act' && decision.remedy, 'kill')
+  assert.equal(decision.kind === 'act' && decision.reasons.some(each => /out of sync/.test(each)), true)
+})
+
+test('a broker that nobody testifies for is told of, and left alone', () => {
+  const moved = [partition(0, { leader: 2, isr: [2, 3] })]
+  const decision = decided(facts({ ...UNSEEN, ...REFUSED }, moved))
+  assert.equal(decision.kind, 'refuse')
+  assert.ok(decision.kind === 'refuse' && /only its host can start it/.test(decision.reasons.join()))
+  assert.deepEqual(decision.kind === 'refuse' && decision.refused.map(({ what }) => what), [
+    'kill and start it',
+    'unregister it',
+  ])
+})
 
 test('a dead broker is unregistered, a frozen one killed first, an estranged one restarted', () => {
   const remedies = [DIED, FROZE, { registration: 'absent' } as const].map(state => {

@@ -1,26 +1,16 @@
 /** What to do about a diagnosis, why, and what not. Pure. */
-import {
-  type Decision,
-  type Diagnosis,
-  type HealFacts,
-  type HealPolicy,
-  type Subject,
-  subjectKey,
-  subjectText,
-} from './contract.ts'
+import type { Decision, Diagnosis, HealFacts, HealPolicy } from './contract.ts'
 import { cares } from './diagnose.ts'
+import { type Acted, excessOf } from './limits.ts'
 
 export interface HealMemory {
   /** What of the cluster was acted on lately, and when, ms since the epoch. */
-  readonly acts: readonly { readonly subject: Subject; readonly at: number }[]
+  readonly acts: readonly Acted[]
   /** Nothing is done by itself, in the whole fleet, until somebody says otherwise; null: not so. */
   readonly paused: string | null
   /** Whether another cluster keeps the leases of this one. */
   readonly hasInterlock: boolean
 }
-
-/** A healer must not be able to make an outage: beyond these it asks. */
-export const LIMITS = { windowMs: 600_000, actsPerSubject: 3, actsPerCluster: 6 }
 
 export function decide(
   diagnosis: Diagnosis,
@@ -36,8 +26,10 @@ export function decide(
   const obstacles = [...obstaclesTo(diagnosis, facts, memory)]
   if (plan.kind === 'none') obstacles.push(plan.why)
   if (obstacles.length > 0 || plan.kind === 'none') return { kind: 'refuse', reasons: obstacles, refused }
-  const kind = policy[cause] === 'automatic' ? 'act' : 'propose'
-  return { kind, remedy: plan.remedy, reasons: plan.reasons, refused }
+  const { remedy, recovery, asks } = plan
+  const reasons = asks === undefined ? plan.reasons : [asks, ...plan.reasons]
+  const kind = policy[cause] === 'automatic' && asks === undefined ? 'act' : 'propose'
+  return { kind, remedy, reasons, refused, ...(recovery === undefined ? {} : { recovery }) }
 }
 
 function* obstaclesTo(
@@ -48,11 +40,5 @@ function* obstaclesTo(
   if (paused !== null) yield `healing is paused: ${paused}`
   if (!hasInterlock) yield 'no other cluster keeps leases for this one: its host agents restart what dies'
   if (facts.partitions === null) yield 'the cluster does not say what its partitions are'
-  const recent = acts.filter(({ at }) => facts.at - at < LIMITS.windowMs)
-  const minutes = LIMITS.windowMs / 60_000
-  const key = subjectKey(subject)
-  if (recent.filter(each => subjectKey(each.subject) === key).length >= LIMITS.actsPerSubject)
-    yield `${subjectText(subject)} was healed ${LIMITS.actsPerSubject} times in ${minutes} minutes: it does not stay up`
-  if (recent.length >= LIMITS.actsPerCluster)
-    yield `${recent.length} acts on this cluster in ${minutes} minutes: something else is wrong`
+  yield* excessOf(acts, subject, facts.at)
 }

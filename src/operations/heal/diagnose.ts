@@ -1,6 +1,7 @@
 /** From facts to causes: each family of causes looks for its own. Pure. */
 import { brokerCare } from './causes/broker.ts'
 import { diskCare } from './causes/disk.ts'
+import { leaderlessCare } from './causes/leaderless.ts'
 import type { Care, Cause, Diagnosis, HealFacts } from './contract.ts'
 
 export const cares: Readonly<Record<Cause, Care>> = {
@@ -11,6 +12,8 @@ export const cares: Readonly<Record<Cause, Care>> = {
   'disk-full': diskCare,
   'disk-slow': diskCare,
   'log-dir-offline': diskCare,
+  'partition-leaderless': leaderlessCare,
+  'broker-lost': brokerCare,
 }
 
 /** One diagnosis for each subject that something is wrong with. */

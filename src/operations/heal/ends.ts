@@ -3,7 +3,7 @@ import type { ClusterAdmin } from '../../foundation/kafka/admin.ts'
 import type { Logger } from '../../foundation/log/log.ts'
 import type { TlsSource } from '../../foundation/wire/contract.ts'
 import type { Interlock } from '../fleet/interlock/contract.ts'
-import type { ProcessList } from '../hosts/contract.ts'
+import type { ProcessList, ReplicaName, ReplicasOnDisk } from '../hosts/contract.ts'
 import type { HealPolicy, Incident } from './contract.ts'
 
 /** A host's agent. Each throws when it does not answer. */
@@ -16,6 +16,12 @@ export interface HostAgent {
     overMs: number,
     signal: AbortSignal,
   ): Promise<{ pid: number; ran: boolean } | undefined>
+  /** What lies in the log dirs of a broker, whether or not it runs; undefined: it keeps no such process. */
+  replicas(
+    process: string,
+    partitions: readonly ReplicaName[],
+    signal: AbortSignal,
+  ): Promise<ReplicasOnDisk | undefined>
   /** @param token of the lease under which it is ordered */
   kill(process: string, pid: number, token: number, reason: string, signal: AbortSignal): Promise<void>
   /** Makes one of its log dirs ready for its next start if it is empty, as a new disk is. */

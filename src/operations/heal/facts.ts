@@ -8,6 +8,8 @@ import { type LogDirWords, logDirFacts } from './log-dirs.ts'
 import type { Probes } from './probe.ts'
 
 const ASK_MS = 1_500
+/** Its agent starts it again only when it is told to. */
+const GIVEN_UP: ReadonlySet<ProcessStatus['state']> = new Set(['gave-up', 'stopped', 'ended'])
 
 /** What the controller says; null: it did not. */
 export interface ControllerView {
@@ -54,7 +56,7 @@ export function factsOf({ cluster, brokers, view, processes, ran, probes, logDir
         id,
         rack,
         registration: registrationOf(id, view),
-        testimony: testimonyOf(statusOf(process), ran.get(id) ?? null),
+        testimony: testimonyOf(processes, process, ran.get(id) ?? null),
         dirs: logDirFacts(statusOf(process), logDirs.of(id)),
         probe: probes.of(id),
       }),
@@ -69,10 +71,17 @@ function registrationOf(id: number, view: ControllerView | null): BrokerFacts['r
   return found.fenced === true ? 'fenced' : 'up'
 }
 
-function testimonyOf(status: ProcessStatus | undefined, ran: boolean | null): Testimony {
+/** What the agent's list says of one process. */
+export function testimonyOf(
+  processes: readonly ProcessStatus[] | null,
+  process: string,
+  ran: boolean | null,
+): Testimony {
+  const status = processes?.find(({ name }) => name === process)
   if (status === undefined) return { kind: 'none' }
   const lastEnd = endOf(status)
-  if (status.pid === null || status.since === null) return { kind: 'dead', lastEnd }
+  if (status.pid === null || status.since === null)
+    return { kind: 'dead', lastEnd, givenUp: GIVEN_UP.has(status.state) }
   return { kind: 'running', pid: status.pid, since: status.since, ran, lastEnd }
 }
 

@@ -1,46 +1,38 @@
 /** One failure, from the decision to full redundancy: the lease, the act, the proof, each told as it happens. */
 import { setTimeout as delay } from 'node:timers/promises'
 import { describeError } from '../../foundation/errors/errors.ts'
-import type { Lease } from '../fleet/interlock/contract.ts'
-import { act, doneText, withdrawn } from './acts.ts'
+import { act, type BrokerRemedy, doneText, isOfBroker, type OfBroker } from './acts.ts'
 import { affectedBy, flowsWithout, isRedundantWith } from './affected.ts'
+import { decidedText, isNews, mayBeDue } from './again.ts'
+import { ask } from './asking.ts'
+import { isLed } from './causes/leaderless.ts'
+import { type Chronicle, createChronicle, decided, evidenceOf, type Firm, opened } from './chronicle.ts'
 import {
-  type Affected,
-  type Decision,
+  type BrokerSubject,
   type Diagnosis,
   type Incident,
   isOver,
+  type PartitionsSubject,
   type Remedy,
-  type Subject,
-  subjectKey,
-  subjectText,
 } from './contract.ts'
+import { carryOutDue, isDue } from './due.ts'
 import type { HealerOptions } from './ends.ts'
 import { type ControllerView, controllerView } from './facts.ts'
-import { assignmentEvidence, missingFrom } from './withdraw.ts'
+import { nameOf } from './recovery.ts'
+import { assignmentEvidence, withdrawn } from './withdraw.ts'
+import { leaseFor, type Work } from './work.ts'
 
-/** The healer, and what it sees just now. */
-export interface Work extends HealerOptions {
-  readonly answers: (broker: number) => boolean
-  /** A disk: it is well, and its broker has it. Anything else: true. */
-  readonly isWell: (subject: Subject) => boolean
-  /** Whether a diagnosis is what would be made now too. */
-  readonly stillSo: (diagnosis: Diagnosis) => Promise<boolean>
-}
-
-type Firm = Exclude<Decision, { kind: 'wait' }>
-
-const ACT_LEASE_MS = 15_000
-const LEASE_WITHIN_MS = 10_000
-const LEASE_AGAIN_MS = 200
+/** An incident that was to be acted on, and of which nothing was told for so long: whoever acted is gone, or failed. */
+const TAKE_OVER_AFTER_MS = 8_000
+const TAKE_OVER_EVERY_MS = 2_000
+const TAKE_OVER_TIMES = 3
+/** What was seen so long ago is looked at again before anything is done about it. */
+const STALE_MS = 1_000
 const PROVE_EVERY_MS = 100
 const AVAILABLE_WITHIN_MS = 30_000
 const REDUNDANT_EVERY_MS = 500
 const REDUNDANT_WITHIN_MS = 900_000
-
-/** The same for every healer that sees the same failure. */
-export const incidentId = ({ cluster, subject, mark }: Diagnosis): string =>
-  [cluster.toLowerCase().replace(/[^0-9a-z]+/g, '-'), subjectKey(subject), mark].join('-').slice(-64)
+const RESUME_EVERY_MS = 500
 
 /**
  * Whoever tells of it first has it. Several healers may follow it: the first that sees it change tells so, and the others
@@ -48,104 +40,136 @@ export const incidentId = ({ cluster, subject, mark }: Diagnosis): string =>
  *
  * @throws what the journal throws: then the incident stays as it was told last, and is resumed
  */
-export async function handle(work: Work, diagnosis: Diagnosis, decision: Firm): Promise<void> {
-  const chronicle = createChronicle(work, opened(work, diagnosis, decision))
+export async function handle(work: Work, id: string, diagnosis: Diagnosis, decision: Firm): Promise<void> {
+  const chronicle = createChronicle(work, { ...opened(work, diagnosis, decision), id })
   if (!(await chronicle.begin())) return
-  if (decision.kind !== 'act' || (await carryOut(work, chronicle, diagnosis, decision.remedy)))
-    await watchUntilOver(work, chronicle)
+  // What is safe only as long as nothing comes back is looked at once more, like all that waits for somebody.
+  if (decision.kind === 'act' && decision.remedy !== 'elect-most-advanced')
+    await carryOut(work, chronicle, diagnosis, decision.remedy, chronicle.now().detectedAt)
+  await resume(work, chronicle.now())
 }
 
-/** False: another healer has told of it meanwhile. */
+/**
+ * An incident from where it stands to its end: also one that another process had in hand, or this one before it was killed. It
+ * is followed, and taken over if need be.
+ */
+export async function resume(work: Work, first: Incident): Promise<void> {
+  const { signal, book } = work
+  for (let seen: Incident | undefined = first; seen !== undefined && !isOver(seen) && !signal.aborted; ) {
+    const chronicle = createChronicle(work, seen)
+    if (isDue(seen)) await carryOutDue(work, chronicle)
+    else if (isAsked(seen)) await ask(work, chronicle)
+    else await watchUntilOver(work, chronicle)
+    const pauseMs = isOver(chronicle.now()) ? 0 : RESUME_EVERY_MS
+    await delay(pauseMs, undefined, { signal }).catch(() => undefined)
+    const { id }: Incident = seen
+    seen = book.list().findLast(each => each.id === id)
+  }
+}
+
+/** A person may decide on it; what could not be healed for want of a leader to elect may yet be. */
+const isAsked = ({ state, subject, decision }: Incident): boolean =>
+  state === 'proposed' ||
+  state === 'declined' ||
+  (state === 'open' && subject.kind === 'partitions' && decision.kind === 'refuse')
+
 async function carryOut(
   work: Work,
   chronicle: Chronicle,
   diagnosis: Diagnosis,
   remedy: Remedy,
-): Promise<boolean> {
-  const lease = await leaseFor(work, chronicle, diagnosis, remedy)
-  if (typeof lease === 'string') return chronicle.tell({}, lease)
-  const evidence = [{ label: 'incident', value: chronicle.now().id }]
-  // Written ahead: who only follows may see the act's effect before it is known here that it is done.
-  const change = {
-    state: 'acting',
-    actedAt: work.now(),
-    evidence: await intentOf(work, diagnosis, remedy),
-  } as const
-  if (!(await chronicle.tell(change, `acting: ${remedy}`))) {
-    await lease.release({ outcome: 'failed', evidence })
-    return false
+  seenAt: number,
+): Promise<void> {
+  if (!isOfBroker(diagnosis) || remedy === 'elect-most-advanced') return
+  const stillSo = (): Promise<boolean> => work.stillSo(diagnosis)
+  const lease = await leaseFor(work, chronicle, diagnosis.domain, stillSo)
+  if (typeof lease === 'string') {
+    await chronicle.note(lease)
+    return
   }
+  // To tell of it and to be given the lease may have taken long, if where both are kept was away.
+  const isStale = work.now() - seenAt > STALE_MS && !(await stillSo())
+  if (isStale || (diagnosis.cause === 'broker-frozen' && (await work.hasWoken(diagnosis)))) {
+    await lease.release({ outcome: 'failed' })
+    await chronicle.tell({}, 'nothing was done: it is not so any more')
+    return
+  }
+  const evidence = [{ label: 'incident', value: chronicle.now().id }]
   try {
+    // Written ahead: who only follows may see the act's effect before it is known here that it is done.
+    const change = {
+      state: 'acting',
+      actedAt: work.now(),
+      evidence: await intentOf(work, diagnosis, remedy),
+    } as const
+    if (!(await chronicle.tell(change, `acting: ${remedy}`))) {
+      await lease.release({ outcome: 'failed', evidence })
+      return
+    }
     await act(work, diagnosis, remedy, lease)
   } catch (error) {
     await lease.release({ outcome: 'failed', evidence })
-    return chronicle.tell({}, `${remedy} failed: ${describeError(error)}`)
+    await chronicle.tell({}, `${remedy} failed: ${describeError(error)}`)
+    return
   }
   await lease.release({ outcome: 'done', evidence })
-  return chronicle.tell({}, doneText(diagnosis, remedy))
+  await chronicle.tell({}, doneText(diagnosis, remedy))
 }
 
-/** What must be known to make whole what an act that is cut short leaves behind. */
-async function intentOf(work: Work, { subject }: Diagnosis, remedy: Remedy): Promise<Incident['evidence']> {
-  if (remedy !== 'withdraw-replicas') return []
-  return assignmentEvidence(await withdrawn(work, subject.broker).catch(() => []))
+/** What must be known to make whole what an act that is cut short leaves behind. @throws what the cluster answers */
+async function intentOf(
+  work: Work,
+  { subject }: OfBroker,
+  remedy: BrokerRemedy,
+): Promise<Incident['evidence']> {
+  return remedy === 'withdraw-replicas' ? assignmentEvidence(await withdrawn(work, subject.broker)) : []
 }
 
-/** The lease, or why there is none: somebody else acts on the cluster, or what was to be healed is no longer so. */
-async function leaseFor(
-  { interlock, signal, stillSo }: Work,
-  chronicle: Chronicle,
-  diagnosis: Diagnosis,
-  remedy: Remedy,
-): Promise<Lease | string> {
-  const { cause, domain } = diagnosis
-  const until = performance.now() + LEASE_WITHIN_MS
-  for (let said = false; ; said = true) {
-    const keys = interlock()
-    if (keys === undefined) return 'no lease: where leases are kept cannot be reached'
-    const purpose = `healing ${cause}: ${remedy}`
-    const answer = await keys.acquire({ domain, purpose, leaseMs: ACT_LEASE_MS }, signal)
-    if (answer.granted) return answer.lease
-    if (performance.now() > until) return `no lease: ${answer.reason}`
-    if (!said && !(await chronicle.tell({}, `waiting for a lease: ${answer.reason}`)))
-      return 'another healer has it'
-    await delay(LEASE_AGAIN_MS, undefined, { signal })
-    if (!(await stillSo(diagnosis))) return 'no lease in time: it is not so any more'
+/**
+ * Looks whether a failure that was to be acted on still is as it was, though whoever was to act has been silent for longer
+ * than its lease lasts: then it is acted on again, under a lease of one's own. What nobody has acted on, for whatever stood
+ * against it, is decided on again as long as it is so. What is no longer so is only followed.
+ */
+function overtaker(work: Work, chronicle: Chronicle): () => Promise<void> {
+  let [times, lookedAt] = [0, 0]
+  return async () => {
+    const open = chronicle.now()
+    const at = work.now()
+    const silentMs = at - open.timeline.at(-1)!.at
+    const isSilent = open.decision.kind === 'act' && times < TAKE_OVER_TIMES && silentMs >= TAKE_OVER_AFTER_MS
+    const isDue = mayBeDue(open, at)
+    if ((!isSilent && !isDue) || at - lookedAt < TAKE_OVER_EVERY_MS) return
+    lookedAt = at
+    const again = await work.again(open)
+    if (again === undefined || !isNews(again.decision, open)) return
+    const { diagnosis, decision } = again
+    if (decision.kind !== 'act') {
+      if (isDue) await chronicle.tell(decided(decision), decidedText(decision))
+      return
+    }
+    times++
+    const text = `nothing was heard for ${silentMs} ms, and it is so still`
+    if (await chronicle.tell(decided(decision), text))
+      await carryOut(work, chronicle, diagnosis, decision.remedy, at)
   }
-}
-
-/** An incident that another process had in hand, or this one before it was killed: nothing is done twice, only followed. */
-export function resume(options: Work, open: Incident): Promise<void> {
-  return watchUntilOver(options, createChronicle(options, open))
-}
-
-/** Whoever acted has its lease no more: what it has not put back by now it never will. */
-export const isToBeMadeWhole = (open: Incident, now: number): boolean =>
-  !isOver(open) &&
-  open.decision.remedy === 'withdraw-replicas' &&
-  open.actedAt !== null &&
-  now - open.actedAt >= ACT_LEASE_MS
-
-/** Who withdrew replicas may have been killed before they were assigned anew. Any number of healers may do it. */
-export async function makeWhole(
-  { admin, signal, log }: Pick<Work, 'admin' | 'signal' | 'log'>,
-  open: Incident,
-): Promise<void> {
-  const { partitions } = await controllerView(admin, signal)
-  const missing = missingFrom(open, partitions)
-  if (missing.length === 0) return
-  await admin.reassign(missing, { signal })
-  log.info({ incident: open.id, partitions: missing.length }, 'withdrawn replicas were assigned anew')
 }
 
 /* ---- proof ---- */
+
+function watchUntilOver(work: Work, chronicle: Chronicle): Promise<void> {
+  const { subject } = chronicle.now()
+  return subject.kind === 'partitions'
+    ? watchPartitions(work, chronicle, subject)
+    : watchBroker(work, chronicle, subject)
+}
 
 /**
  * Until writes flow, then until every replica is in sync again. A broker's word about a dead one may be older than the act:
  * that it is in sync counts only once it answers itself.
  */
-async function watchUntilOver(options: Work, chronicle: Chronicle): Promise<void> {
-  const { subject, cause } = chronicle.now()
+async function watchBroker(options: Work, chronicle: Chronicle, subject: BrokerSubject): Promise<void> {
+  const { cause } = chronicle.now()
+  const takeOver = overtaker(options, chronicle)
   const isBack = (view: ControllerView): boolean =>
     isRedundantWith(view, subject) && options.answers(subject.broker) && options.isWell(subject)
   if (chronicle.now().availableAt === null && cause !== 'broker-unregistered') {
@@ -153,6 +177,7 @@ async function watchUntilOver(options: Work, chronicle: Chronicle): Promise<void
       options,
       AVAILABLE_WITHIN_MS,
       PROVE_EVERY_MS,
+      takeOver,
       seen => flowsWithout(seen, subject) || isBack(seen),
     )
     if (view !== undefined) {
@@ -160,7 +185,7 @@ async function watchUntilOver(options: Work, chronicle: Chronicle): Promise<void
         {
           state: 'available',
           availableAt: options.now(),
-          evidence: evidenceOf('after', affectedBy(view, subject)),
+          evidence: evidenceOf('after', affectedBy(view, subject), subject),
         },
         subject.kind === 'log-dir'
           ? 'no partition waits for a replica on it'
@@ -169,7 +194,7 @@ async function watchUntilOver(options: Work, chronicle: Chronicle): Promise<void
       if (!told) return
     }
   }
-  const whole = await until(options, REDUNDANT_WITHIN_MS, REDUNDANT_EVERY_MS, isBack)
+  const whole = await until(options, REDUNDANT_WITHIN_MS, REDUNDANT_EVERY_MS, takeOver, isBack)
   if (options.signal.aborted) return
   if (whole === undefined) {
     const minutes = REDUNDANT_WITHIN_MS / 60_000
@@ -180,7 +205,11 @@ async function watchUntilOver(options: Work, chronicle: Chronicle): Promise<void
     return
   }
   const told = await chronicle.tell(
-    { state: 'healed', healedAt: options.now(), evidence: evidenceOf('end', affectedBy(whole, subject)) },
+    {
+      state: 'healed',
+      healedAt: options.now(),
+      evidence: evidenceOf('end', affectedBy(whole, subject), subject),
+    },
     'it is back, and all its replicas are in sync',
   )
   if (told) await returnLeaders(options, subject.broker, whole)
@@ -191,6 +220,7 @@ async function until(
   { admin, signal }: HealerOptions,
   withinMs: number,
   everyMs: number,
+  meanwhile: () => Promise<void>,
   holds: (view: ControllerView) => boolean,
 ): Promise<ControllerView | undefined> {
   const deadline = performance.now() + withinMs
@@ -198,6 +228,7 @@ async function until(
     // While the cluster does not say how it stands, nothing is proved.
     const view = await controllerView(admin, signal).catch(() => undefined)
     if (view !== undefined && holds(view)) return view
+    await meanwhile()
     await delay(everyMs, undefined, { signal }).catch(() => undefined)
   }
   return undefined
@@ -216,82 +247,46 @@ async function returnLeaders(
   log.info({ broker, elected: away.length - failed.length, failed: failed.length }, 'leaders were returned')
 }
 
-/* ---- what is told ---- */
-
-interface Chronicle {
-  now(): Incident
-  /** False: another healer has it. */
-  begin(): Promise<boolean>
-  /** False: another healer has told of it meanwhile, and this one stands back. */
-  tell(change: Partial<Incident>, text: string): Promise<boolean>
-}
-
-function createChronicle({ book, now, signal, log }: HealerOptions, first: Incident): Chronicle {
-  let incident = first
-  return {
-    now: () => incident,
-    async begin() {
-      const why = await book.tell(incident, signal)
-      return why === undefined
-    },
-    async tell(change, text) {
-      const told: Incident = {
-        ...incident,
-        ...change,
-        revision: incident.revision + 1,
-        evidence: [...incident.evidence, ...(change.evidence ?? [])],
-        timeline: [...incident.timeline, { at: now(), text }],
-      }
-      const why = await book.tell(told, signal)
-      if (why === undefined) incident = told
-      else log.info({ incident: told.id, why }, 'another healer follows the incident')
-      return why === undefined
-    },
+/**
+ * Until they have leaders again, and everyone who lives is in sync with them. Who was lost for good stays away: that its
+ * replicas need another place is not part of this failure.
+ */
+async function watchPartitions(work: Work, chronicle: Chronicle, subject: PartitionsSubject): Promise<void> {
+  const led = await until(
+    work,
+    REDUNDANT_WITHIN_MS,
+    REDUNDANT_EVERY_MS,
+    async () => {},
+    view =>
+      isLed(view.partitions, subject, id =>
+        view.brokers.some(each => each.id === id && each.fenced !== true),
+      ),
+  )
+  if (work.signal.aborted) return
+  if (led === undefined) {
+    const minutes = REDUNDANT_WITHIN_MS / 60_000
+    await chronicle.tell(
+      { state: 'failed' },
+      `not all have a leader after ${minutes} minutes: somebody has to look`,
+    )
+    return
   }
-}
-
-function opened({ now }: HealerOptions, diagnosis: Diagnosis, decision: Firm): Incident {
-  const { cluster, subject, cause, beganAt, signals, affected } = diagnosis
-  const { reasons, refused } = decision
-  const remedy = decision.kind === 'refuse' ? null : decision.remedy
-  const detectedAt = now()
-  return {
-    id: incidentId(diagnosis),
-    revision: 0,
-    ...{ cluster, subject, cause, beganAt, detectedAt },
-    state: 'open',
-    actedAt: null,
-    availableAt: null,
-    healedAt: null,
-    signals: [...signals],
-    decision: { kind: decision.kind, remedy, reasons: [...reasons], refused: [...refused] },
-    evidence: evidenceOf('before', affected),
-    timeline: [{ at: detectedAt, text: openingText(diagnosis, decision) }],
-  }
-}
-
-function openingText({ subject, cause }: Diagnosis, decision: Firm): string {
-  const what = `${cause}: ${subjectText(subject)}`
-  switch (decision.kind) {
-    case 'act':
-      return `${what}; remedy: ${decision.remedy}`
-    case 'propose':
-      return `${what}; proposed: ${decision.remedy}`
-    case 'refuse':
-      return `${what}; nothing is done: ${decision.reasons.join('; ')}`
-    default:
-      return decision satisfies never
-  }
-}
-
-function evidenceOf(when: Incident['evidence'][number]['when'], affected: Affected): Incident['evidence'] {
-  return [
-    { when, label: 'partitions led by it, or by nobody', value: String(affected.leaderless) },
-    { when, label: 'partitions whose acks=all writes wait for it', value: String(affected.waitingForIt) },
+  const its = new Set(subject.partitions.map(nameOf))
+  const missing = led.partitions
+    .filter(each => its.has(nameOf(each)))
+    .flatMap(({ replicas, isr }) => replicas.filter(id => !isr.includes(id)))
+  const away = [...new Set(missing)].sort((a, b) => a - b)
+  const at = work.now()
+  await chronicle.tell(
     {
-      when,
-      label: 'partitions of which it is the only in-sync replica',
-      value: String(affected.lastInSync.length),
+      state: 'healed',
+      availableAt: chronicle.now().availableAt ?? at,
+      healedAt: at,
+      evidence: [
+        ...evidenceOf('end', { leaderless: 0, waitingForIt: 0, lastInSync: [] }, subject),
+        { when: 'end', label: 'brokers whose replicas are not in sync', value: away.join(', ') || 'none' },
+      ],
     },
-  ]
+    `they are led, and everyone who lives is in sync${away.length === 0 ? '' : `; the replicas of broker ${away.join(', ')} are not`}`,
+  )
 }

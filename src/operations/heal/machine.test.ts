@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Incident, IncidentsCommand, IncidentsState } from './contract.ts'
+import { type Incident, type IncidentsCommand, type IncidentsState, subjectKey } from './contract.ts'
+import { LIMITS } from './limits.ts'
 import { incidentsMachine } from './machine.ts'
 
 const told = (id: string, more: Partial<Incident> = {}): IncidentsCommand => ({
@@ -25,14 +26,18 @@ const told = (id: string, more: Partial<Incident> = {}): IncidentsCommand => ({
   },
 })
 
-function replay(commands: readonly IncidentsCommand[], from: IncidentsState = incidentsMachine.initial) {
+function replay(
+  commands: readonly IncidentsCommand[],
+  from: IncidentsState = incidentsMachine.initial,
+  machineVersion = incidentsMachine.version,
+) {
   let state = from
   const accepted = commands.map((command, offset) => {
     const applied = incidentsMachine.apply(state, command, {
       offset,
       at: offset,
       writer: 'w',
-      machineVersion: 1,
+      machineVersion,
     })
     if (applied.accepted) state = applied.state
     return applied.accepted
@@ -50,8 +55,8 @@ test('of two healers that see the same failure the first has it, and only it tel
   ])
   assert.deepEqual(accepted, [true, false, true, false, false])
   assert.deepEqual(
-    state.incidents.map(each => [each.subject.broker, each.state]),
-    [[1, 'acting']],
+    state.incidents.map(each => [subjectKey(each.subject), each.state]),
+    [['1', 'acting']],
   )
 })
 
@@ -84,4 +89,128 @@ test('pausing says who and why; resuming what is not paused is refused', () => {
   )
   assert.deepEqual(accepted, [true, false])
   assert.equal(state.paused, null)
+})
+
+const asked = (number: number, more: Partial<Incident> = {}): Partial<Incident> => ({
+  state: 'proposed',
+  proposal: { number, at: 1, answer: null },
+  ...more,
+})
+const answer = (verdict: 'approve' | 'decline', proposal = 1): IncidentsCommand => ({
+  kind: 'answer',
+  id: 'a',
+  proposal,
+  verdict,
+  actor: 'ada',
+  reason: 'read it',
+})
+
+test('an approval is kept with who, why and when, and what a healer told without it comes too late', () => {
+  const { accepted, state } = replay([
+    told('a', asked(1)),
+    answer('approve'),
+    told('a', { ...asked(2), revision: 1 }),
+  ])
+  assert.deepEqual(accepted, [true, true, false])
+  const [incident] = state.incidents
+  assert.equal(incident!.state, 'approved')
+  assert.deepEqual(incident!.proposal!.answer, { verdict: 'approve', actor: 'ada', reason: 'read it', at: 1 })
+})
+
+test('nobody agrees to what was not put to them: proposed anew, the old answer is refused', () => {
+  const { accepted, state } = replay([
+    told('a', asked(1)),
+    told('a', { ...asked(2), revision: 1 }),
+    answer('approve', 1),
+    answer('approve', 2),
+  ])
+  assert.deepEqual(accepted, [true, true, false, true])
+  assert.equal(state.incidents[0]!.state, 'approved')
+})
+
+test('who declined may still approve; what was never proposed, or is under way, is not answered', () => {
+  assert.deepEqual(
+    replay([told('a', asked(1)), answer('decline'), answer('decline'), answer('approve'), answer('approve')])
+      .accepted,
+    [true, true, false, true, false],
+  )
+  assert.deepEqual(replay([told('a'), answer('approve')]).accepted, [true, false])
+  assert.deepEqual(replay([answer('approve')]).accepted, [false])
+})
+
+test('of old elections the sum is kept, not every log', () => {
+  const recovery = { partitions: [], doneAt: 1 }
+  const over = (id: string) => [
+    told(id, { recovery }),
+    told(id, { recovery, revision: 1, state: 'healed' as const }),
+  ]
+  const { state } = replay(Array.from({ length: 120 }, (_, i) => over(`n${i}`)).flat())
+  assert.equal(state.incidents.length, 120)
+  assert.ok(state.incidents.filter(each => each.recovery !== undefined).length <= 101)
+  assert.ok(state.incidents.at(-1)!.recovery !== undefined)
+})
+
+test('healers that group leaderless partitions differently do not make two incidents of one failure', () => {
+  const about = (leaderEpoch: number, ...partitions: readonly number[]): Partial<Incident> => ({
+    cause: 'partition-leaderless',
+    subject: { kind: 'partitions', partitions: partitions.map(partition => ({ topic: 't', partition })) },
+    recovery: {
+      doneAt: null,
+      partitions: partitions.map(partition => ({
+        ...{ topic: 't', partition, leaderEpoch, replicas: [1], leader: 1, loss: 0, committedLoss: 0 },
+        logs: [],
+      })),
+    },
+  })
+  const { accepted } = replay([
+    told('a', about(6, 0, 1)),
+    told('b', about(6, 1)),
+    told('c', about(6, 2)),
+    told('a', { ...about(6, 0, 1), revision: 1, state: 'healed' }),
+    told('d', about(6, 0)),
+    told('e', about(8, 0)),
+  ])
+  assert.deepEqual(accepted, [true, false, true, true, false, true])
+})
+
+const act = (id: string, at: number, broker = 1): IncidentsCommand[] => {
+  const subject = { kind: 'broker', broker } as const
+  return [told(id, { subject }), told(id, { subject, revision: 1, state: 'acting', actedAt: at })]
+}
+
+test('no act begins while healing is paused, whoever had decided on it before', () => {
+  const pause = { kind: 'pause', actor: 'operator', reason: 'a drill' } as const
+  const [opened, acting] = act('a', 10)
+  assert.deepEqual(replay([opened!, pause, acting!]).accepted, [true, true, false])
+  assert.deepEqual(replay([opened!, acting!, pause, told('a', { revision: 2, actedAt: 10 })]).accepted, [
+    ...[true, true, true],
+    true,
+  ])
+})
+
+test('healers that decide at once do not exceed the limits together', () => {
+  const rack = Array.from({ length: 8 }, (_, i) => act(`b${i}`, 100 + i, i))
+  const { accepted } = replay(rack.flat())
+  assert.equal(accepted.filter((each, i) => i % 2 === 1 && each).length, LIMITS.actsPerCluster)
+  const later = act('later', 100 + LIMITS.windowMs + 10)
+  assert.deepEqual(replay(later, replay(rack.flat()).state).accepted, [true, true])
+  const same = Array.from({ length: 4 }, (_, i) => act(`c${i}`, 100 + i))
+  assert.deepEqual(
+    replay(same.flat()).accepted.filter((_, i) => i % 2 === 1),
+    [true, true, true, false],
+  )
+})
+
+test('what a person has approved is carried out at once', () => {
+  const pause = { kind: 'pause', actor: 'operator', reason: 'a drill' } as const
+  const acting = told('a', { ...asked(1), revision: 2, state: 'acting', actedAt: 5 })
+  const approved = replay([told('a', asked(1)), answer('approve')]).state
+  const { proposal } = approved.incidents[0]!
+  const carried = { ...acting, incident: { ...(acting as { incident: Incident }).incident, proposal } }
+  assert.deepEqual(replay([pause, carried as IncidentsCommand], approved).accepted, [true, true])
+})
+
+test('what an earlier version wrote is judged as it was then', () => {
+  const rack = Array.from({ length: 8 }, (_, i) => act(`b${i}`, 100 + i, i)).flat()
+  assert.ok(replay(rack, incidentsMachine.initial, 1).accepted.every(Boolean))
 })

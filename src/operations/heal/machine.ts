@@ -1,4 +1,4 @@
-import type { Applied, Machine } from '../../foundation/journal/contract.ts'
+import type { Applied, CommandMeta, Machine } from '../../foundation/journal/contract.ts'
 import {
   type Incident,
   type IncidentsCommand,
@@ -7,26 +7,34 @@ import {
   incidentsState,
   isOver,
 } from './contract.ts'
+import { actsIn, excessOf } from './limits.ts'
+import { type AnswerOf, whyNotAnswered } from './proposal.ts'
+import { nameOf } from './recovery.ts'
 
 const MAX_INCIDENTS = 500
+/** A snapshot holds all of them, and each replica's log of fifty partitions takes 20 KB. */
+const MAX_DETAILED = 100
 
 /**
  * Every healer tells of the same failure under the same id: the first that does has it, and only what follows on the last
- * telling is taken. What is over stays as it is.
+ * telling is taken. What is over stays as it is. An act begins only here: while healing is paused, or beyond its limits, that
+ * it does is not taken, whoever had decided on it and when, unless a person has approved it.
  */
 export const incidentsMachine: Machine<IncidentsState, IncidentsCommand> = {
-  version: 1,
+  version: 3,
   initial: { incidents: [], paused: null },
   command: incidentsCommand,
   state: incidentsState,
   apply(state, command, meta) {
     switch (command.kind) {
       case 'tell':
-        return tell(state, command.incident)
+        return tell(state, command.incident, meta)
       case 'pause': {
         const { actor, reason } = command
         return { accepted: true, state: { ...state, paused: { actor, reason, at: meta.at } } }
       }
+      case 'answer':
+        return answered(state, command, meta.at)
       case 'resume':
         return state.paused === null
           ? { accepted: false, reason: 'healing is not paused' }
@@ -37,25 +45,91 @@ export const incidentsMachine: Machine<IncidentsState, IncidentsCommand> = {
   },
 }
 
-function tell(state: IncidentsState, told: Incident): Applied<IncidentsState> {
+function tell(
+  state: IncidentsState,
+  told: Incident,
+  { machineVersion }: CommandMeta,
+): Applied<IncidentsState> {
   const { incidents } = state
   const at = incidents.findLastIndex(({ id }) => id === told.id)
   const before = incidents[at]
   if (before === undefined) {
     if (told.revision !== 0) return refused(`incident ${told.id} is not known (any more)`)
+    const other = incidents.find(each => isOfSamePartitions(each, told))
+    if (other !== undefined) return refused(`incident ${other.id} is about it already`)
     return { accepted: true, state: { ...state, incidents: bounded([...incidents, told]) } }
   }
   if (isOver(before)) return refused(`incident ${told.id} is over`)
   if (told.revision !== before.revision + 1)
     return refused(`incident ${told.id} was told anew meanwhile, or by another`)
+  if (told.actedAt !== null && told.actedAt !== before.actedAt && machineVersion >= LIMITS_SINCE) {
+    const why = whyNotNow(state, before, told.actedAt)
+    if (why !== undefined) return refused(why)
+  }
   return { accepted: true, state: { ...state, incidents: incidents.with(at, told) } }
 }
 
+/** Earlier versions left pause and limits to the healers: several that decide at once knew nothing of each other's acts. */
+const LIMITS_SINCE = 3
+
+function whyNotNow({ incidents, paused }: IncidentsState, before: Incident, at: number): string | undefined {
+  if (before.proposal?.answer?.verdict === 'approve') return undefined
+  if (paused !== null) return `healing is paused: ${paused.reason}`
+  const others = incidents.filter(({ id }) => id !== before.id)
+  return excessOf(actsIn(others, before.cluster), before.subject, at)[0]
+}
+
+/**
+ * Healers may group leaderless partitions differently: the first incident that names one has it, until it is over, and then still
+ * for the same state without a leader.
+ */
+function isOfSamePartitions(before: Incident, told: Incident): boolean {
+  if (before.cluster !== told.cluster) return false
+  if (before.subject.kind !== 'partitions' || told.subject.kind !== 'partitions') return false
+  const epochs = ({ recovery }: Incident) =>
+    new Map(recovery?.partitions.map(each => [nameOf(each), each.leaderEpoch]))
+  const [then, now] = [epochs(before), epochs(told)]
+  const its = new Set(before.subject.partitions.map(nameOf))
+  return told.subject.partitions
+    .map(nameOf)
+    .some(name => its.has(name) && (!isOver(before) || (then.get(name) ?? -1) >= (now.get(name) ?? Infinity)))
+}
+
+/** Of a proposal that stands: who declined may still approve, but nobody agrees to what was not put to them. */
+function answered(state: IncidentsState, answer: AnswerOf, at: number): Applied<IncidentsState> {
+  const { incidents } = state
+  const index = incidents.findLastIndex(({ id }) => id === answer.id)
+  const before = incidents[index]
+  if (before === undefined) return refused(`incident ${answer.id} is not known (any more)`)
+  const { verdict, actor, reason } = answer
+  const why = whyNotAnswered(before, answer)
+  if (why !== undefined) return refused(why)
+  const told: Incident = {
+    ...before,
+    revision: before.revision + 1,
+    state: verdict === 'approve' ? 'approved' : 'declined',
+    proposal: { ...before.proposal!, answer: { verdict, actor, reason, at } },
+    timeline: [...before.timeline, { at, text: `${actor} ${SAID[verdict]}: ${reason}`.slice(0, 1_000) }],
+  }
+  return { accepted: true, state: { ...state, incidents: incidents.with(index, told) } }
+}
+
+const SAID = { approve: 'approved it', decline: 'declined it' } as const
+
 const refused = (reason: string): Applied<IncidentsState> => ({ accepted: false, reason })
 
-/** The oldest that are over make room. */
+/** The oldest that are over make room; older ones lose what each replica's log held, of which the evidence has the sum. */
 function bounded(incidents: readonly Incident[]): Incident[] {
-  if (incidents.length <= MAX_INCIDENTS) return [...incidents]
-  const oldest = incidents.findIndex(isOver)
-  return incidents.toSpliced(Math.max(0, oldest), 1)
+  const kept =
+    incidents.length <= MAX_INCIDENTS
+      ? [...incidents]
+      : incidents.toSpliced(Math.max(0, incidents.findIndex(isOver)), 1)
+  const detailed = kept.filter(({ recovery }) => recovery !== undefined)
+  if (detailed.length <= MAX_DETAILED) return kept
+  const oldest = detailed.find(isOver)
+  return kept.map(each => (each === oldest ? withoutRecovery(each) : each))
+}
+
+function withoutRecovery({ recovery: _, ...rest }: Incident): Incident {
+  return rest
 }

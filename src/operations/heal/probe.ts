@@ -13,6 +13,8 @@ export interface ProbeTarget {
 
 export interface Probes {
   of(broker: number): Probe
+  /** Asks all now, not only when their turn comes: somebody has news of one. */
+  askNow(): void
 }
 
 export interface ProbesOptions {
@@ -30,8 +32,15 @@ const PATIENCE_MS = 300
 
 export function startProbes({ targets, tls, now, changed, signal }: ProbesOptions): Probes {
   const probes = new Map<number, Probe>()
+  let news = new AbortController()
   for (const target of targets) void watch(target)
-  return { of: broker => probes.get(broker) ?? { kind: 'unknown' } }
+  return {
+    of: broker => probes.get(broker) ?? { kind: 'unknown' },
+    askNow() {
+      news.abort()
+      news = new AbortController()
+    },
+  }
 
   async function watch({ broker, host, port }: ProbeTarget): Promise<void> {
     let connection: Connection | undefined
@@ -57,7 +66,10 @@ export function startProbes({ targets, tls, now, changed, signal }: ProbesOption
       const probe = await ask()
       probes.set(broker, probe)
       if (before?.kind !== probe.kind || probe.kind === 'silent') changed()
-      await delay(EVERY_MS, undefined, { signal }).catch(() => undefined)
+      // One that is silent has taken its time already.
+      if (probe.kind === 'silent') continue
+      const until = AbortSignal.any([signal, news.signal])
+      await delay(EVERY_MS, undefined, { signal: until }).catch(() => undefined)
     }
     connection?.close()
   }

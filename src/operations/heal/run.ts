@@ -1,29 +1,42 @@
 /**
  * The healer of one cluster: watches the three sides, and takes each failure from its first sign to full redundancy.
- * It looks again whenever its agent or a probe says something new, and at least once a second.
+ * It looks again whenever its agent or a probe says something new, and at least once a second at what is suspect.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { describeError } from '../../foundation/errors/errors.ts'
 import type { ProcessStatus } from '../hosts/contract.ts'
+import { diagnosisOf, isHopeless } from './causes/leaderless.ts'
+import { incidentId } from './chronicle.ts'
 import {
+  type Decision,
   type Diagnosis,
   type HealFacts,
-  type Incident,
   isOver,
   type LogDirFacts,
-  subjectKey,
+  type PartitionsSubject,
+  type Subject,
 } from './contract.ts'
 import { decide } from './decide.ts'
 import { diagnose } from './diagnose.ts'
 import type { HealedBroker, HealerOptions } from './ends.ts'
-import { type ControllerView, controllerView, factsOf } from './facts.ts'
-import { handle, incidentId, isToBeMadeWhole, makeWhole, resume, type Work } from './incident.ts'
+import { type ControllerView, controllerView, factsOf, testimonyOf } from './facts.ts'
+import { handle, resume } from './incident.ts'
+import { actsIn } from './limits.ts'
 import { isTroubled, logDirFacts, watchLogDirs } from './log-dirs.ts'
 import { startProbes } from './probe.ts'
+import { createSurvey } from './survey.ts'
+import { isSuspect } from './suspects.ts'
+import { isAbout, newIncidentId } from './told.ts'
+import { isToBeMadeWhole, makeWhole } from './withdraw.ts'
+import type { Again, Work } from './work.ts'
 
 const LOOK_MS = 1_000
+/** One failure rings no bell: a broker that answers, and is not registered. Every so often that is asked for. */
+export const SURVEY_MS = 5_000
+const SURVEY_WITHIN_MS = 500
 const AGENT_AGAIN_MS = 500
 const WATCH_MS = 250
+const LAST_LOOK_MS = 100
 
 /** Runs until the signal aborts. */
 export async function heal(options: HealerOptions): Promise<void> {
@@ -51,27 +64,55 @@ export async function heal(options: HealerOptions): Promise<void> {
       const found = dirsOf(subject.broker, process).find(({ path }) => path === subject.dir)
       return found !== undefined && !isTroubled(found) && found.broker === 'online'
     },
-    async stillSo({ subject, cause, mark }) {
-      const key = subjectKey(subject)
-      const now = diagnose(await gather(brokers.filter(({ id }) => id === subject.broker)))
-      return now.some(each => subjectKey(each.subject) === key && each.cause === cause && each.mark === mark)
+    async hasWoken({ subject, pid }) {
+      if (subject.kind === 'partitions') return false
+      const { process } = brokers.find(({ id }) => id === subject.broker)!
+      const life = await agent.ran(process, LAST_LOOK_MS, signal).catch(() => undefined)
+      return life?.pid === pid && life?.ran === true
+    },
+    async stillSo(diagnosis) {
+      return (await diagnosedAgain(diagnosis.subject, incidentId(diagnosis))) !== undefined
+    },
+    async again({ id, subject }) {
+      const found = await diagnosedAgain(subject, id)
+      return found === undefined ? undefined : { ...found, decision: decided(found.diagnosis, found.facts) }
+    },
+    async lookAgain({ id, subject, beganAt }): Promise<Again> {
+      if (subject.kind === 'partitions') return leaderlessAgain(subject, beganAt)
+      const found = await diagnosedAgain(subject, id)
+      return found === undefined ? { kind: 'gone' } : { kind: 'so', ...found }
     },
   }
+  const survey = createSurvey(options)
   let processes: readonly ProcessStatus[] | null = null
   const listening = listen(options, found => {
     processes = found
+    // Of what the agent has seen die or start, its address tells at once.
+    probes.askNow()
     alarm.ring()
   })
-  /** What has an incident that is being handled. */
+  /** Incidents that are being handled, by id. */
   const handling = new Map<string, Promise<void>>()
-  const take = (subject: string, work: Promise<void>): void => {
+  const take = (incident: string, work: Promise<void>): void => {
     const done = work
       .catch(error => {
         if (!signal.aborted)
-          log.error({ err: error, subject }, 'an incident could not be followed to its end')
+          log.error({ err: error, incident }, 'an incident could not be followed to its end')
       })
-      .finally(() => handling.delete(subject))
-    handling.set(subject, done)
+      .finally(() => handling.delete(incident))
+    handling.set(incident, done)
+  }
+
+  let surveyedAt = now()
+  async function unregistered(among: readonly HealedBroker[]): Promise<readonly HealedBroker[]> {
+    if (now() - surveyedAt < SURVEY_MS) return []
+    surveyedAt = now()
+    const seen = await options.admin
+      .describeCluster({ signal, deadlineMs: SURVEY_WITHIN_MS })
+      .catch(() => undefined)
+    if (seen === undefined) return []
+    const known = new Set(seen.brokers.map(({ id }) => id))
+    return among.filter(({ id }) => !known.has(id))
   }
 
   /** Incidents after whose act was looked. */
@@ -88,34 +129,72 @@ export async function heal(options: HealerOptions): Promise<void> {
   async function look(): Promise<void> {
     lookAfterActs()
     for (const open of options.book.list())
-      if (open.cluster === options.cluster && !isOver(open) && !handling.has(subjectKey(open.subject)))
-        take(subjectKey(open.subject), resume(work, open))
-    const suspects = brokers.filter(({ id, process }) => !handling.has(`${id}`) && isSuspect(id, process))
-    if (suspects.length === 0) return
-    const facts = await gather(suspects)
+      if (open.cluster === options.cluster && !isOver(open) && !handling.has(open.id))
+        take(open.id, resume(work, open))
+    const suspects = brokers.filter(({ id, process }) => suspected(id, process))
+    if (suspects.length === 0) suspects.push(...(await unregistered(brokers)))
+    if (suspects.length === 0 && !isTimeToSurvey()) return
+    const seen = await gather(suspects)
+    const facts = { ...seen, leaderless: await survey.look(seen).catch(unsurveyed) }
     for (const diagnosis of diagnose(facts)) {
-      const key = subjectKey(diagnosis.subject)
-      if (handling.has(key) || isKnown(diagnosis)) continue
-      take(key, consider(diagnosis, facts))
+      const id = newIncidentId(diagnosis, options.book.list())
+      if (id !== undefined && !handling.has(id)) take(id, consider(id, diagnosis, facts))
     }
   }
 
-  function isSuspect(broker: number, process: string): boolean {
-    const probe = probes.of(broker)
-    if (probe.kind === 'silent' || probe.kind === 'refused') return true
-    if (dirsOf(broker, process).some(isTroubled)) return true
-    const status = processes?.find(({ name }) => name === process)
-    return status !== undefined && (status.pid === null || now() - (status.since ?? 0) < LOOK_MS)
+  /** Where nothing points to a failure, partitions are looked at less often. */
+  let partitionsSeenAt = 0
+  function isTimeToSurvey(): boolean {
+    const isCalm = brokers.every(({ id }) => probes.of(id).kind === 'answers')
+    if (now() - partitionsSeenAt < (isCalm ? SURVEY_MS : LOOK_MS)) return false
+    partitionsSeenAt = now()
+    return true
+  }
+
+  const unsurveyed = (error: unknown): [] => {
+    if (!signal.aborted)
+      log.info({ reason: describeError(error) }, 'what leaderless partitions hold is not known')
+    return []
+  }
+
+  async function leaderlessAgain({ partitions }: PartitionsSubject, since: number): Promise<Again> {
+    const seen = await gather([])
+    try {
+      const leaderless = await survey.again(partitions, since, seen)
+      if (leaderless.length === 0) return { kind: 'gone' }
+      const facts = { ...seen, leaderless }
+      if (!leaderless.every(each => isHopeless(each, facts)))
+        return { kind: 'unclear', why: 'whoever was in sync last is coming back, and brings its leadership' }
+      return { kind: 'so', diagnosis: diagnosisOf(leaderless, facts), facts }
+    } catch (error) {
+      signal.throwIfAborted()
+      return { kind: 'unclear', why: describeError(error) }
+    }
+  }
+
+  const suspected = (broker: number, process: string): boolean =>
+    dirsOf(broker, process).some(isTroubled) ||
+    isSuspect({ probe: probes.of(broker), testimony: testimonyOf(processes, process, null) }, now())
+
+  /** The same failure, as it would be diagnosed now; undefined: it is not so any more. */
+  async function diagnosedAgain(subject: Subject, id: string) {
+    const facts = await gather(
+      subject.kind === 'partitions' ? [] : brokers.filter(({ id }) => id === subject.broker),
+    )
+    const diagnosis = diagnose(facts).find(each => isAbout(each, id))
+    return diagnosis === undefined ? undefined : { diagnosis, facts }
   }
 
   async function gather(suspects: readonly HealedBroker[]): Promise<HealFacts> {
+    const view = await viewOf()
+    // Last, and so the freshest: on a busy machine the cluster takes its time to answer, and who has woken by then is not frozen.
     const silent = suspects.filter(({ id }) => probes.of(id).kind === 'silent')
     const watched = silent.map(async ({ id, process }) => {
       // Who cannot be asked testifies nothing.
       const life = await agent.ran(process, WATCH_MS, signal).catch(() => undefined)
       return life === undefined ? [] : [[id, life.ran] as const]
     })
-    const [view, ran] = await Promise.all([viewOf(), Promise.all(watched)])
+    const ran = await Promise.all(watched)
     const { cluster } = options
     return factsOf({
       cluster,
@@ -135,21 +214,19 @@ export async function heal(options: HealerOptions): Promise<void> {
       return null
     })
 
-  /** The same failure is an incident once. */
-  const isKnown = (diagnosis: Diagnosis): boolean => {
-    const id = incidentId(diagnosis)
-    return options.book.list().some(each => each.id === id)
-  }
-
-  async function consider(diagnosis: Diagnosis, facts: HealFacts): Promise<void> {
+  function decided(diagnosis: Diagnosis, facts: HealFacts): Decision {
     const { book, interlock, policy } = options
-    const decision = decide(diagnosis, facts, policy, {
+    return decide(diagnosis, facts, policy, {
       acts: actsIn(book.list(), options.cluster),
       paused: book.paused(),
       hasInterlock: interlock() !== undefined,
     })
+  }
+
+  async function consider(id: string, diagnosis: Diagnosis, facts: HealFacts): Promise<void> {
+    const decision = decided(diagnosis, facts)
     if (decision.kind === 'wait') return
-    await handle(work, diagnosis, decision)
+    await handle(work, id, diagnosis, decision)
   }
 
   while (!signal.aborted) {
@@ -160,12 +237,6 @@ export async function heal(options: HealerOptions): Promise<void> {
     await Promise.race([rung, delay(LOOK_MS, undefined, { signal }).catch(() => undefined)])
   }
   await Promise.all([listening, ...handling.values()])
-}
-
-function actsIn(incidents: readonly Incident[], cluster: string) {
-  return incidents.flatMap(each =>
-    each.cluster === cluster && each.actedAt !== null ? [{ subject: each.subject, at: each.actedAt }] : [],
-  )
 }
 
 async function listen(

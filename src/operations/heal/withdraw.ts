@@ -7,9 +7,12 @@
 import { AjnaError } from '../../foundation/errors/errors.ts'
 import type { Reassignment } from '../../foundation/kafka/partitions.ts'
 import type { Lease } from '../fleet/interlock/contract.ts'
-import type { Incident, PartitionFacts } from './contract.ts'
+import { demand } from './acts/demand.ts'
+import { type Incident, isOver, type PartitionFacts } from './contract.ts'
 import type { HealerOptions } from './ends.ts'
 import { HEAL_ACT_FAILED } from './errors.ts'
+import { controllerView } from './facts.ts'
+import { ACT_LEASE_MS } from './work.ts'
 
 /** A partition is without its replica only for the time between two requests. */
 const AT_ONCE = 100
@@ -27,6 +30,14 @@ export function withdrawals(
   })
 }
 
+/** What would be withdrawn now. @throws what the cluster answers */
+export async function withdrawn(
+  { admin, signal }: Pick<HealerOptions, 'admin' | 'signal'>,
+  broker: number,
+): Promise<readonly Required<PartitionFacts>[]> {
+  return withdrawals((await controllerView(admin, signal)).partitions, broker)
+}
+
 /** @throws AjnaError HEAL_ACT_FAILED: what was withdrawn is assigned again all the same */
 export async function withdraw(
   { admin, signal }: Pick<HealerOptions, 'admin' | 'signal'>,
@@ -36,7 +47,7 @@ export async function withdraw(
 ): Promise<void> {
   const call = { signal, deadlineMs: WITHIN_MS }
   for (let from = 0; from < partitions.length; from += AT_ONCE) {
-    if (!lease.holds()) throw new AjnaError(HEAL_ACT_FAILED, 'the lease has ended')
+    demand(lease)
     const some = partitions.slice(from, from + AT_ONCE)
     const without = some.map(each => ({
       ...placeOf(each),
@@ -44,17 +55,17 @@ export async function withdraw(
     }))
     const whole = some.map(each => ({ ...placeOf(each), replicas: each.replicas }))
     try {
-      demand(await admin.reassign(without, call))
+      demandAll(await admin.reassign(without, call))
     } finally {
       // Whatever became of that; who is as assigned already is told so. The lease does not matter: this makes whole.
-      demand(await admin.reassign(whole, call))
+      demandAll(await admin.reassign(whole, call))
     }
   }
 }
 
 const placeOf = ({ topic, partition }: PartitionFacts) => ({ topic, partition })
 
-function demand(outcomes: Awaited<ReturnType<HealerOptions['admin']['reassign']>>): void {
+function demandAll(outcomes: Awaited<ReturnType<HealerOptions['admin']['reassign']>>): void {
   const failed = outcomes.find(({ error }) => error !== null)
   if (failed === undefined) return
   const { topic, partition } = failed.item
@@ -100,4 +111,23 @@ export function missingFrom(
       found.replicas.every(id => replicas.includes(id))
     return isLess ? [{ ...placeOf(found), replicas }] : []
   })
+}
+
+/** Whoever acted has its lease no more: what it has not put back by now it never will. */
+export const isToBeMadeWhole = (open: Incident, now: number): boolean =>
+  !isOver(open) &&
+  open.decision.remedy === 'withdraw-replicas' &&
+  open.actedAt !== null &&
+  now - open.actedAt >= ACT_LEASE_MS
+
+/** Assigns anew what was withdrawn and never put back. Any number of healers may do it. @throws what the cluster answers */
+export async function makeWhole(
+  { admin, signal, log }: Pick<HealerOptions, 'admin' | 'signal' | 'log'>,
+  open: Incident,
+): Promise<void> {
+  const { partitions } = await controllerView(admin, signal)
+  const missing = missingFrom(open, partitions)
+  if (missing.length === 0) return
+  demandAll(await admin.reassign(missing, { signal }))
+  log.info({ incident: open.id, partitions: missing.length }, 'withdrawn replicas were assigned anew')
 }

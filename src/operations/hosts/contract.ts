@@ -81,8 +81,8 @@ export const plannedProcess = z.strictObject({
     .default({ kind: 'started' }),
   /** `http://…/metrics` of its Prometheus exporter (JMX exporter agent), and labels its samples get. */
   metrics: z.strictObject({ url: z.url(), labels: z.record(z.string(), z.string()).default({}) }).optional(),
-  /** A broker's log dirs, whose disks are looked at. */
-  logDirs: z.array(z.string().startsWith('/')).default([]),
+  /** Of a broker: where its partitions' logs are. Of them, and of nothing else, the agent says what is in them and whether their disks are well. */
+  logDirs: z.array(z.string().startsWith('/')).max(100).default([]),
   /** From SIGTERM to SIGKILL. */
   stopMs: z.int().positive().default(30_000),
 })
@@ -314,9 +314,60 @@ export const logDirOrder = z.object({
   /** One of the process's log dirs: made ready for the process's next start if it is empty, as a new disk is. */
   path: z.string(),
 })
+
+/** Whether an order with this token may be obeyed, when the highest that was obeyed is `highest`. */
+export const obeys = (highest: number, token: number): boolean => token >= highest
 /** `kill`: at once, without asking; it is started again like one that crashed. */
 export const processActs = ['start', 'stop', 'restart', 'kill'] as const
 export type ProcessAct = (typeof processActs)[number]
+
+/* ---- what lies in a broker's log dirs: POST /api/processes/<name>/replicas, which changes nothing ---- */
+
+export const MOST_REPLICAS = 200
+
+export const replicasQuery = z.object({
+  partitions: z
+    .array(
+      z.object({
+        topic: z.string().regex(/^[A-Za-z0-9._-]{1,249}$/),
+        partition: z.int().nonnegative(),
+      }),
+    )
+    .min(1)
+    .max(MOST_REPLICAS),
+})
+export type ReplicaName = Readonly<z.infer<typeof replicasQuery>['partitions'][number]>
+
+const logOffset = z.int().nonnegative()
+
+/** The log of one partition as it lies on a disk, whether or not its broker runs. */
+export const replicaOnDisk = z.object({
+  topic: z.string(),
+  partition: z.int(),
+  /** Null: see `problem`. */
+  log: z
+    .object({
+      /** Of its first record, and one past its last whole one. */
+      start: logOffset,
+      end: logOffset,
+      /** `leader-epoch-checkpoint`. */
+      epochs: z.array(z.object({ epoch: z.int(), start: logOffset })),
+      /** In `replication-offset-checkpoint`, which a broker writes every five seconds; null: not there. */
+      highWatermark: logOffset.nullable(),
+    })
+    .nullable(),
+  problem: z.string().nullable(),
+})
+export type ReplicaOnDisk = Readonly<z.infer<typeof replicaOnDisk>>
+
+export const replicasOnDisk = z.object({
+  /** Since when this machine runs, ms since the epoch: what it had not written before that is gone. */
+  bootedAt: z.number(),
+  /** Of the broker as it was before and after the reading; null both times: nothing wrote meanwhile. */
+  pid: z.object({ before: z.number().nullable(), after: z.number().nullable() }),
+  replicas: z.array(replicaOnDisk),
+})
+export type ReplicasOnDisk = Readonly<z.infer<typeof replicasOnDisk>>
 
 /* ---- records without a position ---- */
 

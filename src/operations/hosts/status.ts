@@ -7,11 +7,14 @@ import {
   type AgentStatus,
   agentStatus,
   logDirOrder,
+  obeys,
   type ProcessAct,
   processActs,
   processLife,
   processList,
   processOrder,
+  replicasOnDisk,
+  replicasQuery,
 } from './contract.ts'
 import { FENCING_TOKEN_STALE, PROCESS_ANOTHER, PROCESS_UNKNOWN } from './errors.ts'
 import type { Processes } from './processes/processes.ts'
@@ -22,12 +25,13 @@ const MAX_WATCH_MS = 5_000
 export interface StatusServerOptions {
   readonly secret: string
   readonly log: Logger
-  readonly status: () => AgentStatus
+  /** Undefined: it keeps processes and does nothing else. */
+  readonly status: (() => AgentStatus) | undefined
   readonly act: (name: string, act: ProcessAct, reason: string, pid: number | undefined) => Promise<void>
   /** Makes an empty log dir of a process ready for its next start; undefined: nobody here can. */
   readonly prepareLogDir?: ((name: string, path: string, reason: string) => Promise<void>) | undefined
   /** Undefined: this host has no plan. */
-  readonly processes: Pick<Processes, 'list' | 'life'> | undefined
+  readonly processes: Pick<Processes, 'list' | 'life' | 'replicas'> | undefined
   /** The highest fencing token ever obeyed, kept across restarts. */
   readonly tokens: FencingTokens
 }
@@ -52,10 +56,12 @@ export function createStatusServer(options: StatusServerOptions): HttpServer {
     },
   })
   server.app.after(() => {
-    server.app.get('/api/status', {
-      schema: { response: { 200: agentStatus } },
-      handler: async () => options.status(),
-    })
+    const { status } = options
+    if (status !== undefined)
+      server.app.get('/api/status', {
+        schema: { response: { 200: agentStatus } },
+        handler: async () => status(),
+      })
     server.app.post('/api/processes/:name/:act', {
       schema: {
         params: z.object({ name: z.string().max(100), act: z.enum(processActs) }),
@@ -103,13 +109,22 @@ export function createStatusServer(options: StatusServerOptions): HttpServer {
       handler: async ({ params: { name }, query: { overMs } }) =>
         processes.life(name, overMs, AbortSignal.timeout(2 * MAX_WATCH_MS)),
     })
+    // Changes nothing; a hundred names are too many for an address.
+    server.app.post('/api/processes/:name/replicas', {
+      schema: {
+        params: z.object({ name: z.string().max(100) }),
+        body: replicasQuery,
+        response: { 200: replicasOnDisk },
+      },
+      handler: async ({ params: { name }, body: { partitions } }) => processes.replicas(name, partitions),
+    })
   })
   return server
 }
 
 /** @throws AjnaError FENCING_TOKEN_STALE */
 async function obey(tokens: FencingTokens, token: number): Promise<void> {
-  if (token < tokens.highest) {
+  if (!obeys(tokens.highest, token)) {
     throw new AjnaError(FENCING_TOKEN_STALE, `token ${token} comes after ${tokens.highest}`, {
       details: { given: token, highest: tokens.highest },
     })

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { AbortedTransactions } from '../../foundation/wire/aborted.ts'
 import type { BatchHeader } from '../../foundation/wire/batch.ts'
 import {
-  AbortedTransactions,
   type Begin,
   type BeginPolicy,
   copySettings,

@@ -4,11 +4,11 @@
  */
 import { createHash } from 'node:crypto'
 import { AjnaError } from '../../foundation/errors/errors.ts'
+import { AbortedTransactions } from '../../foundation/wire/aborted.ts'
 import { ATTRIBUTES_AT, type BatchHeader, batchesIn, COUNT_AT } from '../../foundation/wire/batch.ts'
 import type { FetchedBatches, Wire } from '../../foundation/wire/contract.ts'
 import { crc32c, derivedCrc32c, remainderOf } from '../../foundation/wire/crc32c.ts'
 import { type KafkaRecord, markerOf, recordsIn } from '../../foundation/wire/records.ts'
-import { AbortedTransactions } from './decide.ts'
 import { LINK_LOG_UNREADABLE } from './errors.ts'
 import { type MaybeMapping, positionOf, sourceOf } from './mapping.ts'
 

@@ -1,4 +1,6 @@
 /** One partition on its way: what was read and not yet written, in order. Nothing here waits or sends. */
+
+import { AbortedTransactions } from '../../foundation/wire/aborted.ts'
 import {
   ATTRIBUTES_AT,
   BASE_TIMESTAMP_AT,
@@ -9,7 +11,7 @@ import {
 import type { FetchedBatches } from '../../foundation/wire/contract.ts'
 import { markerOf, recordsIn } from '../../foundation/wire/records.ts'
 import type { HaltReason, LinkPartitionStatus } from './contract.ts'
-import { AbortedTransactions, planBatch, type Range } from './decide.ts'
+import { planBatch, type Range } from './decide.ts'
 import type { RecordFilter } from './headers.ts'
 import type { MaybeMapping, Segment } from './mapping.ts'
 import { rebuildRuns } from './rebuild.ts'

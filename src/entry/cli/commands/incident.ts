@@ -1,6 +1,8 @@
 import { userInfo } from 'node:os'
 import { renderTable } from '../../../foundation/text/table.ts'
 import { type Incident, subjectText } from '../../../operations/heal/contract.ts'
+import type { Verdict } from '../../../operations/heal/proposal.ts'
+import { nameOf, type PartitionRecovery } from '../../../operations/heal/recovery.ts'
 import { dataOf } from '../../api/client.ts'
 import type { HealedCluster } from '../../api/models.ts'
 import { connectApi } from '../api.ts'
@@ -46,6 +48,24 @@ export async function setHealing(paused: boolean, { reason }: { readonly reason:
   for (const each of clusters) say(standing(each))
 }
 
+export async function answer(
+  id: string,
+  verdict: Verdict,
+  options: { readonly reason: string; readonly proposal?: number },
+): Promise<void> {
+  const { api } = await connectApi()
+  const path = { id }
+  const preview = dataOf(
+    await api.GET('/api/incidents/{id}/approval', { params: { path, query: { verdict } } }),
+  )
+  const { confirm, effects, what, where } = preview
+  const { reason, proposal = preview.proposal } = options
+  const body = { verdict, proposal, confirm, reason, by: userInfo().username }
+  dataOf(await api.POST('/api/incidents/{id}/approval', { params: { path }, body }))
+  say([`${where}: ${what}`, ...effects.map(line => `  ${line}`)].join('\n'))
+  say(`It is in the incidents’ journal; follow it with: ajna incident show ${id}`)
+}
+
 function standing({ cluster, keptAt, state, reason }: HealedCluster): string {
   switch (state) {
     case 'watching':
@@ -75,6 +95,13 @@ function render(found: Incident): string {
       found.signals.map(({ source, says }) => `${source}: ${says}`),
     ),
     ...section(`Decision: ${decision.remedy ?? decision.kind}`, decision.reasons),
+    ...section('What each replica holds', (found.recovery?.partitions ?? []).flatMap(held)),
+    ...(found.state === 'proposed' || found.state === 'declined'
+      ? section('To be decided', [
+          `ajna incident approve ${found.id} --proposal ${found.proposal?.number} --reason …`,
+          `ajna incident decline ${found.id} --reason …`,
+        ])
+      : []),
     ...section(
       'Not done',
       decision.refused.map(({ what, whyNot }) => `${what}: ${whyNot}`),
@@ -89,3 +116,11 @@ function render(found: Incident): string {
     ),
   ].join('\n')
 }
+
+const held = (each: PartitionRecovery): string[] => [
+  `${nameOf(each)}: broker ${each.leader ?? 'none'} to lead, ${each.loss ?? 'unknown'} records lost`,
+  ...each.logs.map(
+    ({ broker, role, end, epoch, agreesUpTo, readFrom, problem }) =>
+      `  broker ${broker} (${role}): up to ${end ?? '?'} in epoch ${epoch ?? '?'}, as the last in sync up to ${agreesUpTo ?? '?'}; ${readFrom.join(' and ') || 'not read'}${problem === null ? '' : `; ${problem}`}`,
+  ),
+]

@@ -1,30 +1,52 @@
 import { randomInt } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
+import { access, constants, readFile } from 'node:fs/promises'
+import { userInfo } from 'node:os'
+import { dirname, resolve } from 'node:path'
 import { CONFIG_INVALID } from '../../../foundation/config/errors.ts'
 import { AjnaError } from '../../../foundation/errors/errors.ts'
+import { writeWhole } from '../../../foundation/files/whole.ts'
 import { ensureKafka } from '../../../foundation/kafka-dist/kafka-dist.ts'
 import { defaultKafkaVersion } from '../../../foundation/kafka-dist/versions.ts'
-import { type FileLock, lockFile } from '../../../foundation/process/lock.ts'
+import {
+  compareFailures,
+  type EarlierReport,
+  gotWorse,
+  readEarlier,
+  renderCompared,
+} from '../../../operations/faults/compare.ts'
+import type { FailureFigures } from '../../../operations/faults/contract.ts'
 import { whyUnavailable } from '../../../operations/faults/disk/build.ts'
-import { isDiskFault } from '../../../operations/faults/disk/kibosh.ts'
-import { TEST_RUNNING, TEST_STOPPED } from '../../../operations/faults/errors.ts'
+import { TEST_REPORT_UNWRITABLE } from '../../../operations/faults/errors.ts'
 import { failureKinds, kindsNamed, measureFailures } from '../../../operations/faults/failures.ts'
-import { judge } from '../../../operations/faults/judge.ts'
+import { type PageRun, type PageTask, renderPage } from '../../../operations/faults/html/page.ts'
+import { traceOf } from '../../../operations/faults/html/trace.ts'
+import { type Expectation, judge } from '../../../operations/faults/judge.ts'
 import { activeFaults } from '../../../operations/faults/leases/record.ts'
-import { revert, sweep, whyOver } from '../../../operations/faults/leases/revert.ts'
+import { revert, whyOver } from '../../../operations/faults/leases/revert.ts'
 import { inOwnNetwork } from '../../../operations/faults/network/namespace.ts'
 import { randomOf } from '../../../operations/faults/random.ts'
+import type { ToldResult } from '../../../operations/faults/records/model.ts'
+import type { NewTest } from '../../../operations/faults/records/write.ts'
 import {
   NO_HEALER,
+  type RunReport,
   renderFailures,
   renderListed,
   renderRun,
   reportOf,
+  timelineOf,
+  WITH_HEALER,
 } from '../../../operations/faults/report.ts'
-import { runScenario } from '../../../operations/faults/run.ts'
-import { lastsMs, needsDisks, needsOwnNetwork, readScenario } from '../../../operations/faults/scenario.ts'
-import { type Home, homeOf } from '../../home.ts'
-import { startTestCluster, type TestClusterTask } from '../../test-cluster.ts'
+import { type RunResult, runScenario } from '../../../operations/faults/run.ts'
+import {
+  lastsMs,
+  needsDisks,
+  needsOwnNetwork,
+  readScenario,
+  type Scenario,
+} from '../../../operations/faults/scenario.ts'
+import { homeOf } from '../../home.ts'
+import { type BedTask, onBed, type TestBed, testing } from '../../test-bed.ts'
 import { print, printJson, say } from '../output.ts'
 
 /** For starting a cluster, reading everything back and ending. */
@@ -33,47 +55,119 @@ const AROUND_MS = 600_000
 const FAILURE_MS = 180_000
 const NODES = 3
 
-interface Json {
+export interface TestOptions {
   readonly json?: boolean
+  readonly healer: 'on' | 'off'
+  /** Path of the page to write. */
+  readonly report?: string
+  /** Who starts it, and why. */
+  readonly by?: string
+  readonly reason?: string
+  /** The record's id, for who waits for it. */
+  readonly record?: string
 }
 
-export async function run(file: string, options: Json): Promise<void> {
-  const scenario = readScenario(await textOf(file), file)
+interface FailuresOptions extends TestOptions {
+  readonly runs: number
+  readonly kinds?: string
+  readonly seed?: number
+  /** Path of an earlier `failures --json`. */
+  readonly compare?: string
+}
+
+export async function run(file: string, options: TestOptions): Promise<void> {
+  const text = await textOf(file)
+  const scenario = readScenario(text, file)
+  await mayBeWritten(options.report)
   const seed = scenario.seed ?? randomInt(2 ** 32)
   const ownNetwork = needsOwnNetwork(scenario.faults)
   if (ownNetwork && (await elsewhere())) return
-  const note = notes()
-  const { nodes } = scenario.cluster
-  const disks = needsDisks(scenario)
-  await using bed = await testBed({ nodes, ownNetwork, disks, leaseMs: lastsMs(scenario) + AROUND_MS, note })
-  note(`scenario ${scenario.name}, seed ${seed}`)
-  const result = await runScenario({
-    scenario,
-    cluster: bed.cluster,
-    folder: bed.home.faults,
-    random: randomOf(seed),
-    explain: bed.cluster.explain,
-    note,
-    signal: bed.signal,
-  })
-  const report = reportOf({
-    name: scenario.name,
-    seed,
-    version: bed.cluster.version,
-    healer: null,
-    load: scenario.load,
-    partitions: scenario.cluster.partitions,
-    result,
-    expectations: judge(scenario, result),
-  })
+  const { report, result, runs } = await testing(
+    {
+      ...{ what: 'scenario', name: scenario.name, scenario: text, kinds: [], runs: 1, seed },
+      ...saidOf(options),
+    },
+    say,
+    async stage => {
+      if (scenario.impaired !== undefined && options.healer === 'off')
+        stage.note(`impaired: ${scenario.impaired} has no effect without a healer`)
+      stage.note(`scenario ${scenario.name}, seed ${seed}`)
+      const { report, result } = await onBed(bedOf(scenario, options.healer), stage, bed =>
+        runOnBed(bed, scenario, seed),
+      )
+      const runs = [pageRun(scenario.name, faultsText(scenario), report.expectations, result)]
+      const { met, version } = report
+      const outcome = met ? 'met' : 'missed'
+      const told: ToldResult = {
+        outcome,
+        error: null,
+        version,
+        report,
+        failures: null,
+        reproduces: null,
+        runs,
+      }
+      return { report, result, runs, told }
+    },
+  )
   if (!report.met) process.exitCode = 1
+  const { version, healer } = report
+  const page = { title: `Scenario ${scenario.name}`, at: Date.now(), version, seed, healer }
+  await writePage(options.report, { ...page, runs })
   if (options.json === true) return printJson(report)
   print(renderRun(report, result))
   print(`\n${JSON.stringify(report)}`)
 }
 
+/** Where a scenario is run. */
+export const bedOf = (scenario: Scenario, healer: 'on' | 'off'): BedTask => ({
+  nodes: scenario.cluster.nodes,
+  ownNetwork: needsOwnNetwork(scenario.faults),
+  disks: needsDisks(scenario),
+  leaseMs: lastsMs(scenario) + AROUND_MS,
+  healer,
+})
+
+export const faultsText = ({ faults }: Scenario): string =>
+  faults.map(({ fault, broker }) => `${fault} of ${broker.join(', ')}`).join('; ') || 'no fault'
+
+export async function runOnBed(
+  { cluster, healer, home, record, note, signal }: TestBed,
+  scenario: Scenario,
+  seed: number,
+): Promise<{ readonly report: RunReport; readonly result: RunResult }> {
+  const result = await runScenario({
+    ...{ scenario, cluster, healer, explain: cluster.explain, note, follower: record, signal },
+    folder: home.faults,
+    random: randomOf(seed),
+  })
+  const report = reportOf({
+    name: scenario.name,
+    seed,
+    version: cluster.version,
+    healer: healer?.name ?? null,
+    load: scenario.load,
+    partitions: scenario.cluster.partitions,
+    result,
+    expectations: judge(scenario, result),
+  })
+  return { report, result }
+}
+
+export const saidOf = ({
+  healer,
+  by,
+  reason,
+  record,
+}: TestOptions): Pick<NewTest, 'id' | 'healer' | 'by' | 'reason'> => ({
+  id: record,
+  healer: healer === 'on',
+  by: by ?? userInfo().username,
+  reason: reason ?? null,
+})
+
 /** Whether the command was carried out in a network of its own; it goes on as this process's exit code says. */
-async function elsewhere(): Promise<boolean> {
+export async function elsewhere(): Promise<boolean> {
   // There it could not be fetched.
   await ensureKafka(defaultKafkaVersion, { progress: say })
   const code = await inOwnNetwork()
@@ -81,48 +175,135 @@ async function elsewhere(): Promise<boolean> {
   return code !== undefined
 }
 
-export async function failures(
-  options: Json & { readonly runs: number; readonly kinds?: string; readonly seed?: number },
-): Promise<void> {
-  const named = kindsNamed(options.kinds?.split(',').map(name => name.trim()))
+export async function failures(options: FailuresOptions): Promise<void> {
+  const named = kindsNamed(
+    options.kinds?.split(',').map(name => name.trim()),
+    options.healer,
+  )
   // Who names a kind is told why it cannot be measured here; who names none gets what can be.
   const noDisks = options.kinds === undefined ? await whyUnavailable() : undefined
-  const kinds = named.filter(({ fault }) => noDisks === undefined || !isDiskFault(fault.fault))
-  const ownNetwork = needsOwnNetwork(kinds.map(({ fault }) => fault))
+  const kinds = named.filter(kind => noDisks === undefined || !needsDisks(kind))
+  const earlier = await earlierOf(options.compare)
+  await mayBeWritten(options.report)
+  const ownNetwork = needsOwnNetwork(kinds.flatMap(({ faults }) => faults))
   if (ownNetwork && (await elsewhere())) return
   const seed = options.seed ?? randomInt(2 ** 32)
-  const note = notes()
-  if (noDisks !== undefined) note(`no disk can be made to fail here: ${noDisks}`)
-  const leaseMs = kinds.length * options.runs * FAILURE_MS + AROUND_MS
-  const disks = kinds.some(({ fault }) => isDiskFault(fault.fault))
-  await using bed = await testBed({ nodes: NODES, ownNetwork, disks, leaseMs, note })
-  note(`${kinds.length} of ${failureKinds.length} kinds, ${options.runs} of each, seed ${seed}`)
+  const names = kinds.map(({ name }) => name)
+  const newTest: NewTest = {
+    ...{ what: 'failures', name: failuresName(kinds.length, options.runs), scenario: null },
+    ...{ kinds: names, runs: options.runs, seed },
+    ...saidOf(options),
+  }
+  const runs: PageRun[] = []
   let met = true
-  const figures = await measureFailures({
-    cluster: bed.cluster,
-    kinds,
-    runs: options.runs,
-    folder: bed.home.faults,
-    random: randomOf(seed),
-    explain: bed.cluster.explain,
-    note,
-    ran: ({ name }, scenario, result) => {
-      const missed = judge(scenario, result).filter(each => !each.met)
-      for (const { what, expected, found } of missed)
-        say(`${name}: ${what}: expected ${expected}, found ${found}`)
-      met &&= missed.length === 0
-    },
-    signal: bed.signal,
+  const measure = async ({ cluster, healer, home, note, record, signal }: TestBed, some: typeof kinds) => {
+    const figures = await measureFailures({
+      cluster,
+      kinds: some,
+      runs: options.runs,
+      folder: home.faults,
+      random: randomOf(seed),
+      healer,
+      explain: cluster.explain,
+      note,
+      follower: record,
+      begins: ({ name, what }) => record.run(name, what),
+      ran: ({ name, what }, scenario, result) => {
+        const expectations = judge(scenario, result)
+        const missed = expectations.filter(each => !each.met)
+        if (runs.length < MAX_PAGE_RUNS) runs.push(pageRun(name, what, expectations, result))
+        for (const { what, expected, found } of missed)
+          note(`${name}: ${what}: expected ${expected}, found ${found}`)
+        met &&= missed.length === 0
+      },
+      signal,
+    })
+    return { figures, version: cluster.version, healer: healer?.name ?? null }
+  }
+  const measured = testing(newTest, say, async stage => {
+    if (noDisks !== undefined) stage.note(`no disk can be made to fail here: ${noDisks}`)
+    stage.note(`${kinds.length} of ${failureKinds.length} kinds, ${options.runs} of each, seed ${seed}`)
+    const figures: FailureFigures[] = []
+    let [version, healer]: [string, string | null] = ['', null]
+    // Disks that can be made to fail are slower than others: who does not need them has none.
+    for (const some of [kinds.filter(kind => !needsDisks(kind)), kinds.filter(needsDisks)]) {
+      if (some.length === 0) continue
+      const leaseMs = some.length * options.runs * FAILURE_MS + AROUND_MS
+      const task = { nodes: NODES, ownNetwork, disks: some.some(needsDisks), leaseMs, healer: options.healer }
+      const found = await onBed(task, stage, bed => measure(bed, some))
+      figures.push(...found.figures)
+      ;({ version, healer } = found)
+    }
+    const outcome = met ? 'met' : 'missed'
+    const told: ToldResult = {
+      outcome,
+      error: null,
+      version,
+      report: null,
+      failures: figures,
+      reproduces: null,
+      runs,
+    }
+    return { figures, version, healer, told }
   })
+  const { figures, version, healer } = await measured
   if (!met) process.exitCode = 1
-  const document = { version: bed.cluster.version, seed, healer: null, failures: figures }
+  const compared = earlier === undefined ? undefined : compareFailures(earlier.failures, figures)
+  if (compared !== undefined && gotWorse(compared)) process.exitCode = 1
+  const document = {
+    ...{ version, seed, healer, failures: figures },
+    ...(compared === undefined ? {} : { compared }),
+  }
+  await writePage(options.report, {
+    ...document,
+    title: failuresName(figures.length, options.runs),
+    at: Date.now(),
+    compared: compared === undefined ? undefined : { file: options.compare!, kinds: compared },
+    runs,
+  })
   if (options.json === true) return printJson(document)
   print(renderFailures(figures))
-  print(`Times are median / worst, from the fault on. ${NO_HEALER}`)
+  print(`Times are median / worst, from the fault on. ${healer === null ? NO_HEALER : WITH_HEALER}`)
+  if (compared !== undefined) print(`\nBefore → now, ${options.compare}\n\n${renderCompared(compared)}`)
   print(`\n${JSON.stringify(document)}`)
 }
 
-export async function faults(options: Json & { readonly revert?: boolean }): Promise<void> {
+const failuresName = (kinds: number, runs: number): string =>
+  `${kinds} kinds of failures, ${runs} ${runs === 1 ? 'run' : 'runs'} of each`
+
+/** A page of more is none that anybody reads; the figures are of all runs. */
+const MAX_PAGE_RUNS = 200
+
+export const pageRun = (
+  name: string,
+  what: string,
+  expectations: readonly Expectation[],
+  result: RunResult,
+): PageRun => ({ name, what, expectations, trace: traceOf(result), timeline: timelineOf(result) })
+
+async function earlierOf(file: string | undefined): Promise<EarlierReport | undefined> {
+  return file === undefined ? undefined : readEarlier(await textOf(file, 'a report (failures --json)'), file)
+}
+
+/** Before minutes are spent on what cannot be written. @throws AjnaError TEST_REPORT_UNWRITABLE */
+async function mayBeWritten(file: string | undefined): Promise<void> {
+  if (file === undefined) return
+  try {
+    await access(dirname(resolve(file)), constants.W_OK)
+  } catch (cause) {
+    throw new AjnaError(TEST_REPORT_UNWRITABLE, file, { cause })
+  }
+}
+
+async function writePage(file: string | undefined, page: PageTask): Promise<void> {
+  if (file === undefined) return
+  await writeWhole(resolve(file), renderPage(page)).catch((cause: unknown) => {
+    throw new AjnaError(TEST_REPORT_UNWRITABLE, file, { cause })
+  })
+  say(`report: ${file}`)
+}
+
+export async function faults(options: { readonly json?: boolean; readonly revert?: boolean }): Promise<void> {
   const { faults: folder } = homeOf()
   if (options.revert === true) {
     for (const { id } of await activeFaults(folder)) {
@@ -137,59 +318,13 @@ export async function faults(options: Json & { readonly revert?: boolean }): Pro
   print(listed.length === 0 ? 'no fault is under way' : renderListed(listed, Date.now()))
 }
 
-async function textOf(file: string): Promise<string> {
+async function textOf(file: string, what = 'a scenario; docs/OPERATIONS.md shows one'): Promise<string> {
   try {
     return await readFile(file, 'utf8')
   } catch (cause) {
     throw new AjnaError(CONFIG_INVALID, `${file} cannot be read`, {
       cause,
-      remedy: 'Name a file that holds a scenario; docs/OPERATIONS.md shows one.',
+      remedy: `Name a file that holds ${what}.`,
     })
-  }
-}
-
-/** Tells progress, with the time since the command was given. */
-function notes(): (what: string) => void {
-  const began = performance.now()
-  return what => say(`${((performance.now() - began) / 1_000).toFixed(1).padStart(7)} s  ${what}`)
-}
-
-interface TestBed extends AsyncDisposable {
-  readonly home: Home
-  readonly cluster: Awaited<ReturnType<typeof startTestCluster>>
-  /** Aborted by Ctrl-C and its like. */
-  readonly signal: AbortSignal
-}
-
-/** One cluster for one test at a time; what an earlier test left behind is undone first. */
-async function testBed(task: Omit<TestClusterTask, 'home' | 'signal'>): Promise<TestBed> {
-  const { nodes, note } = task
-  const home = homeOf()
-  const lock = await lockFile(home.testLock, { wait: false })
-  if (lock === undefined) throw new AjnaError(TEST_RUNNING, `a test runs in ${home.root}`)
-  const stopping = new AbortController()
-  const stop = (signal: NodeJS.Signals): void => {
-    if (!stopping.signal.aborted) say('stopping: what was broken is undone, the cluster ends')
-    stopping.abort(new AjnaError(TEST_STOPPED, `stopped by ${signal}`))
-  }
-  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, stop)
-  try {
-    for (const { id, undone } of await sweep(home.faults)) note(`left by an earlier test: ${id}: ${undone}`)
-    note(`starting ${nodes} broker${nodes === 1 ? '' : 's'}`)
-    const cluster = await startTestCluster({ ...task, home, signal: stopping.signal })
-    note('the cluster is up')
-    return { home, cluster, signal: stopping.signal, [Symbol.asyncDispose]: () => closeBed(cluster, lock) }
-  } catch (error) {
-    await lock.release()
-    stopping.signal.throwIfAborted()
-    throw error
-  }
-}
-
-async function closeBed(cluster: AsyncDisposable, lock: FileLock): Promise<void> {
-  try {
-    await cluster[Symbol.asyncDispose]()
-  } finally {
-    await lock.release()
   }
 }

@@ -7,16 +7,20 @@ export interface FindCoordinatorResponse extends BrokerAddress {
   readonly errorMessage: string | null
 }
 
+export type FindCoordinatorRequest = { readonly group: string } | { readonly transactionalId: string }
+
+const GROUP = 0
 const TRANSACTION = 1
 
-/** The coordinator of a transactional id. */
-export const findCoordinator: Message<{ readonly transactionalId: string }, FindCoordinatorResponse> = {
+/** Who coordinates a group, or a transactional id. */
+export const findCoordinator: Message<FindCoordinatorRequest, FindCoordinatorResponse> = {
   name: 'FindCoordinator',
   key: 10,
   minVersion: 3,
   maxVersion: 3,
-  encode({ transactionalId }) {
-    return [new ByteWriter(64).compactString(transactionalId).int8(TRANSACTION).noTaggedFields().finish()]
+  encode(of) {
+    const [name, type] = 'group' in of ? [of.group, GROUP] : [of.transactionalId, TRANSACTION]
+    return [new ByteWriter(64).compactString(name).int8(type).noTaggedFields().finish()]
   },
   parse(reader) {
     reader.int32()

@@ -11,6 +11,8 @@ export interface ProduceTopic {
 }
 
 export interface ProduceRequest {
+  /** Whose transaction the batches are part of; null or absent: none. */
+  readonly transactionalId?: string | null
   readonly timeoutMs: number
   readonly topics: readonly ProduceTopic[]
 }
@@ -29,17 +31,17 @@ const ACKS_ALL = -1
 const TOPIC_OVERHEAD = 16
 const PARTITION_OVERHEAD = 16
 
-/** acks=all, outside any transaction. */
+/** acks=all. */
 export const produce: Message<ProduceRequest, readonly ProducedPartition[]> = {
   name: 'Produce',
   key: 0,
   minVersion: 9,
   maxVersion: 11,
-  encode({ timeoutMs, topics }) {
+  encode({ transactionalId = null, timeoutMs, topics }) {
     const writer = new ByteWriter(capacityFor(topics))
     const batches: { readonly batch: Buffer; readonly before: number }[] = []
     writer
-      .compactNullableString(null)
+      .compactNullableString(transactionalId)
       .int16(ACKS_ALL)
       .int32(timeoutMs)
       .uvarint(topics.length + 1)

@@ -4,15 +4,20 @@ import fc from 'fast-check'
 import { isAjnaError } from '../../errors/errors.ts'
 import { ByteReader, ByteWriter } from '../bytes.ts'
 import { WIRE_MALFORMED, WIRE_TRUNCATED } from '../errors.ts'
+import { addPartitionsToTxn } from './add-partitions-to-txn.ts'
 import { apiVersions } from './api-versions.ts'
+import { consumerGroupHeartbeat } from './consumer-group-heartbeat.ts'
 import { deleteRecords } from './delete-records.ts'
 import { describeProducers } from './describe-producers.ts'
+import { endTxn } from './end-txn.ts'
 import { fetch } from './fetch.ts'
 import { findCoordinator } from './find-coordinator.ts'
 import { initProducerId } from './init-producer-id.ts'
 import { listOffsets } from './list-offsets.ts'
 import type { Message } from './message.ts'
 import { metadata } from './metadata.ts'
+import { offsetCommit } from './offset-commit.ts'
+import { offsetFetch } from './offset-fetch.ts'
 import { produce } from './produce.ts'
 import { writeTxnMarkers } from './write-txn-markers.ts'
 
@@ -81,6 +86,32 @@ const samples: readonly (readonly [message: Message<never, unknown>, body: ByteW
   [
     findCoordinator,
     new ByteWriter().int32(0).int16(0).compactNullableString(null).int32(1).compactString('host').int32(1),
+  ],
+  [addPartitionsToTxn, topics(new ByteWriter().int32(0), w => w.int32(0).int16(0).noTaggedFields())],
+  [endTxn, new ByteWriter().int32(0).int16(0)],
+  [
+    consumerGroupHeartbeat,
+    new ByteWriter()
+      .int32(0)
+      .int16(0)
+      .compactNullableString(null)
+      .compactNullableString('member')
+      .int32(3)
+      .int32(5_000)
+      .int8(1)
+      .compactArray([0, 1], w => w.uuid(ID).compactArray([0, 1], int32).noTaggedFields())
+      .noTaggedFields(),
+  ],
+  [offsetCommit, topics(new ByteWriter().int32(0), w => w.int32(0).int16(0).noTaggedFields())],
+  [
+    offsetFetch,
+    new ByteWriter().int32(0).compactArray([0], w => {
+      w.compactString('group')
+      topics(w, each => {
+        each.int32(0).int64(9).int32(-1).compactNullableString('').int16(0).noTaggedFields()
+      })
+      w.int16(0).noTaggedFields()
+    }),
   ],
   [deleteRecords, topics(new ByteWriter().int32(0), w => w.int32(0).int64(5).int16(0).noTaggedFields())],
   [

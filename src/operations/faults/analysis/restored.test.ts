@@ -5,7 +5,7 @@ import { availabilityOf } from './availability.ts'
 import { isWhole, redundancyRestoredMs, worstOf } from './redundancy.ts'
 
 const gap = (from: number, to: number, open = false): Gap => ({ from, to, open })
-const window = { at: 10_000, revertedAt: 22_000, to: 60_000 }
+const window = { at: 10_000, harmedUntil: 22_000, revertedAt: 22_000, to: 60_000 }
 
 test('availability is restored once the last partition acknowledges again', () => {
   const partitions = [
@@ -31,10 +31,28 @@ test('what the return of a broker disturbs is told apart', () => {
   assert.deepEqual([found.restoredMs, found.afterRevertMs], [4_000, 1_500])
 })
 
+test('an outage lasts as long as waits follow one another; what stops clients later is told apart', () => {
+  // Killed, and started by its agent at once: the harm was done in a moment.
+  const killed = { ...window, harmedUntil: 10_000, revertedAt: 18_000 }
+  const partitions = [
+    { gaps: [gap(10_020, 12_000)] },
+    { gaps: [gap(11_500, 12_800)] },
+    { gaps: [gap(16_000, 16_700)] },
+  ]
+  assert.deepEqual(availabilityOf(partitions, killed), {
+    restoredMs: 2_800,
+    longestGapMs: 1_980,
+    partitionsStopped: 2,
+    afterRevertMs: 700,
+  })
+})
+
 test('a wait that the next fault made long counts for that one', () => {
   const gaps = [gap(59_970, 73_000)]
   assert.equal(availabilityOf([{ gaps }], window).afterRevertMs, 0)
-  const next = availabilityOf([{ gaps }], { at: 60_000, revertedAt: 66_000, to: Number.POSITIVE_INFINITY })
+  const next = availabilityOf([{ gaps }], {
+    ...{ at: 60_000, harmedUntil: 66_000, revertedAt: 66_000, to: Number.POSITIVE_INFINITY },
+  })
   assert.deepEqual([next.restoredMs, next.longestGapMs, next.afterRevertMs], [13_000, 13_030, 0])
 })
 

@@ -56,7 +56,12 @@ describe('faults on the disk of a broker are leased', { skip: (await whyUnavaila
       consoleFile,
     }
     await start(process)
-    cluster = { name: 'idle', version: '0', bootstrap: ['127.0.0.1:1'], nodes: [{ id: 1, process, disk }] }
+    cluster = {
+      name: 'idle',
+      version: '0',
+      bootstrap: ['127.0.0.1:1'],
+      nodes: [{ id: 1, process, settings: '/dev/null', disk }],
+    }
   })
   after(async () => {
     for (const { id } of await activeFaults(faults)) await revert(faults, id, 'sweep', 'the test is over')
@@ -98,9 +103,16 @@ describe('faults on the disk of a broker are leased', { skip: (await whyUnavaila
   })
 
   test('a broker without such a disk is no victim, and that is said', async () => {
-    const { id, process } = cluster.nodes[0]!
+    const { id, process, settings } = cluster.nodes[0]!
     const plan = { kind: 'disk-full', times: 1, everyMs: 0, delayMs: 0 } as const
-    const task = { folder: faults, cluster, node: { id, process }, plan, purpose: 'a test', leaseMs: LONG_MS }
+    const task = {
+      folder: faults,
+      cluster,
+      node: { id, process, settings },
+      plan,
+      purpose: 'a test',
+      leaseMs: LONG_MS,
+    }
     await assert.rejects(armFault(task), { code: 'FAULT_DISK_NONE' })
     assert.deepEqual(await activeFaults(faults), [])
   })

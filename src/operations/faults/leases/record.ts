@@ -37,6 +37,17 @@ const wayBack = z.discriminatedUnion('kind', [
    * meanwhile, and takes it back only when it starts; absent where somebody else sees to that.
    */
   z.object({ kind: z.literal('mend'), disk: faultyDisk, restart: processSpec.exactOptional() }),
+  /** Killed, if it is that very process; then started, unless somebody keeps it alive (null). */
+  z.object({ kind: z.literal('renew'), process: identity, start: processSpec.nullable() }),
+  /** The file holds again what it held; then started unless it runs, or somebody keeps it alive (null). */
+  z.object({
+    kind: z.literal('restore'),
+    file: z.string().min(1),
+    content: z.string(),
+    start: processSpec.nullable(),
+  }),
+  /** Somebody keeps it alive, or starts it when it comes back itself: nothing is to be undone. */
+  z.object({ kind: z.literal('kept'), by: z.string() }),
   /** A cluster that was made for a test: its processes are killed, its disks unmounted, its folder is deleted. */
   z.object({
     kind: z.literal('end'),
@@ -53,10 +64,13 @@ export type WayBack = DeepReadonly<z.infer<typeof wayBack>>
 /** A fault that has begun, or is just about to: written before it is done. Times are ms since the epoch. */
 const leasedFault = z.object({
   id: z.string().regex(/^[a-z0-9-]{1,80}$/),
-  /** `cluster` is no fault: the cluster a test has made, which must not outlive it either. */
-  kind: z.enum([...faultKinds, 'cluster']),
+  /**
+   * `cluster` is no fault: the cluster a test has made, which must not outlive it either. `healer`: a healer's process that may
+   * stop itself.
+   */
+  kind: z.enum([...faultKinds, 'healer', 'cluster']),
   cluster: z.string(),
-  /** Null for a cluster. */
+  /** Null for what is no broker. */
   node: z.int().nullable(),
   purpose: z.string(),
   /** Who does it: once that process is gone, it is undone. */

@@ -1,9 +1,10 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { writeWhole } from '../../../foundation/files/whole.ts'
 import { bootId, isAlive } from '../../../foundation/process/identity.ts'
 import { type FileLock, lockFile } from '../../../foundation/process/lock.ts'
-import { adopt, start } from '../../../foundation/process/run.ts'
+import { adopt, type ProcessSpec, start } from '../../../foundation/process/run.ts'
 import { mendDisk, unmountDisk } from '../disk/disk.ts'
 import { removeEffect } from '../network/network.ts'
 import {
@@ -108,15 +109,22 @@ async function goBackBy(
       process.kill(back.process.pid, 'SIGCONT')
       return `woke process ${back.process.pid}`
     }
-    case 'run': {
-      const { runDir, name } = back.process
-      const found = await adopt(runDir, name)
-      if (found !== undefined) return `${name} ran already, process ${found.record.pid}`
-      const started = await start(back.process)
-      return `started ${name}, process ${started.record.pid}`
+    case 'run':
+      return startUnlessRuns(back.process)
+    case 'renew': {
+      const { pid } = back.process
+      if (await isAlive(back.process)) process.kill(pid, 'SIGKILL')
+      while (await isAlive(back.process)) await delay(POLL_MS)
+      return `ended process ${pid}${back.start === null ? '' : `; ${await startUnlessRuns(back.start)}`}`
     }
     case 'mend':
       return mend(back)
+    case 'restore': {
+      await writeWhole(back.file, back.content)
+      return `wrote back ${back.file}${back.start === null ? '' : `; ${await startUnlessRuns(back.start)}`}`
+    }
+    case 'kept':
+      return `left to ${back.by}`
     case 'end': {
       await others()
       let ended = 0
@@ -143,6 +151,14 @@ async function mend({ disk, restart }: Extract<WayBack, { kind: 'mend' }>): Prom
   await (await adopt(restart.runDir, restart.name))?.stop({ signal: 'SIGKILL' })
   const started = await start(restart)
   return `${done}; started ${restart.name} anew, process ${started.record.pid}`
+}
+
+async function startUnlessRuns(spec: ProcessSpec): Promise<string> {
+  const { runDir, name } = spec
+  const found = await adopt(runDir, name)
+  if (found !== undefined) return `${name} ran already, process ${found.record.pid}`
+  const started = await start(spec)
+  return `started ${name}, process ${started.record.pid}`
 }
 
 /** A broker that is started again after its cluster was ended would be left behind. */

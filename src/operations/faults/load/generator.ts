@@ -35,6 +35,8 @@ export interface LoadResult {
   readonly streams: readonly StreamResult[]
   readonly partitions: readonly PartitionTimeline[]
   readonly latencies: Latencies
+  /** Records by when they were acknowledged, in slots of {@link ACKNOWLEDGED_SLOT_MS} from the start. */
+  readonly acknowledged: readonly number[]
   /** The longest that the generator itself was late, which its latencies contain: the machine was busy. */
   readonly worstLateMs: number
   /** A producer gave up; nothing was sent through it from then on. */
@@ -51,12 +53,15 @@ export interface StreamResult {
 
 export interface Load extends AsyncDisposable {
   readonly startAt: number
+  /** Records acknowledged so far. */
+  acknowledged(): number
   /** How long the oldest record that is due and not acknowledged has waited, over all partitions, ms. */
   waitingMs(): number
   /** Plans no more records, waits until those planned are acknowledged or `drainMs` have passed, and closes the producers. */
   stop(drainMs: number): Promise<LoadResult>
 }
 
+export const ACKNOWLEDGED_SLOT_MS = 250
 const TICK_MS = 5
 /** As many requests of a partition as may be on their way (max.in.flight.requests.per.connection). */
 const BATCHES_UNDER_WAY = 5
@@ -98,6 +103,7 @@ export async function startLoad(options: LoadOptions): Promise<Load> {
     lanes.flatMap(({ streams }) => streams.filter(({ stream }) => stream.partition === partition)),
   )
   const spread = latencies(startAt)
+  const acknowledged: number[] = []
   const value = Buffer.alloc(recordBytes)
   let stopAt = Number.POSITIVE_INFINITY
   let failure: string | null = null
@@ -126,6 +132,9 @@ export async function startLoad(options: LoadOptions): Promise<Load> {
       () => {
         const at = now()
         const timeline = timelines[stream.partition]!
+        const slot = Math.floor((at - startAt) / ACKNOWLEDGED_SLOT_MS)
+        while (acknowledged.length <= slot) acknowledged.push(0)
+        acknowledged[slot]! += count
         noteAcknowledgement(timeline, at, oldestDue(stream.partition, at) ?? at, count)
         for (let sequence = batch.from; sequence < batch.to; sequence++)
           noteLatency(spread, dueAt(schedule, index, sequence), at)
@@ -164,6 +173,7 @@ export async function startLoad(options: LoadOptions): Promise<Load> {
 
   return {
     startAt,
+    acknowledged: () => timelines.reduce((sum, each) => sum + each.acknowledged, 0),
     waitingMs: () => now() - waitingSince(now()),
     async stop(drainMs) {
       stopAt = now()
@@ -176,7 +186,8 @@ export async function startLoad(options: LoadOptions): Promise<Load> {
       for (const timeline of timelines) closeTimeline(timeline, endAt, oldestDue(timeline.partition, endAt))
       const streams = lanes.flatMap(lane => lane.streams.map(({ stream }) => resultOf(stream)))
       await close()
-      return { startAt, stopAt, streams, partitions: timelines, latencies: spread, worstLateMs, failure }
+      const spreads = { partitions: timelines, latencies: spread, acknowledged }
+      return { startAt, stopAt, streams, ...spreads, worstLateMs, failure }
     },
     [Symbol.asyncDispose]: close,
   }

@@ -60,6 +60,7 @@ else
       folder = await sweptFolder('ajna-network-')
       const node = (id: number): TestedNode => ({
         id,
+        settings: '',
         network: { gid: gidOf(id), ports: [7_000 + id] },
         process: {
           name: `party-${id}`,

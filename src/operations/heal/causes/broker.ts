@@ -4,6 +4,7 @@
  */
 import { affectedBy, flowsWithout } from '../affected.ts'
 import type {
+  Affected,
   Alternative,
   BrokerFacts,
   Care,
@@ -17,20 +18,25 @@ import { agreed, named, spoken } from './signs.ts'
 
 /** So many unanswered probes in a row, and for so long, are a sign. */
 const SILENT_TIMES = 2
-const SILENT_MS = 600
+const SILENT_MS = 800
 /** A process that began so lately cannot have registered with the controller yet. */
 const NOT_REGISTERED_YET_MS = 1_000
 /** A broker that has run for so long, and is not registered, will not be. */
 const OVERDUE_MS = 60_000
 /** A sign of death that old explains nothing any more: by then the controller has found out by itself. */
 const FRESH_MS = 30_000
+const SAME_LOSS_MS = 10_000
 
 export const brokerCare: Care = { diagnose, plan }
 
 /** One diagnosis for each broker that something is wrong with, as far as two sides agree. */
 function diagnose(facts: HealFacts): readonly Diagnosis[] {
   return facts.brokers.flatMap(broker => {
-    const found = death(broker, facts.at) ?? freeze(broker, facts.at) ?? estrangement(broker, facts.at)
+    const found =
+      death(broker, facts.at) ??
+      freeze(broker, facts.at) ??
+      estrangement(broker, facts.at) ??
+      loss(broker, facts.at)
     if (found === undefined) return []
     const { id, rack } = broker
     const { cluster } = facts
@@ -40,16 +46,15 @@ function diagnose(facts: HealFacts): readonly Diagnosis[] {
       {
         ...{ cause, cluster, subject, signals, pid, beganAt },
         domain: { kind: 'broker', cluster, rack, broker: id },
-        mark: `${pid}-${since.toString(36)}`,
+        mark: `${pid ?? 'lost'}-${since.toString(36)}`,
         affected: affectedBy(facts, subject),
       },
     ]
   })
 }
 
-/** `since`: of the process that died, its end; of one that lives, its start. */
-type Found = Pick<Diagnosis, 'cause' | 'signals' | 'beganAt'> & {
-  readonly pid: number
+/** `since`: of the process that died, its end; of one that lives, its start; of one that is lost, about when that was seen. */
+type Found = Pick<Diagnosis, 'cause' | 'signals' | 'beganAt' | 'pid'> & {
   readonly since: number
 }
 
@@ -97,33 +102,69 @@ function estrangement({ testimony, registration }: BrokerFacts, at: number): Fou
   return { cause: 'broker-unregistered', signals, pid, since, beganAt: at }
 }
 
+/** Nobody testifies for its process: what is left is that it does not answer, and that the controller has given it up. */
+function loss({ testimony, probe, registration }: BrokerFacts, at: number): Found | undefined {
+  if (testimony.kind !== 'none') return undefined
+  const signals: Signal[] = []
+  if (probe.kind === 'refused') signals.push({ source: 'probe', says: 'nobody listens at its address' })
+  if (probe.kind === 'silent')
+    signals.push({ source: 'probe', says: `it has answered nothing for ${at - probe.since} ms` })
+  if (registration === 'fenced' || registration === 'absent')
+    signals.push({ source: 'controller', says: `it is ${registration}` })
+  if (!agreed(signals)) return undefined
+  // No two healers see it at the same moment: within so long it is the same loss.
+  const since = Math.floor(at / SAME_LOSS_MS)
+  return { cause: 'broker-lost', signals, pid: null, since, beganAt: at }
+}
+
 function plan(diagnosis: Diagnosis, facts: HealFacts): Plan {
   const { cause, subject, affected } = diagnosis
-  if (cause === 'broker-dead' && flowsWithout(facts, subject))
+  if (cause === 'broker-dead' && subject.kind === 'broker' && flowsWithout(facts, subject))
     return { kind: 'nothing', why: 'the controller has moved everything off it already' }
+  if (cause === 'broker-lost') return { kind: 'none', why: whyLost(diagnosis), refused: LOST }
   const remedy = remedyFor(diagnosis)
   const refused = alternatives(diagnosis, remedy)
   if (remedy === undefined) {
     const why = `it is the only in-sync replica of ${named(affected.lastInSync)}: unregistering it would leave nobody to elect`
     return { kind: 'none', why, refused }
   }
-  if (cause !== 'broker-unregistered' && affected.waitingForIt === 0 && affected.leaderless === 0)
+  if (cause === 'broker-dead' && nobodyWaits(affected))
     return { kind: 'none', why: 'no partition waits for it', refused }
   return { kind: 'remedy', remedy, reasons: reasonsFor(diagnosis, remedy), refused }
 }
 
-/** A broker that alone is in sync must come back as it is: nobody else may be elected. */
+const whyLost = ({ affected: { lastInSync } }: Diagnosis): string =>
+  lastInSync.length === 0
+    ? 'its partitions are led by others; only its host can start it again: somebody has to look at that, or at the agent there'
+    : `it is the only in-sync replica of ${named(lastInSync)}, and only its host can start it again: somebody has to look at that, or at the agent there`
+
+const LOST: Alternative[] = [
+  { what: 'kill and start it', whyNot: 'no agent of its host answers' },
+  {
+    what: 'unregister it',
+    whyNot: 'no partition waits for one that is fenced; and should it live, it would never register again',
+  },
+]
+
+const nobodyWaits = ({ waitingForIt, leaderless }: Affected): boolean => waitingForIt + leaderless === 0
+
+/**
+ * A broker that alone is in sync must come back as it is: nobody else may be elected. A frozen one that nobody waits for any
+ * more needs no unregistering; but it has to be ended, or its replicas stay out of sync.
+ */
 function remedyFor({ cause, affected }: Diagnosis): Remedy | undefined {
   if (cause === 'broker-unregistered') return 'kill'
   const isLast = affected.lastInSync.length > 0
   if (cause === 'broker-dead') return isLast ? undefined : 'unregister'
-  return isLast ? 'kill' : 'kill-and-unregister'
+  return isLast || nobodyWaits(affected) ? 'kill' : 'kill-and-unregister'
 }
 
 function reasonsFor({ cause, signals, affected }: Diagnosis, remedy: Remedy): string[] {
   const agree = spoken(signals)
   if (cause === 'broker-unregistered') return [agree, 'only a restart makes it register again']
-  const waiting = `acks=all writes of ${affected.waitingForIt} partitions wait for it`
+  const waiting = nobodyWaits(affected)
+    ? 'no partition waits for it, and its replicas are out of sync until it is restarted'
+    : `acks=all writes of ${affected.waitingForIt} partitions wait for it`
   const others = 'every partition it is in has another in-sync replica, which has all that was acknowledged'
   return [
     agree,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { incidentId } from '../chronicle.ts'
 import type { BrokerFacts, Diagnosis, HealFacts, LogDirFacts, PartitionFacts, Plan } from '../contract.ts'
-import { incidentId } from '../incident.ts'
 import { diskCare } from './disk.ts'
 
 const NOW = 1_000_000
@@ -52,7 +52,7 @@ const facts = (
   partitions,
 })
 const FAILED = dir({ disk: 'failed', broker: 'offline', since: NOW - 2_000 })
-const DEAD = { testimony: { kind: 'dead', lastEnd: null }, registration: 'fenced' } as const
+const DEAD = { testimony: { kind: 'dead', lastEnd: null, givenUp: false }, registration: 'fenced' } as const
 
 for (const [what, dirs, first, cause] of [
   ['is well', [WELL, dir()], {}, undefined],

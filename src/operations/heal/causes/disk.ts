@@ -149,6 +149,7 @@ const WITHDRAWING = [
 
 /** Why the broker cannot be spared for the seconds that a restart takes; undefined: it can. */
 function whyNeeded({ affected, subject }: Diagnosis, facts: HealFacts): string | undefined {
+  if (subject.kind === 'partitions') return undefined
   if (affected.lastInSync.length > 0)
     return `it is the only in-sync replica of ${named(affected.lastInSync)}: these would stand still until it is back`
   const thin = (facts.partitions ?? [])

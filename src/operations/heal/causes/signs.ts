@@ -1,4 +1,8 @@
-import type { Signal } from '../contract.ts'
+/** As the contract has it; it builds on this file. */
+interface Signal {
+  readonly source: string
+  readonly says: string
+}
 
 /** One source may be wrong, or lie. */
 export function agreed(signals: readonly Signal[]): boolean {

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { connect } from 'node:net'
+import { uptime } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
 import { AjnaError, describeError } from '../../../foundation/errors/errors.ts'
 import { fullDisk } from '../../../foundation/process/disk.ts'
@@ -15,9 +16,12 @@ import {
   type ProcessLife,
   type ProcessList,
   type ProcessStatus,
+  type ReplicaName,
+  type ReplicasOnDisk,
 } from '../contract.ts'
 import { createDiskWatch } from '../disks/watch.ts'
 import { PLAN_INVALID, PROCESS_ANOTHER, PROCESS_UNKNOWN } from '../errors.ts'
+import { readReplicas } from '../replicas/read.ts'
 import { planChanges } from './decide.ts'
 
 const PLAN_CHECK_MS = 500
@@ -49,6 +53,8 @@ export interface Processes {
   list(after: number, signal: AbortSignal): Promise<ProcessList>
   /** @throws AjnaError PROCESS_UNKNOWN: also when it does not run just now */
   life(name: string, overMs: number, signal: AbortSignal): Promise<ProcessLife>
+  /** What lies in the log dirs that the plan names for a process. @throws AjnaError PROCESS_UNKNOWN */
+  replicas(name: string, partitions: readonly ReplicaName[]): Promise<ReplicasOnDisk>
   readonly plan: HostPlan | undefined
 }
 
@@ -57,6 +63,8 @@ interface Kept {
   /** Undefined while it is stopped by order. */
   supervisor: Supervisor | undefined
   starts: number
+  /** Seen before it was stopped by order. */
+  lastEnd: ReturnType<Supervisor['lastEnd']>
 }
 
 export function createProcesses(options: ProcessesOptions): Processes {
@@ -118,7 +126,7 @@ export function createProcesses(options: ProcessesOptions): Processes {
     await Promise.all([...changes.replace].map(process => restartAs(process, 'stop')))
     await Promise.all([...changes.rewatch].map(process => restartAs(process, 'release')))
     for (const planned of changes.add) {
-      const process: Kept = { planned, supervisor: undefined, starts: 0 }
+      const process: Kept = { planned, supervisor: undefined, starts: 0, lastEnd: undefined }
       kept.set(planned.name, process)
       watch(process)
     }
@@ -162,12 +170,12 @@ export function createProcesses(options: ProcessesOptions): Processes {
   }
 
   const status = (): ProcessStatus[] =>
-    [...kept.values()].map(({ planned, supervisor, starts }) => ({
+    [...kept.values()].map(({ planned, supervisor, starts, lastEnd }) => ({
       name: planned.name,
       state: supervisor?.state() ?? 'stopped',
       pid: supervisor?.pid() ?? null,
       since: supervisor?.since() ?? null,
-      lastEnd: supervisor?.lastEnd() ?? null,
+      lastEnd: supervisor?.lastEnd() ?? lastEnd ?? null,
       starts,
       dirs: disks.of(planned.logDirs),
     }))
@@ -190,9 +198,10 @@ export function createProcesses(options: ProcessesOptions): Processes {
         const process = known(name)
         if (act !== 'start') {
           await process.supervisor?.stop()
+          process.lastEnd = process.supervisor?.lastEnd() ?? process.lastEnd
           process.supervisor = undefined
         }
-        if (act === 'stop') return
+        if (act === 'stop') return noteChange()
         if (process.supervisor === undefined) watch(process)
         else process.supervisor.retry()
       })
@@ -208,6 +217,13 @@ export function createProcesses(options: ProcessesOptions): Processes {
       if (pid === undefined || life === undefined)
         throw new AjnaError(PROCESS_UNKNOWN, `process ${name} does not run just now`)
       return { pid, ...life }
+    },
+    async replicas(name, partitions) {
+      const process = known(name)
+      const pidNow = (): number | null => process.supervisor?.pid() ?? null
+      const before = pidNow()
+      const replicas = await readReplicas(process.planned.logDirs, partitions)
+      return { bootedAt: Date.now() - uptime() * 1_000, pid: { before, after: pidNow() }, replicas }
     },
     get plan() {
       return plan

@@ -1,11 +1,11 @@
 /** Copies what only one side holds into topics of its own, before that side's topics are made anew. */
 import { AjnaError } from '../../../foundation/errors/errors.ts'
 import { refusalOf } from '../../../foundation/kafka/errors.ts'
+import { AbortedTransactions } from '../../../foundation/wire/aborted.ts'
 import { batchesIn } from '../../../foundation/wire/batch.ts'
 import { BatchBuilder } from '../../../foundation/wire/build.ts'
 import type { FetchedBatches, Producer, Wire } from '../../../foundation/wire/contract.ts'
 import { markerOf, recordsIn } from '../../../foundation/wire/records.ts'
-import { AbortedTransactions } from '../decide.ts'
 import type { FailoverAdmin } from './control.ts'
 import { FAILOVER_STUCK } from './errors.ts'
 import { countRecords } from './look.ts'

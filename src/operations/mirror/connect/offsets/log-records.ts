@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
 import { AjnaError } from '../../../../foundation/errors/errors.ts'
+import { AbortedTransactions } from '../../../../foundation/wire/aborted.ts'
 import { batchesIn } from '../../../../foundation/wire/batch.ts'
 import type { FetchedBatches, Wire } from '../../../../foundation/wire/contract.ts'
 import { type KafkaRecord, markerOf, recordsIn } from '../../../../foundation/wire/records.ts'
-import { AbortedTransactions } from '../../decide.ts'
 import { LINK_LOG_UNREADABLE } from '../../errors.ts'
 
 /** One partition's data records, in order. */

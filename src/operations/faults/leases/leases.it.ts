@@ -11,7 +11,9 @@ import { seededRandom } from '../../../../test/wire/random.ts'
 import { identify } from '../../../foundation/process/identity.ts'
 import { adopt, type ProcessSpec, start } from '../../../foundation/process/run.ts'
 import { type FaultKind, faultKinds, type TestedCluster } from '../contract.ts'
+import { isDiskFault } from '../disk/kibosh.ts'
 import { type ArmedFault, armFault, isStopped } from '../inject.ts'
+import { isOfNetwork } from '../scenario.ts'
 import { leaseFault } from './lease.ts'
 import { activeFaults, activeFile, endedFaults, writeActive } from './record.ts'
 import { revert, sweep } from './revert.ts'
@@ -58,7 +60,14 @@ async function bedOf(t: TestContext): Promise<Bed> {
     await rm(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 })
   })
   await start(process)
-  const cluster = { name: 'idle', version: '0', bootstrap: ['127.0.0.1:1'], nodes: [{ id: 1, process }] }
+  const settings = join(folder, 'server.properties')
+  await writeFile(settings, 'node.id=1\n')
+  const cluster = {
+    name: 'idle',
+    version: '0',
+    bootstrap: ['127.0.0.1:1'],
+    nodes: [{ id: 1, process, settings }],
+  }
   return { faults, cluster, coordinators, pid }
 }
 
@@ -68,17 +77,22 @@ async function endLease(bed: Bed): Promise<void> {
   await writeActive(bed.faults, { ...fault!, until: Date.now() })
 }
 
-const arm = (bed: Bed, kind: FaultKind): Promise<ArmedFault> =>
+const arm = (bed: Bed, kind: FaultKind, keptBy?: string): Promise<ArmedFault> =>
   armFault({
     folder: bed.faults,
     cluster: bed.cluster,
     node: bed.cluster.nodes[0]!,
+    keptBy,
+    unregister: async () => undefined,
     plan: { kind, times: 3, everyMs: 50 },
     purpose: 'a test',
     leaseMs: LONG_MS,
   })
 
 const never = new AbortController().signal
+
+/** Those that need no network and no disk of their own. */
+const kindsOfProcesses = faultKinds.filter(kind => !isOfNetwork(kind) && !isDiskFault(kind))
 
 test('a frozen process is listed while it is frozen, wakes when its fault is taken back, and that is kept', async t => {
   const bed = await bedOf(t)
@@ -194,12 +208,13 @@ test('kill -9 of the coordinator at any moment leaves a process that runs', asyn
   t.diagnostic(`seed ${random.seed}`)
   const bed = await bedOf(t)
   for (let round = 0; round < 6; round++) {
-    const kind = random.pick(faultKinds)
+    const kind = random.pick(kindsOfProcesses)
     const child = spawnCoordinator(bed, kind)
     // From before its first line to the middle of a crash-loop.
     await delay(random.integer(900))
-    child.kill('SIGKILL')
-    await once(child, 'exit')
+    const exited = once(child, 'exit')
+    // It may have ended by itself, with what it could not do.
+    if (child.kill('SIGKILL')) await exited
     const what = `round ${round}, ${kind}, seed ${random.seed}`
     await until(what, async () => {
       // A watchdog that had not begun has nothing to undo, and what is recorded is swept.
@@ -289,6 +304,45 @@ test('a cluster made for a test ends with it, processes and folder', async t => 
   await lease.revert('enough')
   assert.equal(await bed.pid(), undefined)
   await assert.rejects(stat(folder))
+})
+
+test('settings that nobody starts with are taken back to what they were, and the process is started', async t => {
+  const bed = await bedOf(t)
+  const { settings } = bed.cluster.nodes[0]!
+  const fault = await arm(bed, 'bad-config')
+  await fault.begin(new AbortController().signal)
+  assert.match(await readFile(settings, 'utf8'), /^node\.id=1\n\nprocess\.roles=nonsense\n$/)
+  assert.equal(await bed.pid(), undefined)
+  await fault.revert('enough')
+  assert.equal(await readFile(settings, 'utf8'), 'node.id=1\n')
+  assert.notEqual(await bed.pid(), undefined)
+})
+
+test('what is forgotten by its cluster is ended and started anew, and nothing else of that name is ended', async t => {
+  const bed = await bedOf(t)
+  const before = await bed.pid()
+  const fault = await arm(bed, 'unregister')
+  await fault.begin(new AbortController().signal)
+  assert.equal(await bed.pid(), before)
+  await fault.revert('enough')
+  const after = await bed.pid()
+  assert.ok(after !== undefined && after !== before)
+  const again = await arm(bed, 'unregister')
+  process.kill(after, 'SIGKILL')
+  await again.revert('it has ended by itself meanwhile')
+  assert.notEqual(await bed.pid(), after)
+})
+
+test('where an agent keeps a broker alive, nobody else starts it', async t => {
+  const bed = await bedOf(t)
+  for (const kind of ['kill', 'bad-config'] as const) {
+    const { runDir, name } = bed.cluster.nodes[0]!.process
+    if ((await bed.pid()) === undefined) await start(bed.cluster.nodes[0]!.process)
+    const fault = await arm(bed, kind, 'its agent')
+    await fault.begin(new AbortController().signal)
+    await fault.revert('enough')
+    assert.equal(await adopt(runDir, name), undefined, kind)
+  }
 })
 
 test('a record that is not what was written is said, with the file', async t => {

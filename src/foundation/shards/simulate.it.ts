@@ -7,7 +7,7 @@ import { applyShards } from './machine.ts'
 /** The first of the seeds and how many: AJNA_SIM_SEED=<the printed one> AJNA_SIM_SEEDS=1 repeats a failure. */
 const FIRST = Number(process.env['AJNA_SIM_SEED'] ?? Date.now() % 2 ** 30)
 const SEEDS = Number(process.env['AJNA_SIM_SEEDS'] ?? 2_000)
-/** Enough that a broken rule shows in any run. */
+/** Always the same, from the first on: among so many a broken rule shows, which is rare in any one of them. */
 const CONTROL_SEEDS = 400
 
 const options: Omit<SimulationOptions, 'seed'> = {
@@ -25,10 +25,11 @@ const options: Omit<SimulationOptions, 'seed'> = {
 const CALM_BOUND_MS = 4_000 / 0.9 + 1_500 / 0.9 + 1_000
 
 function* reports(
+  first: number,
   count: number,
   change: Partial<SimulationOptions> = {},
 ): Generator<SimulationReport & { seed: number }> {
-  for (let seed = FIRST; seed < FIRST + count; seed++)
+  for (let seed = first; seed < first + count; seed++)
     yield { seed, ...simulate({ ...options, ...change, seed }) }
 }
 
@@ -41,7 +42,7 @@ test(`no seed of ${SEEDS} breaks a promise of the group (from seed ${FIRST})`, t
     snapshots: 0,
     longestUnheldMs: 0,
   }
-  for (const report of reports(SEEDS)) {
+  for (const report of reports(FIRST, SEEDS)) {
     assert.deepEqual(report.violations, [], `AJNA_SIM_SEED=${report.seed} AJNA_SIM_SEEDS=1 repeats it`)
     assert(
       report.longestUnheldMs <= CALM_BOUND_MS,
@@ -66,9 +67,9 @@ test('the same seed gives the same run', () => {
 })
 
 function shows(change: Partial<SimulationOptions>, what: RegExp): void {
-  for (const { violations } of reports(CONTROL_SEEDS, change))
+  for (const { violations } of reports(1, CONTROL_SEEDS, change))
     if (violations.some(violation => what.test(violation))) return
-  assert.fail(`${CONTROL_SEEDS} seeds from ${FIRST} did not show it`)
+  assert.fail(`none of the first ${CONTROL_SEEDS} seeds shows it`)
 }
 
 test('the simulation shows two holders when clocks drift beyond what is assumed', () => {
