@@ -5,8 +5,12 @@ import type { Decision, Incident } from './contract.ts'
 export const AGAIN_MS = 15_000
 const PATIENT_AFTER = 4
 
-export function mayBeDue({ state, actedAt, timeline, detectedAt }: Incident, at: number): boolean {
-  if (state !== 'open' || actedAt !== null) return false
+/** Told, and nobody has begun to act. */
+export const isUnacted = ({ state, actedAt }: Incident): boolean => state === 'open' && actedAt === null
+
+export function mayBeDue(incident: Incident, at: number): boolean {
+  if (!isUnacted(incident)) return false
+  const { timeline, detectedAt } = incident
   return (
     at - (timeline.at(-1)?.at ?? detectedAt) >= AGAIN_MS * (1 + Math.floor(timeline.length / PATIENT_AFTER))
   )

@@ -88,6 +88,7 @@ function world(change: Partial<Work> = {}): World {
       signal: AbortSignal.timeout(20_000),
       answers: () => isDead,
       isWell: () => true,
+      stirredAt: () => 0,
       hasWoken: async () => false,
       stillSo: async () => true,
       again: async () => ({ diagnosis: frozen, decision: act('kill') }),

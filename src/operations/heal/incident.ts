@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { describeError } from '../../foundation/errors/errors.ts'
 import { act, type BrokerRemedy, doneText, isOfBroker, type OfBroker } from './acts.ts'
 import { affectedBy, flowsWithout, isRedundantWith } from './affected.ts'
-import { decidedText, isNews, mayBeDue } from './again.ts'
+import { decidedText, isNews, isUnacted, mayBeDue } from './again.ts'
 import { ask } from './asking.ts'
 import { isLed } from './causes/leaderless.ts'
 import { type Chronicle, createChronicle, decided, evidenceOf, type Firm, opened } from './chronicle.ts'
@@ -26,6 +26,7 @@ import { leaseFor, type Work } from './work.ts'
 const TAKE_OVER_AFTER_MS = 8_000
 const TAKE_OVER_EVERY_MS = 2_000
 const TAKE_OVER_TIMES = 3
+const STIRRED_EVERY_MS = 500
 /** What was seen so long ago is looked at again before anything is done about it. */
 const STALE_MS = 1_000
 const PROVE_EVERY_MS = 100
@@ -131,14 +132,17 @@ async function intentOf(
  * against it, is decided on again as long as it is so. What is no longer so is only followed.
  */
 function overtaker(work: Work, chronicle: Chronicle): () => Promise<void> {
-  let [times, lookedAt] = [0, 0]
+  let [times, lookedAt] = [0, chronicle.now().detectedAt]
   return async () => {
     const open = chronicle.now()
     const at = work.now()
     const silentMs = at - open.timeline.at(-1)!.at
     const isSilent = open.decision.kind === 'act' && times < TAKE_OVER_TIMES && silentMs >= TAKE_OVER_AFTER_MS
     const isDue = mayBeDue(open, at)
-    if ((!isSilent && !isDue) || at - lookedAt < TAKE_OVER_EVERY_MS) return
+    // What stood against it may be over: a second side may say now what one alone said.
+    const isStirred = isUnacted(open) && work.stirredAt() > lookedAt
+    if (!isSilent && !isDue && !isStirred) return
+    if (at - lookedAt < (isStirred ? STIRRED_EVERY_MS : TAKE_OVER_EVERY_MS)) return
     lookedAt = at
     const again = await work.again(open)
     if (again === undefined || !isNews(again.decision, open)) return

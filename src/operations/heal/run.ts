@@ -41,7 +41,7 @@ const LAST_LOOK_MS = 100
 /** Runs until the signal aborts. */
 export async function heal(options: HealerOptions): Promise<void> {
   const { brokers, agent, tls, now, signal, log } = options
-  const alarm = createAlarm()
+  const alarm = createAlarm(now)
   const probes = startProbes({
     targets: brokers.map(({ id, host, port }) => ({ broker: id, host, port })),
     tls,
@@ -57,6 +57,7 @@ export async function heal(options: HealerOptions): Promise<void> {
     )
   const work: Work = {
     ...options,
+    stirredAt: alarm.rungAt,
     answers: broker => probes.of(broker).kind === 'answers',
     isWell(subject) {
       if (subject.kind !== 'log-dir') return true
@@ -259,10 +260,15 @@ async function listen(
 }
 
 /** A bell that is heard once it was rung since the last `next`. */
-function createAlarm() {
+function createAlarm(now: () => number) {
   let bell = Promise.withResolvers<void>()
+  let rungAt = 0
   return {
-    ring: () => bell.resolve(),
+    ring(): void {
+      rungAt = now()
+      bell.resolve()
+    },
+    rungAt: () => rungAt,
     next: (): Promise<void> => {
       bell = Promise.withResolvers()
       return bell.promise

@@ -11,6 +11,8 @@ export interface Work extends HealerOptions {
   readonly answers: (broker: number) => boolean
   /** A disk: it is well, and its broker has it. Anything else: true. */
   readonly isWell: (subject: Subject) => boolean
+  /** When one of the sides last said something new, ms since the epoch. */
+  readonly stirredAt: () => number
   /** Whether a diagnosis is what would be made now too. */
   readonly stillSo: (diagnosis: Diagnosis) => Promise<boolean>
   /** Whether a process that was found frozen runs again. */

@@ -182,6 +182,27 @@ describe('a disk that fails on request', { skip: unavailable ?? false }, () => {
     await file.write('z', 0)
   })
 
+  test('a disk that is being written to is slow from one moment to the next, and well again', async () => {
+    const files = await Promise.all(Array.from({ length: 4 }, (_, index) => open(at(`busy-${index}`), 'w')))
+    let [isOver, written] = [false, 0]
+    const writing = files.map(async file => {
+      await using _ = file
+      while (!isOver) {
+        await file.write('x'.repeat(5_000), 0)
+        await file.sync()
+        written++
+      }
+    })
+    while (written < 20) await delay(1)
+    // Any one of these writes would take ten minutes.
+    await setFaults(disk, [{ type: 'write_delay', delay_ms: 600_000, fraction: 1 }])
+    const slow = written
+    isOver = true
+    await setFaults(disk, [])
+    await Promise.all(writing)
+    assert.ok(written <= slow + 2 * files.length)
+  })
+
   test('read_corrupt: other bytes are read, the same ones lie below; so many times, then less and less', async () => {
     await synced('a.log', FULL_OF_SEVENS)
     await synced('a.index', FULL_OF_SEVENS)

@@ -152,7 +152,17 @@ static struct faults *read_faults(const struct json *root)
     return faults;
 }
 
-int faults_set(const char *text, size_t length)
+static int concern_reads(const struct faults *faults)
+{
+    for (size_t at = 0; faults != NULL && at < faults->length; at++) {
+        enum fault_type type = faults->each[at].type;
+        if (type == UNREADABLE || type == READ_DELAY || type == READ_CORRUPT)
+            return 1;
+    }
+    return 0;
+}
+
+int faults_set(const char *text, size_t length, int *changes_reads)
 {
     pthread_once(&once, prepare);
     if (length > MAX_TEXT)
@@ -167,6 +177,7 @@ int faults_set(const char *text, size_t length)
     }
     pthread_mutex_lock(&lock);
     struct faults *before = current;
+    *changes_reads = concern_reads(before) || concern_reads(faults);
     char *text_before = current_text;
     current = faults;
     current_text = kept;

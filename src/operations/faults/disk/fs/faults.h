@@ -19,8 +19,11 @@ enum disk_act {
     ACT_CHANGE,
 };
 
-/* 0, or -EINVAL: nothing has changed then. Delayed acts go on at once. */
-int faults_set(const char *text, size_t length);
+/*
+ * 0, or -EINVAL: nothing has changed then. Delayed acts go on at once. `*changes_reads`: what is read may differ from what was read
+ * before.
+ */
+int faults_set(const char *text, size_t length, int *changes_reads);
 
 /* As it was set; `room` bytes at most. Answers the length. */
 size_t faults_text(char *to, size_t room);
