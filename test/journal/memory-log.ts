@@ -55,6 +55,7 @@ export function createMemoryTopic(name = 'memory'): MemoryTopic {
     put,
     open: (fate = () => 'written') => ({
       name,
+      identity: async () => name,
       append: values => append(values, fate()),
       read,
       bounds: async () => ({ start, end: everything.length }),

@@ -96,6 +96,11 @@ export interface LoggedRecord {
 export interface OrderedLog extends AsyncDisposable {
   /** For messages: topic and partition. */
   readonly name: string
+  /**
+   * Which log it is, the same for everyone who has it open: a topic that was deleted and made again under its name is another.
+   * What is read is of this one only.
+   */
+  identity(signal: AbortSignal): Promise<string>
   /** Appends the records as one batch, all or none. Resolves when all in-sync replicas have it; rejects when it failed or nobody knows. */
   append(values: readonly Uint8Array[], signal: AbortSignal): Promise<void>
   /**

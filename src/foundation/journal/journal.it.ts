@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { after, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
@@ -31,6 +32,10 @@ async function newTopic(config: Readonly<Record<string, string>> = {}) {
   return {
     log: () => openKafkaLog({ wire, topic }),
     remove,
+    async makeAnew() {
+      await deleteTopic(cluster.bootstrap, topic)
+      await createTopic(cluster.bootstrap, topic, { replicas: 3, config: JOURNAL_TOPIC_CONFIG })
+    },
     async [Symbol.asyncDispose]() {
       await remove()
       await wire.close()
@@ -89,4 +94,22 @@ test('a journal whose topic is deleted stops instead of waiting for ever', async
   await at.remove()
   await new Promise<void>(resolve => journal.stopped.addEventListener('abort', () => resolve()))
   assert(isAjnaError(journal.stopped.reason, JOURNAL_LOG_LOST))
+})
+
+test('all who have a log open name it alike; made anew under its name it is another, and nothing of it is read for the old one', async () => {
+  await using at = await newTopic()
+  await using journal = await openJournal({ log: at.log(), machine: sum })
+  await using other = await openJournal({ log: at.log(), machine: sum })
+  assert.equal(journal.identity, other.identity)
+  const before = at.log()
+  assert.equal(await before.identity(deadline()), journal.identity)
+  await at.makeAnew()
+  await using after = await openJournal({ log: at.log(), machine: sum })
+  assert.notEqual(after.identity, journal.identity)
+  assert((await after.submit({ add: 1 })).accepted)
+  await assert.rejects(readFirst(before, 0), error => isAjnaError(error, JOURNAL_LOG_LOST))
+  for (const { stopped } of [journal, other]) {
+    if (!stopped.aborted) await once(stopped, 'abort', { signal: deadline() })
+    assert(isAjnaError(stopped.reason, JOURNAL_LOG_LOST))
+  }
 })

@@ -40,6 +40,8 @@ export interface SubmitOptions {
 }
 
 export interface Journal<S, C> extends AsyncDisposable {
+  /** Of its log (`OrderedLog.identity`): offsets are only compared with those of the same one. */
+  readonly identity: string
   /** As of the last record this process has read: at least as new as every own outcome, possibly older than others'. */
   state(): S
   /** Commands accepted so far. */
@@ -78,12 +80,10 @@ export interface Journal<S, C> extends AsyncDisposable {
  */
 export async function openJournal<S, C>(options: JournalOptions<S, C>): Promise<Journal<S, C>> {
   try {
-    const loaded = await loadPastDeletions(
-      options.log,
-      options.machine,
-      options.signal ?? new AbortController().signal,
-    )
-    const running = startJournal(options, loaded)
+    const signal = options.signal ?? new AbortController().signal
+    const loaded = await loadPastDeletions(options.log, options.machine, signal)
+    const identity = await options.log.identity(signal)
+    const running = startJournal(options, identity, loaded)
     await running.caughtUp
     return running.journal
   } catch (error) {
@@ -100,6 +100,7 @@ interface Running<S, C> {
 /** What the parts of an open journal share. */
 interface Context<S, C> {
   readonly options: JournalOptions<S, C>
+  readonly identity: string
   readonly logger: Logger
   readonly session: Session<S, C>
   readonly sender: Sender<S, C>
@@ -111,8 +112,12 @@ interface Context<S, C> {
   readonly end: number
 }
 
-function startJournal<S, C>(options: JournalOptions<S, C>, loaded: Loaded<S>): Running<S, C> {
-  const context = createContext(options, loaded)
+function startJournal<S, C>(
+  options: JournalOptions<S, C>,
+  identity: string,
+  loaded: Loaded<S>,
+): Running<S, C> {
+  const context = createContext(options, identity, loaded)
   const { log } = options
   const { session, stopping, caughtUp } = context
   const reading = readForEver({
@@ -132,7 +137,11 @@ function startJournal<S, C>(options: JournalOptions<S, C>, loaded: Loaded<S>): R
   }
 }
 
-function createContext<S, C>(options: JournalOptions<S, C>, loaded: Loaded<S>): Context<S, C> {
+function createContext<S, C>(
+  options: JournalOptions<S, C>,
+  identity: string,
+  loaded: Loaded<S>,
+): Context<S, C> {
   const { log, machine, logger = silentLogger, random = Math.random, now = Date.now } = options
   const stopping = new AbortController()
   const session = createSession(machine, options.writer ?? randomUUID(), loaded.replica)
@@ -149,6 +158,7 @@ function createContext<S, C>(options: JournalOptions<S, C>, loaded: Loaded<S>): 
   const caughtUp = Promise.withResolvers<void>()
   return {
     options,
+    identity,
     logger,
     session,
     sender,
@@ -197,7 +207,7 @@ function notify<S, C>({ listeners }: Context<S, C>, event: ChangeEvent<S, C>): v
 }
 
 function frontOf<S, C>(context: Context<S, C>, reading: Promise<void>): Journal<S, C> {
-  const { session, snapshots, listeners, stopping, options } = context
+  const { session, snapshots, listeners, stopping, options, identity } = context
   const observe = (listener: (event: ChangeEvent<S, C>) => void) => {
     listeners.add(listener)
     return () => void listeners.delete(listener)
@@ -208,6 +218,7 @@ function frontOf<S, C>(context: Context<S, C>, reading: Promise<void>): Journal<
     await options.log[Symbol.asyncDispose]()
   }
   return {
+    identity,
     state: () => session.replica.state,
     version: () => session.replica.version,
     position: () => session.replica.next,

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { AjnaError, isAjnaError } from '../errors/errors.ts'
 import { batchesIn } from '../wire/batch.ts'
 import { BatchBuilder } from '../wire/build.ts'
@@ -12,6 +13,9 @@ const MAX_BATCH_BYTES = 8 * 1024 * 1024
 const COMPRESS_FROM_BYTES = 4 * 1024
 /** After this the append's outcome is unknown and it goes again through another producer; the journal's rule sorts out copies. */
 const DELIVERY_TIMEOUT_MS = 10_000
+/** A broker may be the last to hear of a topic that was just made. */
+const KNOWN_WITHIN_MS = 20_000
+const KNOWN_AGAIN_MS = 100
 
 export interface KafkaLogOptions {
   /** Stays the caller's: not closed with the log. A short requestTimeoutMs (2,000) lets a frozen broker cost less. */
@@ -25,6 +29,20 @@ export interface KafkaLogOptions {
 /** A journal's log on partition 0 of a Kafka topic. */
 export function openKafkaLog({ wire, topic, now = Date.now }: KafkaLogOptions): OrderedLog {
   let producer: Producer | undefined
+  let topicId: string | undefined
+
+  /** The topic's id (KIP-516). */
+  async function identity(signal: AbortSignal): Promise<string> {
+    for (const until = performance.now() + KNOWN_WITHIN_MS; topicId === undefined; ) {
+      const [found] = await wire.metadata([topic], signal)
+      // Of what was read once the id stays: several may ask at the same time.
+      topicId ??= found?.id
+      if (topicId !== undefined) break
+      if (performance.now() > until) throw new AjnaError(JOURNAL_LOG_LOST, `${topic}: no broker knows of it`)
+      await delay(KNOWN_AGAIN_MS, undefined, { signal })
+    }
+    return topicId
+  }
 
   async function append(values: readonly Uint8Array[], signal: AbortSignal): Promise<void> {
     const batch = batchOf(values, now())
@@ -43,7 +61,8 @@ export function openKafkaLog({ wire, topic, now = Date.now }: KafkaLogOptions): 
   }
 
   async function* read(from: number, signal: AbortSignal): AsyncGenerator<readonly LoggedRecord[]> {
-    await using stream = wire.fetch({ from: [{ topic, partition: 0, offset: from }], signal })
+    const of = { topic, partition: 0, offset: from, topicId: await identity(signal) }
+    await using stream = wire.fetch({ from: [of], signal })
     let next = from
     for await (const event of stream) {
       if (event.kind === 'caught-up' || event.kind === 'unserved' || event.kind === 'served') continue
@@ -66,6 +85,7 @@ export function openKafkaLog({ wire, topic, now = Date.now }: KafkaLogOptions): 
 
   return {
     name: topic,
+    identity,
     append,
     read,
     bounds,

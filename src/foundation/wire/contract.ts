@@ -86,6 +86,8 @@ export interface FetchOptions {
     readonly offset: number
     /** Leader epoch of the last batch read before, if known: then a truncation that happened meanwhile is noticed (KIP-320). */
     readonly lastEpoch?: number
+    /** Only of the topic with this id (`TopicMetadata.id`): of another one under its name nothing is read, it is `recreated`. */
+    readonly topicId?: string
   }[]
   readonly isolation?: 'read_uncommitted' | 'read_committed'
   /** Long-poll time at the broker; default 500. */

@@ -122,18 +122,21 @@ export class LeaderFetchStream implements FetchStream {
     this.#allocate = pool === undefined ? undefined : size => pool.take(size)
     this.#signal = AbortSignal.any([this.#ending.signal, options.signal])
     options.signal.addEventListener('abort', this.#onAbort, { once: true })
-    for (const { topic, partition, offset, lastEpoch } of options.from) {
-      this.reposition(topic, partition, offset, lastEpoch)
-    }
+    for (const { topic, partition, offset, lastEpoch, topicId } of options.from)
+      this.#begin(topic, partition, offset, lastEpoch, topicId)
   }
 
-  reposition(topic: string, partition: number, offset: number, lastEpoch = -1): void {
+  reposition(topic: string, partition: number, offset: number, lastEpoch?: number): void {
+    this.#begin(topic, partition, offset, lastEpoch)
+  }
+
+  #begin(topic: string, partition: number, offset: number, lastEpoch = -1, topicId = ''): void {
     const key = partitionKey({ topic, partition })
     const before = this.#readers.get(key)
     if (before !== undefined) this.#stop(before)
     const reader: Reader = before ?? newReader(topic, partition)
     this.#readers.set(key, reader)
-    Object.assign(reader, { position: offset, delivered: offset, lastEpoch, end: -1, topicId: '' })
+    Object.assign(reader, { position: offset, delivered: offset, lastEpoch, end: -1, topicId })
     Object.assign(reader, { active: true, failures: 0, corruptAt: -1, generation: reader.generation + 1 })
     Object.assign(reader, { unservedSince: Date.now(), noticed: false })
     this.#lost.add(reader)
