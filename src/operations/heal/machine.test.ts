@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type Incident, type IncidentsCommand, type IncidentsState, subjectKey } from './contract.ts'
 import { LIMITS } from './limits.ts'
-import { incidentsMachine } from './machine.ts'
+import { incidentsMachine, MAX_INCIDENTS } from './machine.ts'
 
 const told = (id: string, more: Partial<Incident> = {}): IncidentsCommand => ({
   kind: 'tell',
@@ -75,6 +75,25 @@ test('keeps the newest; what is not over is kept before what is', () => {
   assert.equal(state.incidents.length, 500)
   assert.ok(state.incidents.some(({ id }) => id === 'open'))
   assert.ok(!state.incidents.some(({ id }) => id === 'over'))
+})
+
+test('while all it can hold are open a new one waits, and none of them is forgotten; it is told once one is over', () => {
+  const open = Array.from({ length: MAX_INCIDENTS }, (_, i) => told(`n${i}`))
+  const full = replay(open).state
+  assert.deepEqual(replay([told('new')], full).accepted, [false])
+  const applied = incidentsMachine.apply(full, told('new'), {
+    ...{ offset: 0, at: 0, writer: 'w', machineVersion: incidentsMachine.version },
+  })
+  assert.match(applied.accepted ? '' : applied.reason, /500 incidents are open/)
+  // Those that are open go on, and make room.
+  const over = told('n250', { revision: 1, state: 'failed' })
+  const { accepted, state } = replay([told('n7', { revision: 1, state: 'acting' }), over, told('new')], full)
+  assert.deepEqual(accepted, [true, true, true])
+  assert.deepEqual([state.incidents.length, state.incidents.at(-1)!.id], [MAX_INCIDENTS, 'new'])
+  assert.ok(state.incidents.every(({ id }) => id !== 'n250'))
+  // A log that an earlier version wrote leads to the state that it led to.
+  const earlier = replay([told('new')], full, 3)
+  assert.deepEqual([earlier.accepted, earlier.state.incidents[0]!.id], [[true], 'n1'])
 })
 
 test('pausing says who and why; resuming what is not paused is refused', () => {

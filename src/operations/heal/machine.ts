@@ -11,7 +11,7 @@ import { actsIn, excessOf } from './limits.ts'
 import { type AnswerOf, whyNotAnswered } from './proposal.ts'
 import { nameOf } from './recovery.ts'
 
-const MAX_INCIDENTS = 500
+export const MAX_INCIDENTS = 500
 /** A snapshot holds all of them, and each replica's log of fifty partitions takes 20 KB. */
 const MAX_DETAILED = 100
 
@@ -21,7 +21,7 @@ const MAX_DETAILED = 100
  * it does is not taken, whoever had decided on it and when, unless a person has approved it.
  */
 export const incidentsMachine: Machine<IncidentsState, IncidentsCommand> = {
-  version: 3,
+  version: 4,
   initial: { incidents: [], paused: null },
   command: incidentsCommand,
   state: incidentsState,
@@ -57,6 +57,7 @@ function tell(
     if (told.revision !== 0) return refused(`incident ${told.id} is not known (any more)`)
     const other = incidents.find(each => isOfSamePartitions(each, told))
     if (other !== undefined) return refused(`incident ${other.id} is about it already`)
+    if (isFull(incidents) && machineVersion >= OPEN_STAY_SINCE) return refused(FULL)
     return { accepted: true, state: { ...state, incidents: bounded([...incidents, told]) } }
   }
   if (isOver(before)) return refused(`incident ${told.id} is over`)
@@ -68,6 +69,18 @@ function tell(
   }
   return { accepted: true, state: { ...state, incidents: incidents.with(at, told) } }
 }
+
+/**
+ * An incident under way is never dropped for another: whoever acts on it would be told that it is unknown, in the middle of
+ * the act, and nobody would see it to its end. So the new one has to wait until one is over, which each is after a while, if
+ * not healed then failed, or once a person has answered; what has failed is found anew every second, and so is not forgotten.
+ */
+export const isFull = (incidents: readonly Incident[]): boolean =>
+  incidents.length >= MAX_INCIDENTS && !incidents.some(isOver)
+export const FULL = `${MAX_INCIDENTS} incidents are open: this one waits until one of them is over`
+
+/** Earlier versions dropped the oldest one when all were open. */
+const OPEN_STAY_SINCE = 4
 
 /** Earlier versions left pause and limits to the healers: several that decide at once knew nothing of each other's acts. */
 const LIMITS_SINCE = 3

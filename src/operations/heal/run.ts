@@ -23,6 +23,7 @@ import { type ControllerView, controllerView, factsOf, testimonyOf } from './fac
 import { handle, resume } from './incident.ts'
 import { actsIn } from './limits.ts'
 import { isTroubled, logDirFacts, watchLogDirs } from './log-dirs.ts'
+import { FULL, isFull } from './machine.ts'
 import { startProbes } from './probe.ts'
 import { createSurvey } from './survey.ts'
 import { isSuspect } from './suspects.ts'
@@ -37,6 +38,7 @@ const SURVEY_WITHIN_MS = 500
 const AGENT_AGAIN_MS = 500
 const WATCH_MS = 250
 const LAST_LOOK_MS = 100
+const SAID_AGAIN_MS = 60_000
 
 /** Runs until the signal aborts. */
 export async function heal(options: HealerOptions): Promise<void> {
@@ -227,7 +229,16 @@ export async function heal(options: HealerOptions): Promise<void> {
   async function consider(id: string, diagnosis: Diagnosis, facts: HealFacts): Promise<void> {
     const decision = decided(diagnosis, facts)
     if (decision.kind === 'wait') return
+    // It would be refused every second anew.
+    if (isFull(options.book.list())) return tooMany(id)
     await handle(work, id, diagnosis, decision)
+  }
+
+  let tooManySaidAt = Number.NEGATIVE_INFINITY
+  function tooMany(incident: string): void {
+    if (now() - tooManySaidAt < SAID_AGAIN_MS) return
+    tooManySaidAt = now()
+    log.error({ incident, reason: FULL }, 'a failure was found that cannot be told of, and is not healed')
   }
 
   while (!signal.aborted) {
