@@ -80,7 +80,9 @@ else
       })
       nodes = [node(1), node(2)]
       cluster = { name: 'parties', version: '-', bootstrap: [], nodes }
-      await markConnections(nodes)
+      // As of a cluster before, whose ports are others'.
+      const before = nodes.map(({ id }) => ({ id, network: { gid: gidOf(id), ports: [6_000 + id] } }))
+      for (const each of [before, nodes, nodes]) await markConnections(each)
       await Promise.all(nodes.map(({ process: spec }) => start(spec)))
       ;[one, two] = await Promise.all([partyAt(8_001, signal), partyAt(8_002, signal)])
     })
@@ -106,6 +108,15 @@ else
         await fault.revert('the test is done')
       }
     }
+
+    test('however many clusters were in the network before, connections are marked for the last one, once', async () => {
+      const { stdout } = await run('iptables', ['-t', 'mangle', '-S'])
+      const rules = stdout.split('\n').filter(line => line.startsWith('-A '))
+      const marks = rules.filter(line => line.includes('--set-'))
+      assert.equal(marks.length, 4, stdout)
+      assert.ok(marks.every(line => /--dports 700[12] /.test(line)))
+      assert.equal(rules.length, 5, 'and one that leads there')
+    })
 
     test('a partition between brokers stops what they say to each other, and nothing else', async () => {
       await bothConnected()

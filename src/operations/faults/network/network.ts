@@ -5,7 +5,7 @@ import { promisify } from 'node:util'
 import { AjnaError, describeError } from '../../../foundation/errors/errors.ts'
 import type { NetworkEffect, TestedNode } from '../contract.ts'
 import { FAULT_NETWORK_UNAVAILABLE } from '../errors.ts'
-import { faultRules, pairRules } from './rules.ts'
+import { faultRules, PAIRS, pairRules } from './rules.ts'
 
 const run = promisify(execFile)
 /** iptables' own lock may be held by another fault's way back for a moment. */
@@ -14,10 +14,19 @@ const WAIT_S = '5'
 /** Which network a process is in, as the kernel names it. */
 export const networkOf = (pid: number | 'self'): Promise<string> => readlink(`/proc/${pid}/ns/net`)
 
-/** Tells the brokers' connections apart from now on: before they open any. @throws AjnaError FAULT_NETWORK_UNAVAILABLE */
+/**
+ * Tells the brokers' connections apart from now on: before they open any. They are the only tested ones in this network; those
+ * of a cluster before them are gone.
+ *
+ * @throws AjnaError FAULT_NETWORK_UNAVAILABLE
+ */
 export async function markConnections(nodes: readonly Pick<TestedNode, 'id' | 'network'>[]): Promise<void> {
   const known = nodes.flatMap(({ id, network }) => (network === undefined ? [] : [{ id, network }]))
-  await restore(pairRules(known))
+  const isCalled = await run('iptables', ['-w', WAIT_S, '-t', 'mangle', '-C', 'OUTPUT', '-j', PAIRS]).then(
+    () => true,
+    () => false,
+  )
+  await restore(pairRules(known, isCalled))
 }
 
 /** @throws AjnaError FAULT_NETWORK_UNAVAILABLE */

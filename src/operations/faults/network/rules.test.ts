@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { NetworkEffect } from '../contract.ts'
-import { CLIENTS, faultRules, gidOf, pairRules } from './rules.ts'
+import { CLIENTS, faultRules, gidOf, PAIRS, pairRules } from './rules.ts'
 
 const brokers = [1, 2, 3].map(id => ({ id, network: { gid: gidOf(id), ports: [100 + id, 200 + id] } }))
 
@@ -22,6 +22,15 @@ const faults = (effect: NetworkEffect): string[] =>
 test('each pair of parties has a mark of its own', () => {
   assert.equal(marks.size, 9)
   assert.equal(new Set(marks.values()).size, 9)
+})
+
+test('marks are put in a chain that is emptied when it is made again, and called once', () => {
+  const first = pairRules(brokers).split('\n')
+  assert.deepEqual(first.slice(0, 2), ['*mangle', `:${PAIRS} - [0:0]`])
+  assert.equal(first.filter(line => line === `-A OUTPUT -j ${PAIRS}`).length, 1)
+  const again = pairRules(brokers.slice(1), true).split('\n')
+  assert.equal(again.filter(line => line.includes('OUTPUT')).length, 0)
+  assert.ok(again.slice(2, -2).every(line => line.startsWith(`-A ${PAIRS} `)))
 })
 
 test('one way hits what is sent over connections of both sides, answers included', () => {

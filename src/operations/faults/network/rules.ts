@@ -16,21 +16,26 @@ export const gidOf = (broker: number): number => FIRST_GID + broker
 
 const markOf = (from: Party, to: number): number => FIRST_GID + from * (MAX_BROKERS + 1) + to
 
-/** Marks each connection at its beginning. For iptables-restore. */
+/** Where connections get their marks. */
+export const PAIRS = 'ajna-pairs'
+
+/**
+ * Marks each connection at its beginning. For iptables-restore, which empties a chain that it is told of anew: whatever cluster
+ * was in this network before, its marks are not put any more.
+ *
+ * @param isCalled whether OUTPUT has its way there already
+ */
 export function pairRules(
   brokers: readonly { readonly id: number; readonly network: NodeNetwork }[],
+  isCalled = false,
 ): string {
   const rule = (from: Party, to: (typeof brokers)[number], whose: string): string =>
-    `-A OUTPUT -p tcp -m multiport --dports ${to.network.ports.join(',')} -m conntrack --ctstate NEW -m owner ${whose} -j CONNMARK --set-mark ${markOf(from, to.id)}`
-  return table(
-    'mangle',
-    brokers.flatMap(to => [
-      rule(CLIENTS, to, `! --gid-owner ${gidOf(1)}-${gidOf(MAX_BROKERS)}`),
-      ...brokers
-        .filter(from => from !== to)
-        .map(from => rule(from.id, to, `--gid-owner ${from.network.gid}`)),
-    ]),
-  )
+    `-A ${PAIRS} -p tcp -m multiport --dports ${to.network.ports.join(',')} -m conntrack --ctstate NEW -m owner ${whose} -j CONNMARK --set-mark ${markOf(from, to.id)}`
+  const rules = brokers.flatMap(to => [
+    rule(CLIENTS, to, `! --gid-owner ${gidOf(1)}-${gidOf(MAX_BROKERS)}`),
+    ...brokers.filter(from => from !== to).map(from => rule(from.id, to, `--gid-owner ${from.network.gid}`)),
+  ])
+  return table('mangle', [...rules, ...(isCalled ? [] : [`-A OUTPUT -j ${PAIRS}`])], [PAIRS])
 }
 
 /** The packets that go one way between two parties, over connections that either has opened. */
