@@ -13,7 +13,7 @@ import { silentLogger } from '../../src/foundation/log/log.ts'
 import { openWire } from '../../src/foundation/wire/wire.ts'
 import { prepareNode } from '../../src/operations/fleet/brokers/driver.ts'
 import type { PlacedCluster } from '../../src/operations/fleet/contract.ts'
-import type { EndedLease } from '../../src/operations/fleet/interlock/contract.ts'
+import type { EndedLease, Interlock } from '../../src/operations/fleet/interlock/contract.ts'
 import { openInterlock } from '../../src/operations/fleet/interlock/interlock.ts'
 import { interlockMachine } from '../../src/operations/fleet/interlock/machine.ts'
 import type { HealPolicy, Incident } from '../../src/operations/heal/contract.ts'
@@ -33,6 +33,9 @@ export interface HealersTask {
 export interface Healers extends AsyncDisposable {
   incidents(): readonly Incident[]
   leases(): readonly EndedLease[]
+  /** Of the last holder. */
+  readonly interlock: Interlock
+  readonly agent: Keeper
   /** As another healer would, that has been killed since. */
   tell(incident: Incident): Promise<string | undefined>
 }
@@ -48,7 +51,7 @@ export async function startHealers({ cluster, holders, policy }: HealersTask): P
   }
   for (const name of Object.values(names))
     await createTopic(keys.bootstrap, name, { partitions: 1, replicas: 3 })
-  const healing: { readonly book: ReturnType<typeof bookOf>; readonly leases: Healers['leases'] }[] = []
+  const healing: { readonly book: ReturnType<typeof bookOf>; readonly interlock: Interlock }[] = []
   const ended: Promise<void>[] = []
   for (const holder of holders) {
     const wire = stack.use(openWire({ bootstrap: keys.bootstrap, clientId: holder }))
@@ -59,7 +62,7 @@ export async function startHealers({ cluster, holders, policy }: HealersTask): P
     const reach = { clientId: holder, connectTimeoutMs: 500, requestTimeoutMs: 800 }
     const admin = stack.use(openCluster({ bootstrap: cluster.bootstrap, ...reach }))
     const book = bookOf(journal)
-    healing.push({ book, leases: interlock.history })
+    healing.push({ book, interlock })
     ended.push(
       heal({
         cluster: cluster.name,
@@ -80,10 +83,11 @@ export async function startHealers({ cluster, holders, policy }: HealersTask): P
     stop.abort()
     await Promise.all(ended)
   })
-  const { book, leases } = healing.at(-1)!
+  const { book, interlock } = healing.at(-1)!
   const owned = stack.move()
   const tell = (incident: Incident) => book.tell(incident, stop.signal)
-  return { incidents: book.list, leases, tell, [Symbol.asyncDispose]: () => owned.disposeAsync() }
+  const seen = { incidents: book.list, leases: interlock.history, interlock, agent }
+  return { ...seen, tell, [Symbol.asyncDispose]: () => owned.disposeAsync() }
 }
 
 /** Of the brokers' pid files. */

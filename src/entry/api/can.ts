@@ -8,7 +8,7 @@ import type { ClusterFacts, LinkFacts, TopicFacts } from './platform.ts'
 
 /**
  * Restarting a broker takes its replicas out of their ISRs for a while: refused when some partition could then not be
- * written (fewer than min ISR left), or when another broker is already away.
+ * written (fewer than min ISR left), when another broker is already away, or when somebody else acts there.
  */
 export function canRestartBroker(cluster: ClusterFacts, broker: number): Offer {
   const facts = cluster.brokers.find(each => each.id === broker)
@@ -31,6 +31,7 @@ export function canRestartBroker(cluster: ClusterFacts, broker: number): Offer {
       `writes would stop at ${starved.slice(0, 3).join(', ')}${more}: too few in-sync replicas would remain`,
     )
   }
+  reasons.push(...(facts?.leaseRefusals ?? []))
   return { allowed: reasons.length === 0, reasons }
 }
 

@@ -86,7 +86,11 @@ export interface Platform {
       broker: number,
       signal: AbortSignal,
     ): Promise<Omit<ActPreview, 'offer' | 'confirm'>>
-    /** Begins a restart through the broker's agent; the activity's entry tells how it goes on. */
+    /**
+     * Takes a lease and begins a restart through the broker's agent; the activity's entry tells how it goes on.
+     *
+     * @throws AjnaError API_ACT_REFUSED: somebody else acts there, or nobody keeps leases; HEALING_AWAY: they cannot be reached
+     */
     restart(cluster: string, broker: number, why: ActReason, signal: AbortSignal): Promise<Activity>
   }
   readonly healing: {
@@ -260,6 +264,8 @@ export interface BrokerFacts {
   readonly bytesOutPerSecond: number | null
   /** Whether an agent of ours keeps its process; else nobody here can restart it. */
   readonly managed: boolean
+  /** Why there would be no lease on it, as far as is known just now; the journal of leases has the last word. */
+  readonly leaseRefusals: readonly string[]
 }
 
 export interface TopicFacts {

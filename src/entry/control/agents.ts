@@ -1,11 +1,18 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { AjnaError, errorKind } from '../../foundation/errors/errors.ts'
-import { type AgentStatus, agentStatus, type ProcessAct } from '../../operations/hosts/contract.ts'
+import { type AgentStatus, agentStatus } from '../../operations/hosts/contract.ts'
 
 export const AGENT_UNREACHABLE = errorKind(
   'AGENT_UNREACHABLE',
   'The host agent does not answer.',
   'See `ajna status`; it is restarted by itself. Its log is logs/agent.log.',
+)
+
+export const AGENT_REFUSED = errorKind(
+  'AGENT_REFUSED',
+  'The host agent does not carry out an order.',
+  'Its reason is named, and its own code is in the details: see there (docs/ERRORS.md).',
+  3,
 )
 
 const ASK_EVERY_MS = 2_000
@@ -17,7 +24,6 @@ export interface AgentWatch {
   status(): AgentStatus | undefined
   /** @throws AjnaError AGENT_UNREACHABLE */
   ask(): Promise<AgentStatus>
-  order(process: string, act: ProcessAct, reason: string, signal: AbortSignal): Promise<void>
 }
 
 export interface AgentAddress {
@@ -45,8 +51,6 @@ export async function askAgent(address: AgentAddress, signal: AbortSignal): Prom
 }
 
 export function watchAgent(options: AgentAddress & { readonly signal: AbortSignal }): AgentWatch {
-  const base = baseOf(options)
-  const headers = headersOf(options)
   let latest: AgentStatus | undefined
   const ask = (): Promise<AgentStatus> => askAgent(options, options.signal)
 
@@ -60,19 +64,5 @@ export function watchAgent(options: AgentAddress & { readonly signal: AbortSigna
   return {
     status: () => latest,
     ask,
-    async order(process, act, reason, signal) {
-      const body = JSON.stringify({ token: 0, reason })
-      const path = `${base}/api/processes/${encodeURIComponent(process)}/${act}`
-      const response = await fetch(path, { method: 'POST', headers, body, signal }).catch(
-        (cause: unknown) => {
-          signal.throwIfAborted()
-          throw new AjnaError(AGENT_UNREACHABLE, `nothing answers at ${base}`, { cause })
-        },
-      )
-      if (!response.ok) {
-        const said = (await response.json().catch(() => ({}))) as { message?: string }
-        throw new AjnaError(AGENT_UNREACHABLE, said.message ?? `the agent answered ${response.status}`)
-      }
-    },
   }
 }

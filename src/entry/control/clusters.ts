@@ -34,6 +34,7 @@ export interface ClusterWatchOptions {
   readonly linkOf: (topic: string) => string | null
   /** Recent rates of a broker, from its own metrics. */
   readonly brokerRates: (broker: number) => BrokerRates
+  readonly leaseRefusals: (broker: number) => readonly string[]
   readonly changed: () => void
   readonly now: () => number
   readonly signal: AbortSignal
@@ -290,6 +291,7 @@ function brokersOf(options: ClusterWatchOptions, known: Known, states: States): 
       disks: disksOf(known, id),
       ...options.brokerRates(id),
       managed: cluster.driver === 'local',
+      leaseRefusals: options.leaseRefusals(id),
     }
   })
 }

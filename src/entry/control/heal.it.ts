@@ -7,12 +7,18 @@ import { runDirOf, startHealers } from '../../../test/heal/healers.ts'
 import { batchOf, readTopic } from '../../../test/wire/records.ts'
 import { createTopic } from '../../../test/wire/topics.ts'
 import { openCluster } from '../../foundation/kafka/admin.ts'
+import { silentLogger } from '../../foundation/log/log.ts'
 import { pidFile, readPidFile } from '../../foundation/process/run.ts'
 import type { Wire } from '../../foundation/wire/contract.ts'
 import { openWire } from '../../foundation/wire/wire.ts'
+import type { Activity } from '../../operations/fleet/activity/contract.ts'
 import { brokerPrincipal } from '../../operations/fleet/contract.ts'
-import type { EndedLease } from '../../operations/fleet/interlock/contract.ts'
+import type { EndedLease, Interlock } from '../../operations/fleet/interlock/contract.ts'
 import { type HealPolicy, type Incident, policyOf } from '../../operations/heal/contract.ts'
+import type { Keeper } from '../../operations/hosts/keeper.ts'
+import { brokerLeases } from './broker-leases.ts'
+import { hostAgent } from './host-agent.ts'
+import { restarts } from './restarts.ts'
 
 const DEADLINE_MS = 240_000
 const AUTOMATIC: HealPolicy = policyOf('automatic')
@@ -25,12 +31,16 @@ describe('two healers of one cluster, its leases and incidents kept on another',
   let cluster: TestCluster
   let incidents: () => readonly Incident[]
   let leases: () => readonly EndedLease[]
+  let interlock: Interlock
+  let agent: Keeper
 
   before(async () => {
     cluster = stack.use(await startCluster({ nodes: 3, name: 'heal' }))
     const healed = stack.use(await startHealers({ cluster, holders: ['first', 'second'], policy: AUTOMATIC }))
     incidents = healed.incidents
     leases = healed.leases
+    interlock = healed.interlock
+    agent = healed.agent
   })
   after(() => stack.disposeAsync())
 
@@ -77,6 +87,65 @@ describe('two healers of one cluster, its leases and incidents kept on another',
       console.log(`# ${what}: found, acted, writable, redundant after ${after.join(', ')} ms`)
     })
   }
+
+  test('a person’s restart waits its turn like every act, is obeyed by the host whose broker was healed, and gives way once it serves', async () => {
+    const told: Activity[] = []
+    const admin = stack.use(openCluster({ bootstrap: cluster.bootstrap, clientId: 'heal-it' }))
+    const kept = { keptAt: 'keys', interlock: () => interlock }
+    const { restart } = restarts({
+      facts: () => undefined,
+      agent: hostAgent(agent),
+      leases: brokerLeases({ placed: [cluster.placed], leases: () => kept }),
+      isUp: async (_, broker, until) =>
+        (await admin.describeCluster({ signal: until })).brokers.some(
+          ({ id, fenced }) => id === broker && fenced === false,
+        ),
+      record: async entry => {
+        told.push(entry)
+        return entry
+      },
+      now: Date.now,
+      log: silentLogger,
+    })
+    const why = { actor: 'ada', reason: 'new heap size' }
+    const [one, two] = cluster.placed.nodes
+    const pidBefore = await pidOf(one!.id)
+    const domain = { kind: 'broker', cluster: cluster.name, rack: two!.rack, broker: two!.id } as const
+    const migration = await interlock.acquire({ domain, purpose: 'a migration' }, signal)
+    assert.ok(migration.granted)
+    await assert.rejects(restart(cluster.name, one!.id, why, signal), {
+      code: 'API_ACT_REFUSED',
+      message:
+        /second holds broker .*: a migration \(since [\d:]+ UTC, and until [\d:]+ UTC unless renewed\)/,
+    })
+    assert.deepEqual([told, await pidOf(one!.id)], [[], pidBefore])
+    await migration.lease.release({ outcome: 'done' })
+
+    await restart(cluster.name, one!.id, why, signal)
+    const [meanwhile] = interlock.held()
+    assert.match(meanwhile!.purpose, /a restart, asked for by ada: new heap size/)
+    assert.equal((await interlock.acquire({ domain, purpose: 'a migration' }, signal)).granted, false)
+    while (told.length < 2) await sleep(50, undefined, { signal })
+    const [begun, ended] = told
+    assert.deepEqual(
+      [begun!.outcome, ended!.outcome, ended!.id],
+      ['running', 'done', begun!.id],
+      ended!.summary,
+    )
+    assert.notEqual(await pidOf(one!.id), pidBefore)
+    assert.equal(agent.status().find(({ name }) => name.endsWith(`${one!.id}`))?.state, 'ready')
+    const its = leases().find(({ id }) => id === meanwhile!.id)
+    assert.deepEqual([its?.outcome, its?.evidence], ['done', [{ label: 'activity', value: begun!.id }]])
+
+    // Whoever comes too late is not obeyed, nor who holds nothing.
+    const order = hostAgent(agent).order
+    const { keeper } = migration.lease.fence
+    for (const fence of [{ keeper, token: meanwhile!.token - 1 }, undefined])
+      await assert.rejects(order(brokerPrincipal(cluster.name, one!.id), 'stop', fence, 'a test', signal), {
+        code: 'AGENT_REFUSED',
+      })
+    console.log(`# restarted by a person: ${ended!.evidence.at(-1)!.label} ${ended!.evidence.at(-1)!.value}`)
+  })
 
   async function incidentAfter(known: number): Promise<Incident> {
     for (;;) {

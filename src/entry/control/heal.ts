@@ -13,20 +13,20 @@ import {
   CONTROL_PRINCIPAL,
   HEALER_PRINCIPAL,
   type PlacedCluster,
-  type ResolvedTopic,
 } from '../../operations/fleet/contract.ts'
-import { INTERLOCK_TOPIC } from '../../operations/fleet/interlock/machine.ts'
-import { INCIDENTS_TOPIC, type Incident, type IncidentsCommand } from '../../operations/heal/contract.ts'
+import type { Incident, IncidentsCommand } from '../../operations/heal/contract.ts'
 import type { IncidentBook } from '../../operations/heal/ends.ts'
+import { FULL, isFull } from '../../operations/heal/machine.ts'
 import type { AnswerOf } from '../../operations/heal/proposal.ts'
 import { heal } from '../../operations/heal/run.ts'
 import { ACT_REFUSED } from '../api/errors.ts'
 import type { HealedCluster } from '../api/models.ts'
 import { clusterAddress } from '../fleet-file.ts'
+import { keeperOf } from '../keeper-of.ts'
 import type { RoleContext } from '../roles/context.ts'
 import { hostAgent } from './host-agent.ts'
 import { entryOf } from './incidents.ts'
-import { HEALING_AWAY, type KeptKeys, keepKeys } from './keys.ts'
+import { HEALING_AWAY, type KeptKeys, type KeptLeases, keepKeys } from './keys.ts'
 
 export const healingStatuses: StatusTable = { [HEALING_AWAY.code]: 503 }
 
@@ -37,6 +37,8 @@ export interface Healing {
   /** Newest first, of all clusters. */
   incidents(): readonly Incident[]
   clusters(): readonly HealedCluster[]
+  /** Also of one that keeps them itself, and so is not healed. Undefined: nobody keeps them. */
+  leases(cluster: string): KeptLeases | undefined
   /** In every cluster's journal. @throws AjnaError HEALING_AWAY: not in all of them */
   pause(actor: string, reason: string): Promise<void>
   resume(actor: string): Promise<void>
@@ -52,7 +54,6 @@ export interface HealingOptions {
 
 interface Healed {
   readonly cluster: string
-  readonly keptAt: string
   readonly keys: KeptKeys
 }
 
@@ -61,6 +62,7 @@ export async function startHealing({ context, record, changed }: HealingOptions)
   const { file, signal, log, session, home } = context
   const agent = hostAgent({ port: file.ports.agent, token: session.token })
   const healed: Healed[] = []
+  const leases = new Map<string, KeptLeases>()
   for (const placed of file.placed) {
     const keptAt = keeperOf(placed.name, file.fleet.topics)
     if (keptAt === undefined) continue
@@ -68,7 +70,10 @@ export async function startHealing({ context, record, changed }: HealingOptions)
       ...{ cluster: placed.name, keptAt, holder: `control ${process.pid}`, log, changed, signal },
       address: () => clusterAddress(file, keptAt, () => identity(home.pki, CONTROL_PRINCIPAL)),
     })
-    healed.push({ cluster: placed.name, keptAt, keys })
+    leases.set(placed.name, keys)
+    // What it would need for its cure it would keep itself.
+    if (keptAt === placed.name) continue
+    healed.push({ cluster: placed.name, keys })
     const address = await clusterAddress(file, placed.name, () => identity(home.pki, HEALER_PRINCIPAL))
     const admin = openCluster({ ...address, ...QUICK, clientId: 'ajna-healer', log })
     signal.addEventListener('abort', () => void admin.close(), { once: true })
@@ -97,15 +102,16 @@ export async function startHealing({ context, record, changed }: HealingOptions)
         .flatMap(({ keys }) => keys.seen().incidents)
         .sort((a, b) => b.detectedAt - a.detectedAt || (a.id < b.id ? -1 : 1)),
     clusters: () =>
-      healed.map(({ cluster, keptAt, keys }) => {
-        const { paused } = keys.seen()
+      healed.map(({ cluster, keys }) => {
+        const { paused, incidents } = keys.seen()
         return {
           cluster,
-          keptAt,
+          keptAt: keys.keptAt,
           state: keys.interlock() === undefined ? 'away' : paused === null ? 'watching' : 'paused',
-          reason: paused?.reason ?? null,
+          reason: paused?.reason ?? (isFull(incidents) ? FULL : null),
         }
       }),
+    leases: cluster => leases.get(cluster),
     pause: (actor, reason) => tellAll({ kind: 'pause', actor, reason }),
     resume: actor => tellAll({ kind: 'resume', actor }),
     async answer(answer) {
@@ -117,15 +123,6 @@ export async function startHealing({ context, record, changed }: HealingOptions)
       return record(entryOf(outcome.state.incidents.find(each => each.id === id)!))
     },
   }
-}
-
-/** The other cluster that holds a cluster's keys. */
-function keeperOf(cluster: string, topics: readonly ResolvedTopic[]): string | undefined {
-  const others = topics.filter(topic => topic.cluster !== cluster)
-  return others.find(
-    ({ name, cluster: at }) =>
-      name === INTERLOCK_TOPIC && others.some(each => each.name === INCIDENTS_TOPIC && each.cluster === at),
-  )?.cluster
 }
 
 /** As the healer has to know them. */

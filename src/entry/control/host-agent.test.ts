@@ -74,8 +74,9 @@ test('of several hosts each process is known, changes are told, and a host whose
   ])
   b.die()
   await until([['a', null]])
-  await agents.kill('a', 1, 7, 'a test', stop.signal)
+  const fence = { keeper: 'hub', token: 7 }
+  await agents.kill('a', 1, fence, 'a test', stop.signal)
   assert.deepEqual([a.killed, b.killed], [[1], []])
-  await assert.rejects(agents.kill('nobody', 1, 7, 'a test', stop.signal), { code: 'AGENT_UNREACHABLE' })
+  await assert.rejects(agents.kill('nobody', 1, fence, 'a test', stop.signal), { code: 'AGENT_UNREACHABLE' })
   stop.abort()
 })

@@ -1,36 +1,47 @@
 /** A host's agent as the healer needs it, over the agent's own door. */
 import { setTimeout as delay } from 'node:timers/promises'
+import type { z } from 'zod'
 import { AjnaError } from '../../foundation/errors/errors.ts'
+import type { Fence } from '../../operations/fleet/interlock/contract.ts'
 import type { HostAgent } from '../../operations/heal/ends.ts'
 import {
+  type logDirOrder,
+  type ProcessAct,
   type ProcessList,
   processLife,
   processList,
+  type processOrder,
   replicasOnDisk,
 } from '../../operations/hosts/contract.ts'
-import { AGENT_UNREACHABLE, type AgentAddress, baseOf, headersOf } from './agents.ts'
+import { AGENT_REFUSED, AGENT_UNREACHABLE, type AgentAddress, baseOf, headersOf } from './agents.ts'
 
 /** How long a question for news is left open. */
 const WAIT_MS = 10_000
 const PATIENCE_MS = 2_000
 /** Fifty logs' ends, on a slow disk. */
 const READ_MS = 10_000
+/** A broker that ends in order hands over its partitions first. */
+const ORDER_MS = 90_000
 
-export function hostAgent(address: AgentAddress): HostAgent {
-  const base = baseOf(address)
-  /** An order that is carried out, or was not. */
-  async function order(
+/** What a person orders, too. */
+export interface OrderedAgent extends HostAgent {
+  /**
+   * Returns once it is done; a process that was started may not serve yet.
+   *
+   * @param fence of the lease under which it is ordered; a broker is not touched without one
+   * @throws AjnaError AGENT_UNREACHABLE: it may be under way; AGENT_REFUSED
+   */
+  order(
     process: string,
-    what: string,
-    body: Readonly<Record<string, unknown>>,
+    act: Exclude<ProcessAct, 'kill'>,
+    fence: Fence | undefined,
+    reason: string,
     signal: AbortSignal,
-  ): Promise<void> {
-    const path = `/api/processes/${encodeURIComponent(process)}/${what}`
-    const response = await ask(path, PATIENCE_MS, signal, { method: 'POST', body: JSON.stringify(body) })
-    if (response.ok) return
-    const said = (await response.json()) as { message?: string }
-    throw new AjnaError(AGENT_UNREACHABLE, said.message ?? `the agent answered ${response.status}`)
-  }
+  ): Promise<void>
+}
+
+export function hostAgent(address: AgentAddress): OrderedAgent {
+  const base = baseOf(address)
   async function ask(
     path: string,
     withinMs: number,
@@ -44,6 +55,21 @@ export function hostAgent(address: AgentAddress): HostAgent {
       signal.throwIfAborted()
       throw new AjnaError(AGENT_UNREACHABLE, `nothing answers at ${base}`, { cause })
     }
+  }
+  async function command(
+    process: string,
+    what: ProcessAct | 'log-dir',
+    order: z.input<typeof processOrder> | z.input<typeof logDirOrder>,
+    withinMs: number,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const path = `/api/processes/${encodeURIComponent(process)}/${what}`
+    const response = await ask(path, withinMs, signal, { method: 'POST', body: JSON.stringify(order) })
+    if (response.ok) return
+    const said = (await response.json().catch(() => ({}))) as { code?: string; message?: string }
+    throw new AjnaError(AGENT_REFUSED, said.message ?? `the agent answered ${response.status}`, {
+      details: { code: said.code ?? null },
+    })
   }
   return {
     async processes(after, signal) {
@@ -62,9 +88,12 @@ export function hostAgent(address: AgentAddress): HostAgent {
       const response = await ask(path, READ_MS, signal, { method: 'POST', body })
       return response.status === 404 ? undefined : replicasOnDisk.parse(await response.json())
     },
-    kill: (process, pid, token, reason, signal) => order(process, 'kill', { token, reason, pid }, signal),
-    prepareLogDir: (process, path, token, reason, signal) =>
-      order(process, 'log-dir', { token, reason, path }, signal),
+    kill: (process, pid, fence, reason, signal) =>
+      command(process, 'kill', { fence, reason, pid }, PATIENCE_MS, signal),
+    order: (process, act, fence, reason, signal) =>
+      command(process, act, { fence, reason }, ORDER_MS, signal),
+    prepareLogDir: (process, path, fence, reason, signal) =>
+      command(process, 'log-dir', { fence, reason, path }, PATIENCE_MS, signal),
   }
 }
 

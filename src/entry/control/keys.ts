@@ -21,8 +21,8 @@ import { bookOf } from './incidents.ts'
 
 export const HEALING_AWAY = errorKind(
   'HEALING_AWAY',
-  "The journal of a cluster's incidents cannot be reached just now.",
-  'It is kept on another cluster of the fleet, which `ajna status` shows; try again once that answers.',
+  "The journals of a cluster's leases and incidents cannot be reached just now.",
+  'They are kept on another cluster of the fleet, which `ajna status` shows; try again once that answers.',
 )
 
 const REOPEN_MS = 1_000
@@ -42,9 +42,13 @@ export interface KeysOptions {
   readonly signal: AbortSignal
 }
 
-export interface KeptKeys {
+export interface KeptLeases {
+  readonly keptAt: string
   /** Undefined: where they are kept cannot be reached just now. */
   interlock(): Interlock | undefined
+}
+
+export interface KeptKeys extends KeptLeases {
   /** @throws AjnaError HEALING_AWAY */
   journal(): Journal<IncidentsState, IncidentsCommand>
   /** The last that was seen, also while they are away. */
@@ -103,6 +107,7 @@ export function keepKeys(options: KeysOptions): KeptKeys {
     return keys.journal
   }
   return {
+    keptAt,
     interlock: () => keys?.interlock,
     journal,
     seen: () => seen,

@@ -166,10 +166,10 @@ describe('three survivors at different offsets, the last in-sync replica gone fo
     }
   }
 
-  /** As an operator gives it. */
+  /** As one who holds a lease that another journal keeps than the healers': their tokens do not concern each other. */
   async function order(broker: number, act: ProcessAct): Promise<void> {
     const name = brokerPrincipal(cluster.name, broker)
-    const body = JSON.stringify({ token: 0, reason: 'a test' })
+    const body = JSON.stringify({ fence: { keeper: 'the-test', token: 0 }, reason: 'a test' })
     const init = { method: 'POST', body, headers: headersOf(agent), signal }
     const answer = await fetch(`${baseOf(agent)}/api/processes/${name}/${act}`, init)
     assert.ok(answer.ok, `${act} ${name}: ${answer.status}`)

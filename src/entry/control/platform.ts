@@ -22,10 +22,12 @@ import { outboxOf } from '../outbox.ts'
 import type { RoleContext } from '../roles/context.ts'
 import { readVersion } from '../version.ts'
 import { type AgentWatch, watchAgent } from './agents.ts'
+import { brokerLeases } from './broker-leases.ts'
 import { type BrokerRates, type ClusterWatch, watchCluster } from './clusters.ts'
 import { logEnds } from './ends.ts'
 import { every } from './every.ts'
 import { startHealing } from './heal.ts'
+import { hostAgent } from './host-agent.ts'
 import { linkActs } from './link-acts.ts'
 import { linkRehearsals } from './link-rehearsals.ts'
 import { linkSwitches, sidesOfAdmin } from './link-switches.ts'
@@ -95,6 +97,8 @@ export async function createPlatform(context: RoleContext): Promise<Platform> {
     signal,
     log,
   })
+  const healing = await startHealing({ context, record: activity.record, changed: changes.note })
+  const leases = brokerLeases({ placed, leases: healing.leases })
   const links = watchLinks({ declared: fleet.links, registry, ends, atWork: switches.atWork, now })
   for (const cluster of fleet.clusters) {
     clusters.set(
@@ -104,6 +108,7 @@ export async function createPlatform(context: RoleContext): Promise<Platform> {
         admin: await adminOf(cluster.name),
         linkOf: topic => links.linkOf(cluster.name, topic),
         brokerRates: broker => brokerRates(observer, cluster.name, broker, now()),
+        leaseRefusals: broker => leases.refusals(cluster.name, broker),
         changed: changes.note,
         now,
         signal,
@@ -112,7 +117,6 @@ export async function createPlatform(context: RoleContext): Promise<Platform> {
     )
   }
   const agent = watchAgent({ port: ports.agent, token: session.token, signal })
-  const healing = await startHealing({ context, record: activity.record, changed: changes.note })
   const webhooks = startWebhooks({ context, incidents: healing.incidents, wireOf })
   const streams = followStreams(await wireOf(aggregate), signal, log)
   const processes = watchProcesses(context, agent)
@@ -180,9 +184,13 @@ export async function createPlatform(context: RoleContext): Promise<Platform> {
     activity,
     brokers: restarts({
       facts: cluster => clusters.get(cluster)?.facts(),
-      agent,
+      agent: hostAgent({ port: ports.agent, token: session.token }),
+      leases,
+      isUp: async (cluster, broker, until) => {
+        const seen = await admins.get(cluster)?.describeCluster({ signal: until })
+        return seen?.brokers.some(({ id, fenced }) => id === broker && fenced !== true) ?? false
+      },
       record: activity.record,
-      placed,
       now,
       log,
     }),

@@ -161,6 +161,7 @@ export async function planHost(
 function plannedBroker(cluster: PlacedCluster, node: PlacedNode, spec: ProcessSpec): PlannedProcess {
   return {
     name: spec.name,
+    kind: 'broker',
     argv: [spec.command, ...spec.args],
     env: { ...spec.env },
     cwd: spec.cwd ?? node.home,

@@ -35,11 +35,11 @@ export async function act(
   const { process } = brokers.find(({ id }) => id === broker)!
   for (const path of remedy === 'restore-log-dir' ? (dirs ?? []) : []) {
     demand(lease)
-    await agent.prepareLogDir(process, path, lease.token, `heal: ${cause}`, signal)
+    await agent.prepareLogDir(process, path, lease.fence, `heal: ${cause}`, signal)
   }
   if (remedy !== 'unregister') {
     demand(lease)
-    await agent.kill(process, pid!, lease.token, `heal: ${cause}`, signal)
+    await agent.kill(process, pid!, lease.fence, `heal: ${cause}`, signal)
     await untilDead(options, process, pid!)
   }
   if (remedy === 'kill') return

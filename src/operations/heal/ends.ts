@@ -2,7 +2,7 @@
 import type { ClusterAdmin } from '../../foundation/kafka/admin.ts'
 import type { Logger } from '../../foundation/log/log.ts'
 import type { TlsSource } from '../../foundation/wire/contract.ts'
-import type { Interlock } from '../fleet/interlock/contract.ts'
+import type { Fence, Interlock } from '../fleet/interlock/contract.ts'
 import type { ProcessList, ReplicaName, ReplicasOnDisk } from '../hosts/contract.ts'
 import type { HealPolicy, Incident } from './contract.ts'
 
@@ -22,13 +22,13 @@ export interface HostAgent {
     partitions: readonly ReplicaName[],
     signal: AbortSignal,
   ): Promise<ReplicasOnDisk | undefined>
-  /** @param token of the lease under which it is ordered */
-  kill(process: string, pid: number, token: number, reason: string, signal: AbortSignal): Promise<void>
+  /** @param fence of the lease under which it is ordered */
+  kill(process: string, pid: number, fence: Fence, reason: string, signal: AbortSignal): Promise<void>
   /** Makes one of its log dirs ready for its next start if it is empty, as a new disk is. */
   prepareLogDir(
     process: string,
     path: string,
-    token: number,
+    fence: Fence,
     reason: string,
     signal: AbortSignal,
   ): Promise<void>

@@ -39,7 +39,13 @@ function world(change: Partial<Work> = {}): World {
   const grant: Interlock['acquire'] = async ({ domain }) => ({
     granted: true,
     lease: {
-      ...{ id: 'lease', domain, token: 7, holds: () => true, ended: new AbortController().signal },
+      ...{
+        id: 'lease',
+        domain,
+        fence: { keeper: 'k', token: 7 },
+        holds: () => true,
+        ended: new AbortController().signal,
+      },
       release: async ({ outcome }) => done.push(`released: ${outcome}`) > 0,
     },
   })
@@ -67,13 +73,13 @@ function world(change: Partial<Work> = {}): World {
         processes: async () => ({ version: 1, processes: [] }),
         ran: async () => undefined,
         replicas: async () => undefined,
-        async kill(_, pid, token) {
-          done.push(`killed ${pid} with token ${token}`)
+        async kill(_, pid, fence) {
+          done.push(`killed ${pid} under ${fence.keeper}:${fence.token}`)
           isDead = true
         },
         prepareLogDir: async () => {},
       },
-      interlock: () => ({ acquire: grant, held: () => [], history: () => [] }),
+      interlock: () => ({ acquire: grant, obstacle: () => undefined, held: () => [], history: () => [] }),
       book: {
         list: () => told,
         paused: () => null,
@@ -123,7 +129,7 @@ const begun: Incident = {
 test('an act whose healer fell silent is done by another one, under a lease of its own', async () => {
   const { work, done, told } = world()
   await resume(work, begun)
-  assert.deepEqual(done, ['killed 4711 with token 7', 'released: done'])
+  assert.deepEqual(done, ['killed 4711 under k:7', 'released: done'])
   assert.equal(told.at(-1)!.state, 'healed')
   assert.ok(told[0]!.timeline.at(-1)!.text.startsWith('nothing was heard for 9900 ms'))
 })

@@ -22,6 +22,8 @@ test('an agent measures its host, keeps the plan’s processes, and obeys no dep
     writeFile(planFile, JSON.stringify({ host: 'h1', version, processes }))
   const worker = {
     name: 'worker',
+    // By what it is, not by what it does: orders to it need a lease.
+    kind: 'broker' as const,
     argv: [process.execPath, '-e', 'setInterval(() => {}, 1e6)'],
     env: {},
     cwd: folder,
@@ -32,7 +34,14 @@ test('an agent measures its host, keeps the plan’s processes, and obeys no dep
     stopMs: 5_000,
   }
   await mkdir(folder, { recursive: true })
-  await writePlan(1, [worker])
+  const other = {
+    ...worker,
+    name: 'other',
+    kind: 'other' as const,
+    log: join(folder, 'other.log'),
+    metrics: undefined,
+  }
+  await writePlan(1, [worker, other])
 
   const metricsTopic = `metrics.agent-${Date.now()}`
   await createTopic(cluster.bootstrap, metricsTopic, { replicas })
@@ -68,32 +77,70 @@ test('an agent measures its host, keeps the plan’s processes, and obeys no dep
       },
     )
 
+    const order = (process: string, act: string, fence?: { keeper: string; token: number }) =>
+      agent.post(`/api/processes/${process}/${act}`, { fence, reason: 'test' })
+    const restart = (keeper: string, token: number) => order('worker', 'restart', { keeper, token })
+    const killAgent = async (): Promise<void> => {
+      await agent.kill('SIGKILL')
+      agent.start()
+      await agent.until('it is up', ({ processes }) => processes.length === 2)
+    }
+
     await t.test(
-      'an order with a token below the highest seen is refused, also after a restart',
+      'an order with a token below the highest of its keeper is refused, also after kill -9; what another keeper says does not count',
       async () => {
-        const restart = (token: number): Promise<Response> =>
-          agent.post('/api/processes/worker/restart', { token, reason: 'test' })
-        assert.equal((await restart(7)).status, 200)
-        const refused = await restart(6)
-        assert.deepEqual(
-          [refused.status, ((await refused.json()) as { code: string }).code],
-          [409, 'FENCING_TOKEN_STALE'],
-        )
-        await agent.kill('SIGKILL')
-        agent.start()
-        await agent.until('it is up', () => true)
-        assert.equal((await restart(6)).status, 409)
-        assert.equal((await restart(7)).status, 200)
-        assert.equal(
-          (await agent.post('/api/processes/nobody/stop', { token: 8, reason: 'test' })).status,
-          404,
-        )
-        assert.equal(
-          (await agent.post('/api/processes/worker/explode', { token: 8, reason: 'test' })).status,
-          400,
-        )
+        assert.equal((await restart('hub', 7_000)).status, 200)
+        assert.equal((await restart('edge', 3)).status, 200)
+        for (const times of ['before', 'after'] as const) {
+          for (const [keeper, token] of [
+            ['hub', 6_999],
+            ['edge', 2],
+          ] as const) {
+            const refused = await restart(keeper, token)
+            const { code } = (await refused.json()) as { code: string }
+            assert.deepEqual([refused.status, code], [409, 'FENCING_TOKEN_STALE'], `${keeper} ${times}`)
+          }
+          assert.equal((await restart('edge', 3)).status, 200)
+          assert.equal((await restart('hub', 7_000)).status, 200)
+          if (times === 'before') await killAgent()
+        }
       },
     )
+
+    await t.test('without a lease a broker is not touched, anything else is', async () => {
+      const before = (await agent.status()).processes
+      for (const act of ['restart', 'stop', 'start', 'kill']) {
+        const refused = await order('worker', act)
+        const { code } = (await refused.json()) as { code: string }
+        assert.deepEqual([refused.status, code], [409, 'ORDER_WITHOUT_LEASE'], act)
+      }
+      // As it was ordered before there were keepers.
+      const earlier = await agent.post('/api/processes/worker/kill', { token: 9_000, reason: 'test', pid: 1 })
+      assert.equal(earlier.status, 409)
+      assert.equal((await order('other', 'restart')).status, 200)
+      const after = (await agent.status()).processes
+      const pids = (of: typeof before) => ['worker', 'other'].map(each => of.find(p => p.name === each)!.pid)
+      const [[worker, otherBefore], [same, otherAfter]] = [pids(before), pids(after)]
+      assert.equal(worker, same)
+      assert.notEqual(otherBefore, otherAfter)
+      const fence = { keeper: 'hub', token: 8_000 }
+      assert.equal((await order('nobody', 'stop', fence)).status, 404)
+      assert.equal((await order('worker', 'explode', fence)).status, 400)
+      // What was ordered of nobody has not made others' orders stale.
+      assert.equal((await restart('hub', 7_000)).status, 200)
+    })
+
+    await t.test('what an earlier version had obeyed holds for every keeper at first', async () => {
+      await agent.kill('SIGKILL')
+      await writeFile(join(agent.root, 'agent', 'fencing.json'), JSON.stringify({ highest: 500 }))
+      agent.start()
+      await agent.until('it is up', ({ processes }) => processes.length === 2)
+      assert.deepEqual([(await restart('edge', 499)).status, (await restart('edge', 500)).status], [409, 200])
+      await agent.kill('SIGKILL')
+      agent.start()
+      await agent.until('it is up', ({ processes }) => processes.length === 2)
+      assert.equal((await restart('hub', 499)).status, 409)
+    })
 
     await t.test(
       'samples of the host, the processes, the broker and the agent itself reach the topic',

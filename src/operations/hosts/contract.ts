@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { isAjnaError } from '../../foundation/errors/errors.ts'
 import { type SingleObject, singleObject } from '../../foundation/positions/avro.ts'
 import { AVRO_MALFORMED, AVRO_SCHEMA_UNKNOWN } from '../../foundation/positions/errors.ts'
+import { fence } from '../fleet/interlock/contract.ts'
 
 /**
  * What a host's agent is told (its configuration, the host plan), what it says (status), and what its metric samples look
@@ -62,6 +63,8 @@ const port = z.int().min(1).max(65_535)
 export const plannedProcess = z.strictObject({
   /** Unique in the plan; also the name of its pid file and log. */
   name,
+  /** Orders to a broker need a lease. A plan that does not say is of a time when there was nothing else. */
+  kind: z.enum(['broker', 'other']).default('broker'),
   argv: z.array(z.string()).min(1),
   env: z.record(z.string(), z.string()).default({}),
   cwd: z.string(),
@@ -301,21 +304,24 @@ export type ProcessLife = Readonly<z.infer<typeof processLife>>
 
 /** POST /api/processes/<name>/<start|stop|restart|kill>, with the bearer token. */
 export const processOrder = z.object({
-  /** Of the lease under which the order is given; one below the highest ever seen is refused. */
-  token: z.int().nonnegative(),
+  /**
+   * Of the lease under which the order is given; one with a lower token than was obeyed of the same keeper is refused. Without
+   * one only processes that are no brokers are touched.
+   */
+  fence: fence.optional(),
   reason: z.string().max(500),
   /** Of `kill`: the one process that is meant. */
   pid: z.int().positive().optional(),
 })
 /** POST /api/processes/<name>/log-dir, with the bearer token: an empty log dir is made ready. */
 export const logDirOrder = z.object({
-  token: z.int().nonnegative(),
+  fence: fence.optional(),
   reason: z.string().max(500),
   /** One of the process's log dirs: made ready for the process's next start if it is empty, as a new disk is. */
   path: z.string(),
 })
 
-/** Whether an order with this token may be obeyed, when the highest that was obeyed is `highest`. */
+/** Whether an order with this token may be obeyed, when the highest that was obeyed of its keeper is `highest`. */
 export const obeys = (highest: number, token: number): boolean => token >= highest
 /** `kill`: at once, without asking; it is started again like one that crashed. */
 export const processActs = ['start', 'stop', 'restart', 'kill'] as const

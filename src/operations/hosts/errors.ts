@@ -29,15 +29,29 @@ export const PROCESS_ANOTHER = errorKind(
 
 export const FENCING_TOKEN_STALE = errorKind(
   'FENCING_TOKEN_STALE',
-  'An order carries a lower fencing token than one that was obeyed before: whoever sent it has been replaced.',
+  'An order carries a lower fencing token than one of the same keeper that was obeyed before: whoever sent it has been replaced.',
   'Read who owns the failure domain now; the present owner must give the order.',
   3,
 )
 
 export const FENCING_STATE_DAMAGED = errorKind(
   'FENCING_STATE_DAMAGED',
-  'The file with the highest fencing token that this host has obeyed is damaged.',
+  'The file with the highest fencing tokens that this host has obeyed is damaged.',
   'Restore it from a backup. If no order can be under way from an owner that was replaced, delete it: tokens are then counted from the next order on.',
+)
+
+export const FENCING_KEEPERS_TOO_MANY = errorKind(
+  'FENCING_KEEPERS_TOO_MANY',
+  'Orders to this host have come under leases of more journals than it remembers, all within a day.',
+  'Find out who makes leases’ journals anew (`ajna.fleet.interlock`) all the time. If no order can be under way from an owner that was replaced, delete the file that is named, and restart the agent.',
+  3,
+)
+
+export const ORDER_WITHOUT_LEASE = errorKind(
+  'ORDER_WITHOUT_LEASE',
+  'An order to a broker carries no fence: it was not given under a lease.',
+  'Give it through the console or the API, which take a lease first.',
+  3,
 )
 
 export const TOPIC_MISSING = errorKind(

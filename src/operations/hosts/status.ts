@@ -3,11 +3,11 @@ import { AjnaError } from '../../foundation/errors/errors.ts'
 import { createHttpServer, type HttpServer } from '../../foundation/http/server.ts'
 import { sessionOf } from '../../foundation/http/session.ts'
 import type { Logger } from '../../foundation/log/log.ts'
+import type { Fence } from '../fleet/interlock/contract.ts'
 import {
   type AgentStatus,
   agentStatus,
   logDirOrder,
-  obeys,
   type ProcessAct,
   processActs,
   processLife,
@@ -16,8 +16,15 @@ import {
   replicasOnDisk,
   replicasQuery,
 } from './contract.ts'
-import { FENCING_TOKEN_STALE, PROCESS_ANOTHER, PROCESS_UNKNOWN } from './errors.ts'
+import {
+  FENCING_KEEPERS_TOO_MANY,
+  FENCING_TOKEN_STALE,
+  ORDER_WITHOUT_LEASE,
+  PROCESS_ANOTHER,
+  PROCESS_UNKNOWN,
+} from './errors.ts'
 import type { Processes } from './processes/processes.ts'
+import type { FencingTokens } from './tokens.ts'
 
 const MAX_WAIT_MS = 30_000
 const MAX_WATCH_MS = 5_000
@@ -31,15 +38,9 @@ export interface StatusServerOptions {
   /** Makes an empty log dir of a process ready for its next start; undefined: nobody here can. */
   readonly prepareLogDir?: ((name: string, path: string, reason: string) => Promise<void>) | undefined
   /** Undefined: this host has no plan. */
-  readonly processes: Pick<Processes, 'list' | 'life' | 'replicas'> | undefined
-  /** The highest fencing token ever obeyed, kept across restarts. */
+  readonly processes: Pick<Processes, 'list' | 'life' | 'replicas' | 'isBroker'> | undefined
+  /** What was obeyed before, kept across restarts. */
   readonly tokens: FencingTokens
-}
-
-export interface FencingTokens {
-  readonly highest: number
-  /** Returns once it is on the disk. */
-  raise(token: number): Promise<void>
 }
 
 /** The agent's own door, on loopback: what it does, and orders for its processes. */
@@ -53,6 +54,8 @@ export function createStatusServer(options: StatusServerOptions): HttpServer {
       [PROCESS_UNKNOWN.code]: 404,
       [PROCESS_ANOTHER.code]: 409,
       [FENCING_TOKEN_STALE.code]: 409,
+      [FENCING_KEEPERS_TOO_MANY.code]: 409,
+      [ORDER_WITHOUT_LEASE.code]: 409,
     },
   })
   server.app.after(() => {
@@ -62,6 +65,13 @@ export function createStatusServer(options: StatusServerOptions): HttpServer {
         schema: { response: { 200: agentStatus } },
         handler: async () => status(),
       })
+    const { processes, tokens } = options
+    if (processes === undefined) return
+    const obey = async (name: string, what: string, fence: Fence | undefined): Promise<void> => {
+      const isBroker = processes.isBroker(name)
+      if (fence !== undefined) await tokens.obey(fence)
+      else if (isBroker) throw new AjnaError(ORDER_WITHOUT_LEASE, `${what} ${name}: it is a broker`)
+    }
     server.app.post('/api/processes/:name/:act', {
       schema: {
         params: z.object({ name: z.string().max(100), act: z.enum(processActs) }),
@@ -70,12 +80,13 @@ export function createStatusServer(options: StatusServerOptions): HttpServer {
       },
       handler: async request => {
         const { name, act } = request.params
-        await obey(options.tokens, request.body.token)
-        await options.act(name, act, request.body.reason, request.body.pid)
+        const { fence, reason, pid } = request.body
+        await obey(name, act, fence)
+        await options.act(name, act, reason, pid)
         return { done: true as const }
       },
     })
-    const { processes, prepareLogDir } = options
+    const { prepareLogDir } = options
     if (prepareLogDir !== undefined)
       server.app.post('/api/processes/:name/log-dir', {
         schema: {
@@ -83,13 +94,12 @@ export function createStatusServer(options: StatusServerOptions): HttpServer {
           body: logDirOrder,
           response: { 200: z.object({ done: z.literal(true) }) },
         },
-        handler: async ({ params: { name }, body: { token, reason, path } }) => {
-          await obey(options.tokens, token)
+        handler: async ({ params: { name }, body: { fence, reason, path } }) => {
+          await obey(name, 'log-dir', fence)
           await prepareLogDir(name, path, reason)
           return { done: true as const }
         },
       })
-    if (processes === undefined) return
     server.app.get('/api/processes', {
       schema: {
         querystring: z.object({
@@ -120,14 +130,4 @@ export function createStatusServer(options: StatusServerOptions): HttpServer {
     })
   })
   return server
-}
-
-/** @throws AjnaError FENCING_TOKEN_STALE */
-async function obey(tokens: FencingTokens, token: number): Promise<void> {
-  if (!obeys(tokens.highest, token)) {
-    throw new AjnaError(FENCING_TOKEN_STALE, `token ${token} comes after ${tokens.highest}`, {
-      details: { given: token, highest: tokens.highest },
-    })
-  }
-  if (token > tokens.highest) await tokens.raise(token)
 }

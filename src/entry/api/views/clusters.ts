@@ -107,7 +107,7 @@ function replicaCounts(cluster: ClusterFacts): Map<number, ReplicaCounts> {
 }
 
 function brokerView(cluster: ClusterFacts, broker: BrokerFacts, counts: ReplicaCounts | undefined): Broker {
-  const { managed: _managed, disks, ...rest } = broker
+  const { managed: _managed, leaseRefusals: _refusals, disks, ...rest } = broker
   return {
     ...rest,
     isController: broker.id === cluster.controllerId,

@@ -18,6 +18,7 @@ const broker = (id: number, more: Partial<BrokerFacts> = {}): BrokerFacts => ({
   bytesInPerSecond: null,
   bytesOutPerSecond: null,
   managed: true,
+  leaseRefusals: [],
   ...more,
 })
 

@@ -118,6 +118,11 @@ describe('a broker may be restarted', () => {
       [{ ...edge, brokers: edge.brokers.map(broker => ({ ...broker, managed: false })) }, 1],
       /no agent/,
     ],
+    [
+      'while somebody else acts there',
+      [{ ...edge, brokers: edge.brokers.map(each => ({ ...each, leaseRefusals: ['ada holds it'] })) }, 1],
+      /ada holds it/,
+    ],
     ['when nothing is known of it', [edge, 9], /no agent/],
     [
       'when its cluster cannot be read',

@@ -26,7 +26,7 @@ const heldLease = z.object({
   holder: name,
   purpose: z.string().max(500),
   leaseMs,
-  /** Higher for every later lease: agents refuse an order whose token is lower than the highest they have seen. */
+  /** Higher for every later lease of the same journal: see `Fence`. */
   token: offset,
   /** Log offset of the last renewal: what an expiry is decided on. */
   renewed: offset,
@@ -66,6 +66,17 @@ export const interlockCommand = z.discriminatedUnion('kind', [
 ])
 export type InterlockCommand = z.infer<typeof interlockCommand>
 
+/**
+ * What an order given under a lease carries: agents refuse one whose token is lower than the highest they have obeyed of the
+ * same keeper. Tokens are offsets in a journal, so those of two keepers cannot be compared.
+ */
+export const fence = z.strictObject({
+  /** The journal that the lease is kept in (`Journal.identity`): one that was made anew is another, and begins at 0. */
+  keeper: z.string().regex(/^[A-Za-z0-9._-]{1,100}$/),
+  token: offset,
+})
+export type Fence = Readonly<z.infer<typeof fence>>
+
 export interface LeaseRequest {
   readonly domain: Domain
   readonly purpose: string
@@ -81,7 +92,8 @@ export interface ActOutcome {
 export interface Lease {
   readonly id: string
   readonly domain: Domain
-  readonly token: number
+  /** Every order given under it carries this. */
+  readonly fence: Fence
   /** Whether an act may begin or go on now. */
   holds(): boolean
   /** Aborted when the right to act ends, long enough before another may get it to revert what was begun. Never comes back. */
@@ -90,14 +102,23 @@ export interface Lease {
   release(how: ActOutcome, signal?: AbortSignal): Promise<boolean>
 }
 
+/** A lease of somebody's that stands against another one. */
+export interface Obstacle {
+  readonly lease: HeldLease
+  /** When it ends if its holder is not heard of any more, ms since the epoch. */
+  readonly endsAt: number
+}
+
 export type Answer =
   | { readonly granted: true; readonly lease: Lease }
-  /** `inTheWay`: the lease that stands against it, if it still does. */
-  | { readonly granted: false; readonly reason: string; readonly inTheWay: HeldLease | undefined }
+  /** `obstacle`: what stands against it, if it still does. */
+  | { readonly granted: false; readonly reason: string; readonly obstacle: Obstacle | undefined }
 
 export interface Interlock {
   /** @throws what the journal throws; then nothing was acquired, or it expires by itself */
   acquire(request: LeaseRequest, signal?: AbortSignal): Promise<Answer>
+  /** What stands against a lease on this domain, as far as is known just now; the journal has the last word. */
+  obstacle(domain: Domain): Obstacle | undefined
   held(): readonly HeldLease[]
   /** Newest first. */
   history(): readonly EndedLease[]

@@ -62,13 +62,19 @@ test('a lease is kept by renewal for as long as its holder lives, and recorded w
   for (const end = 3 * rackA.leaseMs!; now < end; now += 10) {
     await sleep(11)
     assert(lease.holds(), `at ${now} ms`)
-    assert.equal((await patch!.interlock.acquire(rackB)).granted, false)
+    const answer = await patch!.interlock.acquire(rackB)
+    assert.ok(!answer.granted)
+    const { obstacle } = answer
+    // When it would be free, were nothing more heard of its holder.
+    assert.ok(obstacle?.lease.holder === 'heal' && obstacle.endsAt > now)
+    assert.ok(obstacle.endsAt <= now + rackA.leaseMs!)
   }
   const evidence = [{ label: 'under-replicated', value: '0' }]
   assert.equal(await lease.release({ outcome: 'done', evidence }), true)
   assert(lease.ended.aborted && !lease.holds())
   const next = await granted(patch!.interlock, rackB)
-  assert(next.token > lease.token)
+  assert(next.fence.token > lease.fence.token)
+  assert.equal(next.fence.keeper, lease.fence.keeper)
   const [ended] = patch!.interlock.history()
   assert.deepEqual([ended?.outcome, ended?.holder, ended?.evidence], ['done', 'heal', evidence])
   await Promise.all([heal!.close(), patch!.close()])

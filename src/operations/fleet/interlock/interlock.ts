@@ -14,6 +14,7 @@ import type {
   InterlockState,
   Lease,
   LeaseRequest,
+  Obstacle,
 } from './contract.ts'
 import { type Action, decide } from './decide.ts'
 import { describeDomain, inTheWay } from './machine.ts'
@@ -99,6 +100,7 @@ export function openInterlock(options: InterlockOptions): Interlock & AsyncDispo
   look(party)
   return {
     acquire: (request, signal) => acquire(party, request, signal),
+    obstacle: domain => obstacle(party, domain),
     held: () => held(party),
     history: () => journal.state().ended.toReversed(),
     [Symbol.asyncDispose]: async () => stop(),
@@ -186,8 +188,7 @@ async function acquire(party: Party, request: LeaseRequest, signal?: AbortSignal
   const id = party.newId()
   const command = { kind: 'acquire', id, domain, holder, purpose, leaseMs } as const
   const outcome = await journal.submit(command, signal === undefined ? {} : { signal })
-  if (!outcome.accepted)
-    return { granted: false, reason: outcome.reason, inTheWay: inTheWay(journal.state(), domain) }
+  if (!outcome.accepted) return { granted: false, reason: outcome.reason, obstacle: obstacle(party, domain) }
   const ending = new AbortController()
   const own: Own = { domain, leaseMs, ending, granted, asked: granted.monotonic, renewing: false }
   mine.set(id, own)
@@ -195,11 +196,18 @@ async function acquire(party: Party, request: LeaseRequest, signal?: AbortSignal
   return { granted: true, lease: leaseOf(party, id, own, outcome.offset) }
 }
 
+function obstacle({ journal, clock, seen }: Party, domain: Domain): Obstacle | undefined {
+  const lease = inTheWay(journal.state(), domain)
+  if (lease === undefined) return undefined
+  const silentMs = clock.monotonic() - (seen.get(lease.id)?.at ?? clock.monotonic())
+  return { lease, endsAt: clock.wall() + Math.max(0, lease.leaseMs - silentMs) }
+}
+
 function leaseOf(party: Party, id: string, own: Own, token: number): Lease {
   return {
     id,
     domain: own.domain,
-    token,
+    fence: { keeper: party.journal.identity, token },
     holds: () => !own.ending.signal.aborted && mayAct(party, own),
     ended: own.ending.signal,
     async release({ outcome, evidence = [] }: ActOutcome, signal?: AbortSignal) {

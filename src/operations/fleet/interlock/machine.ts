@@ -34,6 +34,9 @@ export function describeDomain(domain: Domain): string {
   return `broker ${domain.broker} of ${domain.cluster}${domain.rack === null ? '' : ` (rack ${domain.rack})`}`
 }
 
+export const describeLease = ({ holder, domain, purpose }: HeldLease): string =>
+  `${holder} holds ${describeDomain(domain)}: ${purpose}`
+
 export const interlockMachine: Machine<InterlockState, InterlockCommand> = {
   version: 1,
   initial: { leases: {}, ended: [] },
@@ -72,8 +75,7 @@ function applyAcquire(
   if (Object.keys(state.leases).length >= MAX_LEASES)
     return { accepted: false, reason: `${MAX_LEASES} leases are held` }
   const held = inTheWay(state, domain)
-  if (held !== undefined)
-    return { accepted: false, reason: `${held.holder} holds ${describeDomain(held.domain)}: ${held.purpose}` }
+  if (held !== undefined) return { accepted: false, reason: describeLease(held) }
   return {
     accepted: true,
     state: withLease(state, {

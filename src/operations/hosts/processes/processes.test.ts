@@ -11,6 +11,7 @@ import { createProcesses, type Processes } from './processes.ts'
 
 const planned = (name: string, more: Partial<PlannedProcess> = {}): PlannedProcess => ({
   name,
+  kind: 'broker',
   argv: [process.execPath, '-e', `setInterval(() => {}, 1e6) // ${name}`],
   env: {},
   cwd: '/',
@@ -175,6 +176,22 @@ test('a damaged or foreign plan is refused and told; the last good one stays', a
   assert.equal(pidOf(made, 'a'), pid)
 })
 
+test('a plan that does not say what a process is was made when there were only brokers', () => {
+  const { kind: _, ...earlier } = planned('a')
+  const plan = hostPlan.parse({
+    host: 'h',
+    version: 1,
+    processes: [earlier, planned('b', { kind: 'other' })],
+  })
+  assert.deepEqual(
+    plan.processes.map(({ kind }) => kind),
+    ['broker', 'other'],
+  )
+  // What it is changes how it is ordered about, and not how it runs.
+  const changes = planChanges(plan, planOf(2, [planned('a', { kind: 'other' }), planned('b')]))!
+  assert.deepEqual([changes.replace.length, changes.rewatch.length], [0, 2])
+})
+
 test('an order stops, starts and restarts a process', async t => {
   const made = await host(t)
   await made.write(1, [planned('a')])
@@ -189,6 +206,7 @@ test('an order stops, starts and restarts a process', async t => {
   const third = await until('a was restarted', () => pidOf(made, 'a'))
   assert.equal(new Set([first, second, third]).size, 3)
   await assert.rejects(made.processes.act('nobody', 'start'), { code: 'PROCESS_UNKNOWN' })
+  assert.throws(() => made.processes.isBroker('nobody'), { code: 'PROCESS_UNKNOWN' })
 })
 
 test('a process that ends for want of its disk is started seldom and never given up; its reason is said', async t => {

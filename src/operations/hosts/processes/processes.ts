@@ -49,6 +49,8 @@ export interface Processes {
    */
   act(name: string, act: ProcessAct, pid?: number): Promise<void>
   status(): ProcessStatus[]
+  /** @throws AjnaError PROCESS_UNKNOWN */
+  isBroker(name: string): boolean
   /** Answered once its version is another than `after`, or the signal aborts. */
   list(after: number, signal: AbortSignal): Promise<ProcessList>
   /** @throws AjnaError PROCESS_UNKNOWN: also when it does not run just now */
@@ -207,6 +209,7 @@ export function createProcesses(options: ProcessesOptions): Processes {
       })
     },
     status,
+    isBroker: name => known(name).planned.kind === 'broker',
     async list(after, signal) {
       if (after === version) await Promise.race([changed.promise, abortOf(signal)])
       return { version, processes: status() }
