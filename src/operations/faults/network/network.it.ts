@@ -73,6 +73,8 @@ else
             PARTY,
             `${7_000 + id}`,
             `${8_000 + id}`,
+            // It does not look at it: who clears up knows it by this.
+            folder.path,
           ],
           runDir: join(folder.path, 'run'),
           consoleFile: join(folder.path, `party-${id}.log`),
