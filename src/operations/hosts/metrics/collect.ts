@@ -6,6 +6,8 @@ import { hostProbes, type Measured, type Probe } from './host.ts'
 import { usageOf } from './proc.ts'
 
 const SCRAPE_TIMEOUT_MS = 1_500
+/** Whoever asks for a disk that answers nothing waits for ever: the other sources go on, and that one is not asked again meanwhile. */
+const MEASURED_WITHIN_MS = 10_000
 const MAX_SCRAPE_BYTES = 2 * 1024 * 1024
 
 export interface Target {
@@ -27,6 +29,9 @@ export interface CollectOptions {
   /** Takes a group of samples measured together. */
   readonly emit: (samples: readonly MetricSample[]) => void
   readonly onTrouble: (source: string, problem: string | undefined) => void
+  /** Of the machine; for tests. */
+  readonly probes?: readonly Probe[]
+  readonly withinMs?: number
 }
 
 type Source = Probe
@@ -36,31 +41,42 @@ type Source = Probe
  * than another. A source that fails is told once, and again when it has recovered.
  */
 export async function collect(options: CollectOptions, signal: AbortSignal): Promise<void> {
-  const failing = new Set<string>()
+  const known: Known = { failing: new Set(), asked: new Set() }
   for (let round = 0; !signal.aborted; round++) {
     const began = options.now()
     const due = sources(options).filter(({ every }) => round % every === 0)
     for (const [index, source] of due.entries()) {
       await pauseUntil(began + (index * options.everyMs) / due.length, options.now, signal)
       if (signal.aborted) return
-      await measure(source, options, failing)
+      await measure(source, options, known)
     }
     await pauseUntil(began + options.everyMs, options.now, signal)
   }
 }
 
+/** Sources, by name. */
+interface Known {
+  /** Told to be in trouble. */
+  readonly failing: Set<string>
+  /** That have not answered yet. */
+  readonly asked: Set<string>
+}
+
 function sources(options: CollectOptions): readonly Source[] {
   return [
-    ...hostProbes,
+    ...(options.probes ?? hostProbes),
     { name: 'agent', every: 1, measure: async () => [...options.own()] },
     { name: 'processes', every: 1, measure: () => processes(options) },
     ...options.targets().map(target => ({ name: target.url, every: 2, measure: () => scrape(target) })),
   ]
 }
 
-async function measure(source: Source, options: CollectOptions, failing: Set<string>): Promise<void> {
+async function measure(source: Source, options: CollectOptions, { failing, asked }: Known): Promise<void> {
+  if (asked.has(source.name)) return
+  asked.add(source.name)
+  const answer = source.measure().finally(() => asked.delete(source.name))
   try {
-    const measured = await source.measure()
+    const measured = await inTime(answer, options.withinMs ?? MEASURED_WITHIN_MS)
     const time = options.now()
     options.emit(
       measured.map(({ labels, ...rest }) => ({ time, ...rest, labels: { ...options.labels, ...labels } })),
@@ -70,6 +86,21 @@ async function measure(source: Source, options: CollectOptions, failing: Set<str
     if (failing.has(source.name)) return
     failing.add(source.name)
     options.onTrouble(source.name, describeError(error))
+  }
+}
+
+async function inTime<T>(answer: Promise<T>, withinMs: number): Promise<T> {
+  const over = new AbortController()
+  const late = delay(withinMs, undefined, { signal: over.signal }).then(() => {
+    throw new Error(`no answer within ${withinMs} ms`)
+  })
+  late.catch(() => undefined)
+  try {
+    return await Promise.race([answer, late])
+  } finally {
+    over.abort()
+    // What comes too late has been told as trouble.
+    answer.catch(() => undefined)
   }
 }
 

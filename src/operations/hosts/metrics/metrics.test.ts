@@ -104,3 +104,40 @@ test('the machine, its processes and exporters are measured round after round; o
   assert.ok(samples.every(({ labels }) => labels['host'] === 'h' && labels['site'] === 's'))
   assert.deepEqual(troubles, ['http://127.0.0.1:1/metrics'])
 })
+
+test('a disk that answers nothing holds up no other figure, is told once, and is not waited for at the end', async () => {
+  const stop = new AbortController()
+  const troubles: string[] = []
+  let [asked, figures] = [0, 0]
+  const figure = { name: 'host_load_1m', labels: {}, value: 1, unit: '' }
+  const collecting = collect(
+    {
+      everyMs: 20,
+      labels: {},
+      targets: () => [],
+      processes: () => [],
+      own: () => [],
+      now: Date.now,
+      emit: samples => {
+        figures += samples.length
+        if (figures >= 3) stop.abort()
+      },
+      onTrouble: (source, problem) => troubles.push(`${source}: ${problem}`),
+      withinMs: 30,
+      probes: [
+        {
+          name: 'disks',
+          every: 1,
+          measure: () => {
+            asked++
+            return new Promise(() => {})
+          },
+        },
+        { name: 'load', every: 1, measure: async () => [figure] },
+      ],
+    },
+    stop.signal,
+  )
+  await collecting
+  assert.deepEqual([asked, troubles], [1, ['disks: no answer within 30 ms']])
+})
