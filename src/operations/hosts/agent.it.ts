@@ -108,7 +108,13 @@ test('an agent measures its host, keeps the plan’s processes, and obeys no dep
     )
 
     await t.test('without a lease a broker is not touched, anything else is', async () => {
-      const before = (await agent.status()).processes
+      const bothRun = async (what: string) => {
+        const { processes } = await agent.until(what, ({ processes: all }) =>
+          ['worker', 'other'].every(each => all.some(({ name, pid }) => name === each && pid !== null)),
+        )
+        return ['worker', 'other'].map(each => processes.find(({ name }) => name === each)!.pid)
+      }
+      const before = await bothRun('both run')
       for (const act of ['restart', 'stop', 'start', 'kill']) {
         const refused = await order('worker', act)
         const { code } = (await refused.json()) as { code: string }
@@ -118,11 +124,9 @@ test('an agent measures its host, keeps the plan’s processes, and obeys no dep
       const earlier = await agent.post('/api/processes/worker/kill', { token: 9_000, reason: 'test', pid: 1 })
       assert.equal(earlier.status, 409)
       assert.equal((await order('other', 'restart')).status, 200)
-      const after = (await agent.status()).processes
-      const pids = (of: typeof before) => ['worker', 'other'].map(each => of.find(p => p.name === each)!.pid)
-      const [[worker, otherBefore], [same, otherAfter]] = [pids(before), pids(after)]
-      assert.equal(worker, same)
-      assert.notEqual(otherBefore, otherAfter)
+      const after = await bothRun('both run again')
+      assert.equal(after[0], before[0])
+      assert.notEqual(after[1], before[1])
       const fence = { keeper: 'hub', token: 8_000 }
       assert.equal((await order('nobody', 'stop', fence)).status, 404)
       assert.equal((await order('worker', 'explode', fence)).status, 400)
