@@ -206,6 +206,7 @@ export function createHealer(actor: Actor, party: Party, world: HealerWorld): Si
   function decided(diagnosis: Diagnosis, facts: HealFacts): Decision {
     return rules.decide(diagnosis, facts, policy, {
       acts: actsIn(incidents(), cluster.name),
+      incidents: incidents(),
       paused: keys.incidents.state().paused?.reason ?? null,
       hasInterlock: keys.isOpen(),
     })
