@@ -116,7 +116,13 @@ describe('what a healer does not do, and says why', () => {
 
   test('min ISR: a dead broker without which too few are in sync is not unregistered, with the partitions named', async () => {
     await using _ = healing(AUTOMATIC)
-    process.kill(pidOf(VICTIM), 'SIGKILL')
+    const told = (): boolean => incidents().some(each => !known.has(each.id) && isRefused(each))
+    // On a machine so busy that its successor may have registered before it was looked at, nothing is diagnosed.
+    while (!told()) {
+      const pid = pidOf(VICTIM)
+      process.kill(pid, 'SIGKILL')
+      await until('it is told of, or back', () => told() || (isReady(VICTIM) && pidOf(VICTIM) !== pid))
+    }
     const refused = await incidentThat('is refused', isRefused)
     assert.equal(refused.cause, 'broker-dead')
     assert.match(
@@ -206,13 +212,14 @@ describe('what a healer does not do, and says why', () => {
         ),
       ),
     )
-    const says = told.map(({ signals }) => signals.map(each => `${each.source}: ${each.says}`))
-    const answers = ['probe: it answers', 'controller: it is up']
-    assert.deepEqual(says, [
-      ['agent: process 4711 ended (SIGKILL)', ...answers],
-      [`agent: no thread of process ${pids[2]} runs`, ...answers],
-      [`agent: process ${pids[0]} runs`, 'agent: it does not run', ...answers],
+    const saidBy = (of: string) =>
+      told.map(({ signals }) => signals.filter(({ source }) => source === of).map(({ says }) => says))
+    assert.deepEqual(saidBy('agent'), [
+      ['process 4711 ended (SIGKILL)'],
+      [`no thread of process ${pids[2]} runs`],
+      [`process ${pids[0]} runs`, 'it does not run'],
     ])
+    assert.deepEqual(saidBy('probe').slice(0, 2), [['it answers'], ['it answers']])
     for (const { decision } of told) {
       assert.equal(decision.kind, 'refuse')
       assert.match(decision.reasons.join(), /the sides contradict each other/)
@@ -294,8 +301,10 @@ describe('what a healer does not do, and says why', () => {
     assert.notEqual(decision.kind, 'act')
   }
 
-  const pidOf = (broker: number): number =>
-    keeper.status().find(({ name }) => name === brokerPrincipal(cluster.name, broker))!.pid!
+  const statusOf = (broker: number) =>
+    keeper.status().find(({ name }) => name === brokerPrincipal(cluster.name, broker))!
+  const pidOf = (broker: number): number => statusOf(broker).pid!
+  const isReady = (broker: number): boolean => statusOf(broker).state === 'ready'
 
   function freeze(broker: number): number {
     const pid = pidOf(broker)

@@ -320,6 +320,13 @@ export function createHealer(actor: Actor, party: Party, world: HealerWorld): Si
       lease.release('failed')
       follow(work, 'nothing was done: it is not so any more')
     }
+    const other = rules.secondRack(diagnosis, cluster.brokers, incidents(), now())
+    if (other !== undefined) {
+      lease.release('failed')
+      const decision: Incident['decision'] = { kind: 'refuse', remedy: null, reasons: [other], refused: [] }
+      tell(work, { decision }, other, () => followToEnd(work))
+      return
+    }
     const { cause, pid, subject } = diagnosis
     const { process, agent } = cluster.broker(brokerIn(subject))
     const hasWoken = agent === 'answers' && process?.pid === pid && process?.frozen === false
