@@ -52,6 +52,23 @@ function times(found: Incident): string[] {
   ]
 }
 
+/** What is, was or would be done, in a word or two. */
+export function remedyText({ decision: { kind, remedy }, actedAt }: Incident): string {
+  if (remedy !== null && actedAt !== null) return remedy
+  switch (kind) {
+    case 'refuse':
+      return 'refused'
+    case 'wait':
+      return 'not needed'
+    case 'propose':
+      return `${remedy}?`
+    case 'act':
+      return `${remedy} (not yet)`
+    default:
+      return kind satisfies never
+  }
+}
+
 /** What its reasons are reasons of. */
 function decisionTitle({ decision: { kind, remedy }, actedAt }: Incident): string {
   switch (kind) {

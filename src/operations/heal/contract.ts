@@ -111,7 +111,8 @@ export interface PartitionFacts {
 
 /* ---- what follows from them ---- */
 
-const line = z.string().min(1).max(1_000)
+export const MAX_LINE = 1_000
+const line = z.string().min(1).max(MAX_LINE)
 
 /** What a failure is about. */
 export const subject = z.discriminatedUnion('kind', [
@@ -246,6 +247,8 @@ export type Plan =
       readonly remedy: Remedy
       readonly reasons: readonly string[]
       readonly refused: readonly Alternative[]
+      /** What comes of it if nothing is done, and what speaks against that. */
+      readonly idle?: Alternative
       readonly recovery?: Recovery
       /** Only a person may decide on it, whatever the policy: why. */
       readonly asks?: string

@@ -1,5 +1,15 @@
 /** What to do about a diagnosis, why, and what not. Pure. */
-import type { Decision, Diagnosis, HealFacts, HealPolicy, Incident } from './contract.ts'
+import {
+  type Alternative,
+  type Decision,
+  type Diagnosis,
+  type HealFacts,
+  type HealPolicy,
+  type Incident,
+  MAX_LINE,
+  type Plan,
+  type Remedy,
+} from './contract.ts'
 import { cares } from './diagnose.ts'
 import { secondRack } from './in-the-way.ts'
 import { type Acted, excessOf } from './limits.ts'
@@ -24,15 +34,38 @@ export function decide(
   const { cause } = diagnosis
   const plan = cares[cause].plan(diagnosis, facts)
   if (plan.kind === 'nothing') return { kind: 'wait', why: plan.why }
-  const { refused } = plan
   const obstacles = [...obstaclesTo(diagnosis, facts, policy, memory)]
-  if (plan.kind === 'none') obstacles.push(plan.why)
-  if (obstacles.length > 0 || plan.kind === 'none') return { kind: 'refuse', reasons: obstacles, refused }
-  const { remedy, recovery, asks } = plan
-  const reasons = asks === undefined ? plan.reasons : [asks, ...plan.reasons]
-  const kind = policy[cause] === 'automatic' && asks === undefined ? 'act' : 'propose'
-  return { kind, remedy, reasons, refused, ...(recovery === undefined ? {} : { recovery }) }
+  if (plan.kind === 'none')
+    return { kind: 'refuse', reasons: [...obstacles, plan.why], refused: plan.refused }
+  const { remedy, refused } = plan
+  if (obstacles.length > 0)
+    return { kind: 'refuse', reasons: obstacles, refused: [heldBack(remedy, obstacles), ...refused] }
+  const kind = policy[cause] === 'automatic' && plan.asks === undefined ? 'act' : 'propose'
+  return { kind, ...wanted(plan) }
 }
+
+/** A remedy as it is put to whoever decides. */
+export function wanted({
+  remedy,
+  reasons,
+  refused,
+  idle,
+  recovery,
+  asks,
+}: Extract<Plan, { kind: 'remedy' }>) {
+  return {
+    remedy,
+    reasons: asks === undefined ? reasons : [asks, ...reasons],
+    refused: idle === undefined ? refused : [idle, ...refused],
+    ...(recovery === undefined ? {} : { recovery }),
+  }
+}
+
+/** A remedy that would help, and is not carried out for what stands in its way. */
+export const heldBack = (remedy: Remedy, obstacles: readonly string[]): Alternative => ({
+  what: remedy.replaceAll('-', ' '),
+  whyNot: obstacles.join('; ').slice(0, MAX_LINE),
+})
 
 function* obstaclesTo(
   diagnosis: Diagnosis,

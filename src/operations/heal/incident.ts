@@ -15,6 +15,7 @@ import {
   type PartitionsSubject,
   type Remedy,
 } from './contract.ts'
+import { heldBack } from './decide.ts'
 import { carryOutDue, isDue } from './due.ts'
 import type { HealerOptions } from './ends.ts'
 import { type ControllerView, controllerView } from './facts.ts'
@@ -144,7 +145,7 @@ async function intentOf(
 async function holdUp(chronicle: Chronicle, why: string): Promise<boolean> {
   const { decision } = chronicle.now()
   if (decision.kind === 'refuse' && decision.reasons.join() === why) return true
-  const { refused } = decision
+  const refused = decision.remedy === null ? decision.refused : [heldBack(decision.remedy, [why])]
   return chronicle.tell(
     { decision: { kind: 'refuse', remedy: null, reasons: [why], refused } },
     HELD_UP + why,

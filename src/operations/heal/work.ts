@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { conflicts, type Domain, type Lease } from '../fleet/interlock/contract.ts'
 import type { Chronicle, Firm } from './chronicle.ts'
 import type { Decision, Diagnosis, HealFacts, Incident, Subject } from './contract.ts'
+import { wanted } from './decide.ts'
 import { cares } from './diagnose.ts'
 import type { HealerOptions } from './ends.ts'
 import { heldText, secondRack } from './in-the-way.ts'
@@ -106,11 +107,8 @@ export function proposedNow({ diagnosis, facts }: Extract<Again, { kind: 'so' }>
       return undefined
     case 'none':
       return { kind: 'refuse', reasons: [plan.why], refused: plan.refused }
-    case 'remedy': {
-      const { remedy, refused, recovery, asks } = plan
-      const reasons = asks === undefined ? plan.reasons : [asks, ...plan.reasons]
-      return { kind: 'propose', remedy, reasons, refused, ...(recovery === undefined ? {} : { recovery }) }
-    }
+    case 'remedy':
+      return { kind: 'propose', ...wanted(plan) }
     default:
       return plan satisfies never
   }

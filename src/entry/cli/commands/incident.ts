@@ -5,7 +5,7 @@ import type { Verdict } from '../../../operations/heal/proposal.ts'
 import { dataOf } from '../../api/client.ts'
 import type { HealedCluster } from '../../api/models.ts'
 import { connectApi } from '../api.ts'
-import { after, incidentText, instant } from '../incident-text.ts'
+import { after, incidentText, instant, remedyText } from '../incident-text.ts'
 import { print, printJson, say } from '../output.ts'
 
 export async function list(options: { readonly limit: number; readonly json?: boolean }): Promise<void> {
@@ -22,7 +22,7 @@ export async function list(options: { readonly limit: number; readonly json?: bo
         { title: 'BEGAN (UTC)', value: row => instant(row.beganAt) },
         { title: 'WHAT', value: row => `${row.cause}: ${subjectText(row.subject)} of ${row.cluster}` },
         { title: 'STATE', value: row => row.state },
-        { title: 'REMEDY', value: row => row.decision.remedy ?? row.decision.kind },
+        { title: 'REMEDY', value: row => remedyText(row) },
         { title: 'FOUND', align: 'right', value: row => after(row, row.detectedAt) },
         { title: 'WRITABLE', align: 'right', value: row => after(row, row.availableAt) },
         { title: 'REDUNDANT', align: 'right', value: row => after(row, row.healedAt) },

@@ -147,12 +147,13 @@ function plan(diagnosis: Diagnosis, facts: HealFacts): Plan {
   if (cause === 'testimony-disputed') return { kind: 'none', why: WHY_DISPUTED, refused: DISPUTED }
   const why = whyNotUnregistered(diagnosis, facts)
   const remedy = remedyFor(diagnosis, why)
-  const refused = alternatives(diagnosis, remedy, why)
+  const refused = alternatives(diagnosis, why)
   if (remedy === undefined) return { kind: 'none', why: why!, refused }
   if (cause === 'broker-dead' && nobodyWaits(affected))
     return { kind: 'none', why: 'no partition waits for it', refused }
   const left = leftWithout(facts, subject)
-  return { kind: 'remedy', remedy, reasons: reasonsFor(diagnosis, remedy, left), refused }
+  const idle = cause === 'broker-unregistered' ? {} : { idle: WAITING }
+  return { kind: 'remedy', remedy, reasons: reasonsFor(diagnosis, remedy, left), refused, ...idle }
 }
 
 const whyLost = ({ affected: { lastInSync } }: Diagnosis): string =>
@@ -167,6 +168,11 @@ const LOST: Alternative[] = [
     whyNot: 'no partition waits for one that is fenced; and should it live, it would never register again',
   },
 ]
+
+const WAITING: Alternative = {
+  what: 'wait for the controller to fence it',
+  whyNot: 'writes would stand still until its session ends',
+}
 
 const WHY_DISPUTED =
   'the sides contradict each other: an agent that is wrong must not make an outage, so nothing is done to this broker on its word; somebody has to look at the agent of its host'
@@ -228,19 +234,10 @@ function reasonsFor({ cause, signals, affected }: Diagnosis, remedy: Remedy, lef
   ]
 }
 
-function alternatives(
-  { cause, affected }: Diagnosis,
-  remedy: Remedy | undefined,
-  whyNotUnregister: string | undefined,
-): Alternative[] {
+function alternatives({ cause, affected }: Diagnosis, whyNotUnregister: string | undefined): Alternative[] {
   if (cause === 'broker-unregistered') return []
-  const waitFor = {
-    what: 'wait for the controller to fence it',
-    whyNot: 'writes would stand still until its session ends',
-  }
   const isLast = affected.lastInSync.length > 0
   return [
-    ...(remedy === undefined ? [] : [waitFor]),
     ...(whyNotUnregister === undefined ? [] : [{ what: 'unregister it', whyNot: whyNotUnregister }]),
     ...(isLast
       ? [
