@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
-import { after, before, describe, test } from 'node:test'
+import { after, afterEach, before, beforeEach, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { sharedCluster, startCluster, type TestCluster } from '../../../test/fleets/cluster.ts'
 import { type FalseWitness, startFalseWitness } from '../../../test/heal/false-witness.ts'
@@ -76,12 +76,15 @@ describe('what a healer does not do, and says why', () => {
     healerLeases = await interlockOf('control')
     otherLeases = await interlockOf(MIGRATION)
     journal = stack.use(await openJournal({ log: log(names.incidents), machine: incidentsMachine }))
-    await until('its agent has them all in hand', () => keeper.status().every(each => each.state === 'ready'))
   })
-  after(async () => {
-    for (const { pid } of keeper.status()) if (pid !== null) process.kill(pid, 'SIGCONT')
-    await stack.disposeAsync()
+  beforeEach(() =>
+    until('its agent has them all in hand', () => [OTHER, VICTIM, PARTNER].every(id => isReady(id))),
+  )
+  afterEach(async () => {
+    for (const lease of taken.splice(0)) await lease.release({ outcome: 'done' })
+    for (const { pid } of keeper.status()) if (pid !== null) wake(pid)
   })
+  after(() => stack.disposeAsync())
 
   test('policy off: a frozen broker is told of and left alone', async () => {
     await using _ = healing({ ...AUTOMATIC, 'broker-frozen': 'off' })
@@ -304,7 +307,10 @@ describe('what a healer does not do, and says why', () => {
   const statusOf = (broker: number) =>
     keeper.status().find(({ name }) => name === brokerPrincipal(cluster.name, broker))!
   const pidOf = (broker: number): number => statusOf(broker).pid!
-  const isReady = (broker: number): boolean => statusOf(broker).state === 'ready'
+  const isReady = (broker: number): boolean => {
+    const { state, pid } = statusOf(broker)
+    return state === 'ready' && pid !== null
+  }
 
   function freeze(broker: number): number {
     const pid = pidOf(broker)
@@ -312,12 +318,22 @@ describe('what a healer does not do, and says why', () => {
     return pid
   }
 
-  const wake = (pid: number): void => void process.kill(pid, 'SIGCONT')
+  function wake(pid: number): void {
+    try {
+      process.kill(pid, 'SIGCONT')
+    } catch {
+      // It has ended.
+    }
+  }
+
+  /** Of the test that runs. */
+  const taken: Lease[] = []
 
   /** As somebody else who works on the cluster. */
   async function leased(domain: Domain, purpose: string): Promise<Lease> {
     const answer = await otherLeases.acquire({ domain, purpose, leaseMs: 6_000 }, signal)
     assert.ok(answer.granted)
+    taken.push(answer.lease)
     return answer.lease
   }
 

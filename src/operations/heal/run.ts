@@ -38,6 +38,8 @@ export const SURVEY_MS = 5_000
 const SURVEY_WITHIN_MS = 500
 const AGENT_AGAIN_MS = 500
 const WATCH_MS = 250
+/** What a frozen broker was asked, another one answers the next time. */
+const NEEDS_WITHIN_MS = 300
 const LAST_LOOK_MS = 100
 
 /** Runs until the signal aborts. */
@@ -193,7 +195,8 @@ export async function heal(options: HealerOptions): Promise<void> {
 
   async function gather(suspects: readonly HealedBroker[]): Promise<HealFacts> {
     const view = await viewOf()
-    await needs.look(view?.partitions ?? [], suspects.length === 0, signal)
+    const known = needs.look(view?.partitions ?? [], suspects.length === 0, signal).catch(() => undefined)
+    await Promise.race([known, delay(NEEDS_WITHIN_MS, undefined, { signal }).catch(() => undefined)])
     // Last, and so the freshest: on a busy machine the cluster takes its time to answer, and who has woken by then is not frozen.
     const silent = suspects.filter(({ id }) => probes.of(id).kind === 'silent')
     const watched = silent.map(async ({ id, process }) => {

@@ -191,9 +191,8 @@ function whyNotUnregistered({ subject, affected }: Diagnosis, facts: HealFacts):
     return `it is the only in-sync replica of ${named(affected.lastInSync)}: unregistering it would leave nobody to elect`
   if (subject.kind !== 'broker' || nobodyWaits(affected)) return undefined
   const { enough, tooFew, unknown } = leftWithout(facts, subject)
-  if (enough > 0 || tooFew.length + unknown.length === 0) return undefined
-  if (tooFew.length === 0)
-    return `how many in-sync replicas have to acknowledge a write (min.insync.replicas) of ${named(unknown)} is not known`
+  // Of those that nobody knows it of, writes may flow sooner.
+  if (enough + unknown.length > 0 || tooFew.length === 0) return undefined
   return `without it fewer replicas are in sync than min.insync.replicas of ${named(tooFew)}: no write would flow sooner, and one that has every acknowledged record could not be elected any more`
 }
 
