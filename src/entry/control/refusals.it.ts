@@ -99,8 +99,11 @@ describe('what a healer does not do, and says why', () => {
   test('policy propose, min ISR: a person is asked, and not even then is one unregistered without whom too few are in sync', async () => {
     await using _ = healing({ ...AUTOMATIC, 'broker-frozen': 'propose' })
     const pid = freeze(VICTIM)
-    const asked = await incidentThat('is proposed', ({ state }) => state === 'proposed')
-    assert.deepEqual([asked.decision.kind, asked.decision.remedy], ['propose', 'kill'])
+    // A healer that has just begun may have to ask first how many have to be in sync; then it proposes anew.
+    const asked = await incidentThat(
+      'is proposed',
+      ({ state, decision }) => state === 'proposed' && decision.remedy === 'kill',
+    )
     const not = asked.decision.refused.find(({ what }) => what === 'unregister it')
     assert.match(not!.whyNot, new RegExp(`min.insync.replicas of ${topic}-0 \\(1 of 2\\)`))
     assertUntouched(asked, pid)
@@ -120,7 +123,8 @@ describe('what a healer does not do, and says why', () => {
   test('min ISR: a dead broker without which too few are in sync is not unregistered, with the partitions named', async () => {
     await using _ = healing(AUTOMATIC)
     const told = (): boolean => incidents().some(each => !known.has(each.id) && isRefused(each))
-    // On a machine so busy that its successor may have registered before it was looked at, nothing is diagnosed.
+    // On a machine so busy that its successor may have registered before it was looked at, nothing is diagnosed; and a healer
+    // that has just begun may not know yet how many have to be in sync.
     while (!told()) {
       const pid = pidOf(VICTIM)
       process.kill(pid, 'SIGKILL')
@@ -147,7 +151,8 @@ describe('what a healer does not do, and says why', () => {
     assertUntouched(refused, pid)
     assert.ok(await lease.release({ outcome: 'done' }))
     const healed = await end(refused)
-    assert.deepEqual([healed.decision.kind, healed.decision.remedy], ['act', 'kill'])
+    assert.equal(healed.decision.kind, 'act')
+    assert.ok(healed.actedAt !== null)
     assert.notEqual(pidOf(VICTIM), pid)
   })
 
