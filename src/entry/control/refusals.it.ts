@@ -225,7 +225,7 @@ describe('what a healer does not do, and says why', () => {
     assert.deepEqual(saidBy('agent'), [
       ['process 4711 ended (SIGKILL)'],
       [`no thread of process ${pids[2]} runs`],
-      [`process ${pids[0]} runs`, 'it does not run'],
+      ['it does not run', `process ${pids[0]} runs`],
     ])
     assert.deepEqual(saidBy('probe').slice(0, 2), [['it answers'], ['it answers']])
     for (const { decision } of told) {

@@ -83,7 +83,7 @@ export function testimonyOf(
   const [status, ...others] = processes?.filter(({ name }) => name === process) ?? []
   if (status === undefined) return { kind: 'none' }
   if (others.some(({ pid }) => pid !== status.pid))
-    return { kind: 'disputed', says: [status, ...others].map(({ pid }) => livesText(pid)) }
+    return { kind: 'disputed', says: [status, ...others].map(({ pid }) => livesText(pid)).toSorted() }
   const lastEnd = endOf(status)
   if (status.pid === null || status.since === null)
     return { kind: 'dead', lastEnd, givenUp: GIVEN_UP.has(status.state) }
