@@ -59,8 +59,13 @@ describe('two healers of one cluster, its leases and incidents kept on another',
 
       assert.deepEqual([incident.cause, incident.subject], [cause, { kind: 'broker', broker: victim }])
       assert.equal(incident.decision.kind, 'act')
-      assert.ok(remedies.includes(incident.decision.remedy!), JSON.stringify(incident))
-      assert.equal(incidents().length, before.incidents + 1, 'one failure is one incident')
+      const { remedy } = incident.decision
+      assert.ok(
+        remedies.some(each => each === remedy),
+        JSON.stringify(incident),
+      )
+      const others = incidents().slice(before.incidents + 1)
+      assert.deepEqual(others, [], 'one failure is one incident')
       assert.equal(leases().length, before.leases + 1, 'one healer acted, once')
       const waiting = evidenceOn(incident, 'partitions whose acks=all writes wait for it')
       assert.ok(waiting['before']! >= PARTITIONS, JSON.stringify(waiting))

@@ -13,8 +13,8 @@ const FRESH_MS = 2 * ASK_EVERY_MS + 1_000
 export interface Doubts {
   /** Whether somebody contradicts somebody about it, or its agent calls it frozen though it answers. */
   has(broker: number): boolean
-  /** Brokers that their agents called frozen lately, though they answered. */
-  claims(): ReadonlyMap<number, boolean>
+  /** Whether the agent has called this process of a broker frozen lately, though the broker answered. */
+  saysFrozen(broker: number, pid: number | null): boolean
   /** The facts, with since when the sides have been at odds. */
   noted(facts: HealFacts): HealFacts
 }
@@ -28,14 +28,15 @@ export interface DoubtsOptions {
 }
 
 export function startDoubts({ brokers, agent, probes, now, signal }: DoubtsOptions): Doubts {
-  const frozenAt = new Map<number, number>()
+  const claims = new Map<number, { readonly pid: number; readonly at: number }>()
   const odds = new Map<number, { readonly mark: string; readonly since: number }>()
 
   async function ask({ id, process }: HealedBroker): Promise<void> {
-    if (probes.of(id).kind !== 'answers') return
-    const life = await agent.ran(process, WATCH_MS, signal).catch(() => undefined)
-    if (life?.ran === false) frozenAt.set(id, now())
-    else frozenAt.delete(id)
+    const answers = (): boolean => probes.of(id).kind === 'answers'
+    const life = answers() ? await agent.ran(process, WATCH_MS, signal).catch(() => undefined) : undefined
+    // One that is silent by now may have frozen meanwhile.
+    if (life?.ran === false && answers()) claims.set(id, { pid: life.pid, at: now() })
+    else claims.delete(id)
   }
 
   async function askAll(): Promise<void> {
@@ -55,9 +56,11 @@ export function startDoubts({ brokers, agent, probes, now, signal }: DoubtsOptio
   }
 
   return {
-    has: broker => odds.has(broker) || frozenAt.has(broker),
-    claims: () =>
-      new Map([...frozenAt].filter(([, at]) => now() - at < FRESH_MS).map(([id]) => [id, false] as const)),
+    has: broker => odds.has(broker) || claims.has(broker),
+    saysFrozen(broker, pid) {
+      const claim = claims.get(broker)
+      return claim !== undefined && claim.pid === pid && now() - claim.at < FRESH_MS
+    },
     noted: facts => ({
       ...facts,
       brokers: facts.brokers.map(broker => {

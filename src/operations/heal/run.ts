@@ -204,7 +204,11 @@ export async function heal(options: HealerOptions): Promise<void> {
       const life = await agent.ran(process, WATCH_MS, signal).catch(() => undefined)
       return life === undefined ? [] : [[id, life.ran] as const]
     })
-    const ran = new Map([...doubts.claims(), ...(await Promise.all(watched)).flat()])
+    const frozen = brokers.flatMap(({ id, process }) => {
+      const { pid = null } = processes?.find(({ name }) => name === process) ?? {}
+      return doubts.saysFrozen(id, pid) ? [[id, false] as const] : []
+    })
+    const ran = new Map([...frozen, ...(await Promise.all(watched)).flat()])
     const { cluster } = options
     const sides = { cluster, brokers, view, processes, ran, probes, logDirs, needs: needs.of, at: now() }
     return doubts.noted(factsOf(sides))
