@@ -4,6 +4,7 @@ import { decide as keep } from '../operations/fleet/interlock/decide.ts'
 import { interlockMachine } from '../operations/fleet/interlock/machine.ts'
 import { decide } from '../operations/heal/decide.ts'
 import { diagnose } from '../operations/heal/diagnose.ts'
+import { secondRack } from '../operations/heal/in-the-way.ts'
 import { incidentsMachine } from '../operations/heal/machine.ts'
 import type { SimulationOptions } from '../operations/heal/simulate/contract.ts'
 import { isSuspect } from '../operations/heal/suspects.ts'
@@ -19,5 +20,6 @@ export const simulatedRules: Pick<SimulationOptions, 'rules' | 'randomOf'> = {
     interlock: interlockMachine,
     keep,
     obeys,
+    secondRack,
   },
 }

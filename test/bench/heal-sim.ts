@@ -57,7 +57,7 @@ function rounds(what: string, lost: readonly HealFacts[]) {
     for (const facts of gathered)
       for (const diagnosis of rules.diagnose(facts)) {
         diagnoses++
-        rules.decide(diagnosis, facts, policy, { acts: [], paused: null, hasInterlock: true })
+        rules.decide(diagnosis, facts, policy, { acts: [], incidents: [], paused: null, hasInterlock: true })
       }
     return performance.now() - began
   })

@@ -3212,7 +3212,7 @@ export interface components {
                 }[];
             };
             /** @enum {string} */
-            cause: "broker-dead" | "broker-frozen" | "broker-unregistered" | "disk-failed" | "disk-full" | "disk-slow" | "log-dir-offline" | "broker-lost" | "partition-leaderless";
+            cause: "broker-dead" | "broker-frozen" | "broker-unregistered" | "disk-failed" | "disk-full" | "disk-slow" | "log-dir-offline" | "broker-lost" | "partition-leaderless" | "testimony-disputed";
             /** @enum {string} */
             state: "open" | "proposed" | "declined" | "approved" | "acting" | "available" | "healed" | "failed";
             beganAt: number;
@@ -3405,7 +3405,7 @@ export interface components {
                     }[];
                 };
                 /** @enum {string} */
-                cause: "broker-dead" | "broker-frozen" | "broker-unregistered" | "disk-failed" | "disk-full" | "disk-slow" | "log-dir-offline" | "broker-lost" | "partition-leaderless";
+                cause: "broker-dead" | "broker-frozen" | "broker-unregistered" | "disk-failed" | "disk-full" | "disk-slow" | "log-dir-offline" | "broker-lost" | "partition-leaderless" | "testimony-disputed";
                 /** @enum {string} */
                 state: "open" | "proposed" | "declined" | "approved" | "acting" | "available" | "healed" | "failed";
                 beganAt: number;
@@ -3542,7 +3542,7 @@ export interface components {
                             incidents: {
                                 id: string;
                                 /** @enum {string} */
-                                cause: "broker-dead" | "broker-frozen" | "broker-unregistered" | "disk-failed" | "disk-full" | "disk-slow" | "log-dir-offline" | "broker-lost" | "partition-leaderless";
+                                cause: "broker-dead" | "broker-frozen" | "broker-unregistered" | "disk-failed" | "disk-full" | "disk-slow" | "log-dir-offline" | "broker-lost" | "partition-leaderless" | "testimony-disputed";
                                 subject: string;
                                 remedy: ("unregister" | "kill" | "kill-and-unregister" | "withdraw-replicas" | "restore-log-dir" | "elect-most-advanced") | null;
                                 refused: string | null;

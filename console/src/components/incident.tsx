@@ -84,7 +84,7 @@ export function IncidentWhole({
           ? 'Nothing is done, because'
           : decision.kind === 'propose'
             ? `Proposed: ${decision.remedy.replaceAll('-', ' ')}`
-            : `Done: ${decision.remedy.replaceAll('-', ' ')}`}
+            : `${incident.actedAt === null ? 'To be done' : 'Done'}: ${decision.remedy.replaceAll('-', ' ')}`}
       </h3>
       <ul className="lines">
         {decision.reasons.map(reason => (

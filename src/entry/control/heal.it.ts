@@ -44,10 +44,11 @@ describe('two healers of one cluster, its leases and incidents kept on another',
   })
   after(() => stack.disposeAsync())
 
-  for (const [what, hurt, cause, remedy, victimOf] of [
-    ['a leader is killed', 'SIGKILL', 'broker-dead', 'unregister', leaderOf],
-    ['a leader is frozen', 'SIGSTOP', 'broker-frozen', 'kill-and-unregister', leaderOf],
-    ['the active controller is killed', 'SIGKILL', 'broker-dead', 'unregister', activeController],
+  for (const [what, hurt, cause, remedies, victimOf] of [
+    ['a leader is killed', 'SIGKILL', 'broker-dead', ['unregister'], leaderOf],
+    // On a machine so busy that the controller has fenced it before, nobody waits for it: it is only ended.
+    ['a leader is frozen', 'SIGSTOP', 'broker-frozen', ['kill-and-unregister', 'kill'], leaderOf],
+    ['the active controller is killed', 'SIGKILL', 'broker-dead', ['unregister'], activeController],
   ] as const) {
     test(`${what}: acted on once, nothing acknowledged is lost, writes flow, every replica returns`, async () => {
       const topic = `heal-${randomUUID()}`
@@ -67,8 +68,14 @@ describe('two healers of one cluster, its leases and incidents kept on another',
       const acknowledged = await load.stop()
 
       assert.deepEqual([incident.cause, incident.subject], [cause, { kind: 'broker', broker: victim }])
-      assert.deepEqual([incident.decision.kind, incident.decision.remedy], ['act', remedy])
-      assert.equal(incidents().length, before.incidents + 1, 'one failure is one incident')
+      assert.equal(incident.decision.kind, 'act')
+      const { remedy } = incident.decision
+      assert.ok(
+        remedies.some(each => each === remedy),
+        JSON.stringify(incident),
+      )
+      const others = incidents().slice(before.incidents + 1)
+      assert.deepEqual(others, [], 'one failure is one incident')
       assert.equal(leases().length, before.leases + 1, 'one healer acted, once')
       const waiting = evidenceOn(incident, 'partitions whose acks=all writes wait for it')
       assert.ok(waiting['before']! >= PARTITIONS, JSON.stringify(waiting))
@@ -76,7 +83,8 @@ describe('two healers of one cluster, its leases and incidents kept on another',
       assert.ok(waiting['end']! >= PARTITIONS)
       const { beganAt, detectedAt, actedAt, availableAt, healedAt } = incident
       // On a machine so busy that its successor may have registered before anything was done, nothing is.
-      const acted = incident.timeline.some(({ text }) => /it is not so any more/.test(text)) ? [] : [actedAt]
+      const isGone = actedAt === null && leases()[0]!.outcome === 'failed'
+      const acted = isGone ? [] : [actedAt]
       const order = [beganAt, detectedAt, ...acted, availableAt, healedAt]
       assert.deepEqual(
         order,

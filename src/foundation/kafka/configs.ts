@@ -39,10 +39,10 @@ export interface DescribedConfig {
 }
 
 export interface ConfigAdmin {
-  /** Every setting of each resource. */
+  /** Every setting of each resource, or `only` those named. */
   describeConfigs(
     resources: readonly ConfigResource[],
-    options?: CallOptions,
+    options?: CallOptions & { readonly only?: readonly string[] },
   ): Promise<readonly DescribedConfig[]>
   alterConfigs(
     changes: readonly ConfigChange[],
@@ -74,7 +74,7 @@ const label = ({ kind, name }: ConfigResource): string => `${kind} ${name === ''
 
 export function configAdmin(calls: Calls): ConfigAdmin {
   return {
-    async describeConfigs(resources, options = {}) {
+    async describeConfigs(resources, { only, ...options } = {}) {
       const described = new Map<ConfigResource, ReadonlyMap<string, ConfigEntry>>()
       const outcomes = await Promise.all(
         chunked(resources, RESOURCES_PER_REQUEST).map(chunk =>
@@ -86,7 +86,7 @@ export function configAdmin(calls: Calls): ConfigAdmin {
               const asked = pending.map(({ kind, name }) => ({
                 resourceType: kinds[kind],
                 resourceName: name,
-                configurationKeys: null,
+                configurationKeys: only === undefined ? null : [...only],
               }))
               const { results } = await once({ to: 'any' }, DESCRIBE, [asked, false, false])
               const found = new Map(results.map(result => [keyOfResult(result), result]))

@@ -54,7 +54,8 @@ export type ResolvedHeal = Readonly<
     | 'disk-failed'
     | 'disk-full'
     | 'disk-slow'
-    | 'log-dir-offline',
+    | 'log-dir-offline'
+    | 'testimony-disputed',
     'off' | 'propose' | 'automatic'
   >
 >

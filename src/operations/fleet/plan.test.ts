@@ -276,7 +276,7 @@ const cases: readonly (readonly [string, Case, ...string[]])[] = [
   [
     'a cluster without an authorizer is told',
     { near: { ...applied('near'), acls: { ok: true, value: null } } },
-    'note: Cluster near has no authorizer: anybody may do anything, 11 declared rules cannot hold.',
+    'note: Cluster near has no authorizer: anybody may do anything, 12 declared rules cannot hold.',
   ],
   [
     'a part that cannot be seen is told, and what can be seen is still compared',

@@ -337,6 +337,7 @@ const heal = z.strictObject({
   'log-dir-offline': healing,
   'partition-leaderless': healing,
   'broker-lost': healing,
+  'testimony-disputed': healing,
 })
 
 /** Who is told of incidents, signed as Standard Webhooks has it. */

@@ -47,6 +47,29 @@ export function affectedBy(seen: Seen, subject: BrokerSubject): Affected {
   }
 }
 
+export interface Without {
+  /** Partitions of which enough in-sync replicas are left to acknowledge a write. */
+  readonly enough: number
+  /** Of which too few are, for people: `orders-4 (1 of 2)`. */
+  readonly tooFew: readonly string[]
+  /** Of which it is not known how many that takes. */
+  readonly unknown: readonly string[]
+}
+
+/** What is left of the in-sync replicas that wait for it, once it is none of them. Its own last ones are not among them. */
+export function leftWithout(seen: Seen, subject: BrokerSubject): Without {
+  let enough = 0
+  const [tooFew, unknown]: [string[], string[]] = [[], []]
+  for (const { topic, partition, isr, needs = 1 } of partitionsOf(seen, subject)) {
+    if (!isr.includes(subject.broker) || isr.length === 1) continue
+    const name = `${topic}-${partition}`
+    if (needs === null) unknown.push(name)
+    else if (isr.length - 1 < needs) tooFew.push(`${name} (${isr.length - 1} of ${needs})`)
+    else enough++
+  }
+  return { enough, tooFew, unknown }
+}
+
 /** Whether acknowledged writes flow to every partition that it concerns, without it. */
 export function flowsWithout(seen: Seen, subject: BrokerSubject): boolean {
   const { broker } = subject

@@ -40,6 +40,8 @@ export interface BrokerFacts {
   readonly probe: Probe
   /** Absent: nobody was asked about them. */
   readonly dirs?: readonly LogDirFacts[]
+  /** Since when the sides have contradicted each other about its process, ms since the epoch; absent: they do not. */
+  readonly atOddsSince?: number
 }
 
 /** One of a broker's log dirs, as its host's agent finds the disk, and as the broker has it. */
@@ -72,6 +74,8 @@ export type Testimony =
     }
   /** `givenUp`: nobody starts it again by itself. */
   | { readonly kind: 'dead'; readonly lastEnd: ProcessEnd | null; readonly givenUp: boolean }
+  /** Several agents testify, and not the same: so nobody does. What each says. */
+  | { readonly kind: 'disputed'; readonly says: readonly string[] }
 
 export interface ProcessEnd {
   /** ms since the epoch. */
@@ -101,11 +105,14 @@ export interface PartitionFacts {
   readonly isr: readonly number[]
   /** Replicas on brokers, or log dirs, that are offline. Absent: nobody was asked. */
   readonly offline?: readonly number[]
+  /** So many in-sync replicas acknowledge a write (min.insync.replicas); null: not known. Absent: not asked for, and as Kafka has it, 1. */
+  readonly needs?: number | null
 }
 
 /* ---- what follows from them ---- */
 
-const line = z.string().min(1).max(1_000)
+export const MAX_LINE = 1_000
+const line = z.string().min(1).max(MAX_LINE)
 
 /** What a failure is about. */
 export const subject = z.discriminatedUnion('kind', [
@@ -160,7 +167,7 @@ export interface Signal {
  * it runs, and the controller does not know it: such a one never comes back by itself. `broker-lost`: it answers nobody, the
  * controller has given it up, and no agent testifies for its process. `partition-leaderless`: whoever was in sync last does not
  * come back by itself. `disk-failed`, `disk-full`, `disk-slow`: that of one of a broker's log dirs. `log-dir-offline`: the disk is
- * well again, and the broker goes without it.
+ * well again, and the broker goes without it. `testimony-disputed`: what an agent says of a process another side contradicts.
  */
 export const causes = [
   'broker-dead',
@@ -172,6 +179,7 @@ export const causes = [
   'log-dir-offline',
   'broker-lost',
   'partition-leaderless',
+  'testimony-disputed',
 ] as const
 export type Cause = (typeof causes)[number]
 
@@ -239,6 +247,8 @@ export type Plan =
       readonly remedy: Remedy
       readonly reasons: readonly string[]
       readonly refused: readonly Alternative[]
+      /** What comes of it if nothing is done, and what speaks against that. */
+      readonly idle?: Alternative
       readonly recovery?: Recovery
       /** Only a person may decide on it, whatever the policy: why. */
       readonly asks?: string

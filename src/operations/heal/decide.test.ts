@@ -6,6 +6,7 @@ import {
   type BrokerSubject,
   type HealFacts,
   type HealPolicy,
+  type Incident,
   type PartitionFacts,
   type Probe,
   policyOf,
@@ -49,7 +50,7 @@ const facts = (first: Partial<BrokerFacts>, partitions: readonly PartitionFacts[
   }) satisfies HealFacts
 
 const AUTOMATIC: HealPolicy = policyOf('automatic')
-const CLEAR: HealMemory = { acts: [], paused: null, hasInterlock: true }
+const CLEAR: HealMemory = { acts: [], incidents: [], paused: null, hasInterlock: true }
 
 function decided(seen: HealFacts, memory: Partial<HealMemory> = {}, policy: Partial<HealPolicy> = {}) {
   const [diagnosis] = diagnose(seen)
@@ -60,12 +61,35 @@ function decided(seen: HealFacts, memory: Partial<HealMemory> = {}, policy: Part
 const DIED = { testimony: DEAD, probe: { kind: 'refused' } } as const
 const REFUSED = { probe: { kind: 'refused' } } as const
 const UNSEEN = { testimony: { kind: 'none' }, registration: 'fenced' } as const
+const UNHEARD = { probe: { kind: 'unknown' } } as const
+const AT_ODDS = { atOddsSince: NOW - 6_000 } as const
+const DISPUTED: Testimony = { kind: 'disputed', says: ['process 7 runs', 'it does not run'] }
 const FROZE = { testimony: FROZEN, probe: SILENT } as const
 
 for (const [what, state, cause] of [
   ['lives', {}, undefined],
   ['is dead by its agent and nobody listens', DIED, 'broker-dead'],
-  ['is dead by its agent and fenced', { testimony: DEAD, registration: 'fenced' }, 'broker-dead'],
+  ['is dead by its agent and fenced', { ...UNHEARD, testimony: DEAD, registration: 'fenced' }, 'broker-dead'],
+  ['is dead by its agent and fenced, but answers', { testimony: DEAD, registration: 'fenced' }, undefined],
+  [
+    'is frozen by its agent and fenced, but answers',
+    { testimony: FROZEN, registration: 'fenced' },
+    undefined,
+  ],
+  ['is dead by its agent, and has answered for long', { testimony: DEAD, ...AT_ODDS }, 'testimony-disputed'],
+  ['is dead by its agent, and was at odds, but is silent', { ...DIED, ...AT_ODDS, probe: SILENT }, undefined],
+  [
+    'is frozen by its agent, and has answered for long',
+    { testimony: FROZEN, ...AT_ODDS },
+    'testimony-disputed',
+  ],
+  ['two agents know different things of', { testimony: DISPUTED, ...AT_ODDS }, 'testimony-disputed'],
+  ['two agents have just begun to differ on', { testimony: DISPUTED, atOddsSince: NOW - 1_000 }, undefined],
+  [
+    'two agents differ on, and nobody listens, and it is fenced',
+    { testimony: DISPUTED, ...REFUSED, registration: 'fenced' },
+    undefined,
+  ],
   ['is dead by its agent alone', { testimony: DEAD }, undefined],
   ['does not listen, by the probe alone', { probe: { kind: 'refused' } }, undefined],
   ['has no agent, does not listen, and is fenced', { ...UNSEEN, probe: { kind: 'refused' } }, 'broker-lost'],
@@ -108,8 +132,22 @@ for (const [what, state, cause] of [
       cause === undefined ? [] : [['1', cause]],
     )
     for (const { signals } of found)
-      assert.ok(new Set(signals.map(({ source }) => source)).size >= 2, 'two sides agree')
+      assert.ok(new Set(signals.map(({ source }) => source)).size >= 2, 'two sides speak')
   })
+
+test('what sides contradict each other on is told, with what each says, and nothing is done', () => {
+  const seen = facts({ testimony: DISPUTED, ...AT_ODDS })
+  assert.deepEqual(
+    diagnose(seen)[0]!.signals.map(({ says }) => says),
+    ['process 7 runs', 'it does not run', 'it answers', 'it is up'],
+  )
+  const decision = decided(seen)
+  assert.ok(decision.kind === 'refuse' && /contradict each other/.test(decision.reasons.join()))
+  assert.deepEqual(
+    decision.refused.map(({ what }) => what),
+    ['kill it', 'unregister it'],
+  )
+})
 
 test('a frozen broker that nobody waits for any more is ended all the same: its replicas are out of sync until then', () => {
   const moved = [partition(0, { leader: 2, isr: [2, 3] })]
@@ -144,6 +182,80 @@ test('the only in-sync replica is never unregistered', () => {
   assert.match(dead.kind === 'refuse' ? dead.reasons.join() : '', /only in-sync replica of orders-4/)
   const frozen = decided(facts(FROZE, [partition(0), last]))
   assert.equal(frozen.kind === 'act' && frozen.remedy, 'kill')
+})
+
+test('a broker is not unregistered where too few would be in sync without it: no write would flow sooner', () => {
+  const short = partition(4, { isr: [1, 2], needs: 2 })
+  const dead = decided(facts(DIED, [short]))
+  assert.ok(dead.kind === 'refuse')
+  assert.match(dead.reasons.join(), /min\.insync\.replicas of orders-4 \(1 of 2\)/)
+  const frozen = decided(facts(FROZE, [short]))
+  assert.ok(frozen.kind === 'act')
+  assert.equal(frozen.remedy, 'kill', 'one that is frozen has to be started again all the same')
+  const not = frozen.refused.find(({ what }) => what === 'unregister it')
+  assert.match(not!.whyNot, /orders-4 \(1 of 2\)/)
+})
+
+test('it is unregistered where others wait for it too, and what cannot be acknowledged before it is back is said', () => {
+  const seen = facts(DIED, [partition(0, { needs: 2 }), partition(4, { isr: [1, 2], needs: 2 })])
+  const decision = decided(seen)
+  assert.ok(decision.kind === 'act' && decision.remedy === 'unregister')
+  assert.match(decision.reasons.join(), /too few are in sync without it.*orders-4 \(1 of 2\)/)
+})
+
+test('that nobody knows how many must be in sync is no reason to let writes wait', () => {
+  const decision = decided(facts(DIED, [partition(0, { needs: null })]))
+  assert.ok(decision.kind === 'act' && decision.remedy === 'unregister')
+})
+
+test('a dead broker waits for one in another rack only until that one is known to be out of the way', () => {
+  const acting = acted({ availableAt: null })
+  const refused = decided(facts(DIED), { incidents: [acting] })
+  assert.ok(refused.kind === 'refuse')
+  assert.match(refused.reasons.join(), /never two racks at once: broker 2 \(rack r2\) is being acted on/)
+  for (const other of [
+    acted({ availableAt: NOW - 500 }),
+    acted({ availableAt: null, actedAt: NOW - 60_000 }),
+    acted({ availableAt: null, actedAt: null }),
+    acted({ availableAt: null, state: 'failed' }),
+    acted({ availableAt: null, cluster: 'hub' }),
+    acted({ availableAt: null, subject: brokerOf(1) }),
+  ])
+    assert.equal(decided(facts(DIED), { incidents: [other] }).kind, 'act', JSON.stringify(other))
+  const sameRack = facts(DIED)
+  const brokers = sameRack.brokers.map(each => ({ ...each, rack: 'r1' }))
+  assert.equal(decided({ ...sameRack, brokers }, { incidents: [acting] }).kind, 'act')
+})
+
+test('one that lives is not ended before every other rack is whole again', () => {
+  const seen = facts({ registration: 'absent' })
+  const refused = decided(seen, { incidents: [acted({ availableAt: NOW - 500 })] })
+  assert.ok(
+    refused.kind === 'refuse' && /never two racks at once.*is not whole again/.test(refused.reasons.join()),
+  )
+  assert.equal(decided(seen, { incidents: [acted({ state: 'healed' })] }).kind, 'act')
+})
+
+/** Of broker 2. */
+const acted = (change: Partial<Incident>): Incident => ({
+  ...{
+    id: 'edge-2-8-abc',
+    revision: 3,
+    cluster: 'edge',
+    subject: brokerOf(2),
+    cause: 'broker-dead',
+    state: 'acting',
+  },
+  ...{
+    beganAt: NOW - 2_000,
+    detectedAt: NOW - 1_500,
+    actedAt: NOW - 1_000,
+    availableAt: NOW - 500,
+    healedAt: null,
+  },
+  ...{ signals: [], evidence: [], timeline: [{ at: NOW - 1_000, text: 'acting' }] },
+  decision: { kind: 'act', remedy: 'unregister', reasons: [], refused: [] },
+  ...change,
 })
 
 for (const [why, memory, says] of [
@@ -187,8 +299,9 @@ test('what is not known, or gains nothing, is not done', () => {
   assert.equal(decided(facts(DIED, [moved])).kind, 'wait')
 })
 
-test('policy: off does nothing, propose asks', () => {
-  assert.equal(decided(facts(DIED), {}, { 'broker-dead': 'off' }).kind, 'wait')
+test('policy: off does nothing and says so, propose asks', () => {
+  const off = decided(facts(DIED), {}, { 'broker-dead': 'off' })
+  assert.ok(off.kind === 'refuse' && /healing of broker-dead is off/.test(off.reasons.join()))
   assert.equal(decided(facts(DIED), {}, { 'broker-dead': 'propose' }).kind, 'propose')
 })
 

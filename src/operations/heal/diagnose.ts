@@ -14,6 +14,7 @@ export const cares: Readonly<Record<Cause, Care>> = {
   'log-dir-offline': diskCare,
   'partition-leaderless': leaderlessCare,
   'broker-lost': brokerCare,
+  'testimony-disputed': brokerCare,
 }
 
 /** One diagnosis for each subject that something is wrong with. */

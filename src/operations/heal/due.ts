@@ -10,7 +10,7 @@ import { proposeAnew, standDown } from './asking.ts'
 import { type Chronicle, type Firm, recoveryEvidence } from './chronicle.ts'
 import type { Incident } from './contract.ts'
 import { inOrderOf, isSafe, isWithin, lossText, type Recovery } from './recovery.ts'
-import { type Again, domainOf, isCurrent, leaseFor, proposedNow, type Work } from './work.ts'
+import { type Again, domainOf, HELD_UP, isCurrent, leaseFor, proposedNow, type Work } from './work.ts'
 
 /** Whether something is to be done about it now, whoever has decided so. */
 export function isDue({ state, decision, recovery }: Incident): boolean {
@@ -29,7 +29,8 @@ export async function carryOutDue(work: Work, chronicle: Chronicle): Promise<voi
     return
   }
   const stillWanted = async (): Promise<boolean> => isCurrent(work, chronicle.now())
-  const lease = await leaseFor(work, chronicle, domainOf(work, subject), stillWanted)
+  const refused = (why: string): Promise<boolean> => chronicle.note(HELD_UP + why)
+  const lease = await leaseFor(work, chronicle, domainOf(work, subject), stillWanted, refused)
   if (typeof lease === 'string') {
     await chronicle.note(lease)
     return

@@ -42,15 +42,18 @@ export interface Sides {
   readonly ran: ReadonlyMap<number, boolean>
   readonly probes: Probes
   readonly logDirs: LogDirWords
+  /** How many in-sync replicas acknowledge a write of a topic; null: not known. */
+  readonly needs: (topic: string) => number | null
   readonly at: number
 }
 
-export function factsOf({ cluster, brokers, view, processes, ran, probes, logDirs, at }: Sides): HealFacts {
+export function factsOf(sides: Sides): HealFacts {
+  const { cluster, brokers, view, processes, ran, probes, logDirs, needs, at } = sides
   const statusOf = (process: string) => processes?.find(({ name }) => name === process)
   return {
     at,
     cluster,
-    partitions: view?.partitions ?? null,
+    partitions: view?.partitions.map(each => ({ ...each, needs: needs(each.topic) })) ?? null,
     brokers: brokers.map(
       ({ id, rack, process }): BrokerFacts => ({
         id,
@@ -71,19 +74,23 @@ function registrationOf(id: number, view: ControllerView | null): BrokerFacts['r
   return found.fenced === true ? 'fenced' : 'up'
 }
 
-/** What the agent's list says of one process. */
+/** What the agents say of one process. */
 export function testimonyOf(
   processes: readonly ProcessStatus[] | null,
   process: string,
   ran: boolean | null,
 ): Testimony {
-  const status = processes?.find(({ name }) => name === process)
+  const [status, ...others] = processes?.filter(({ name }) => name === process) ?? []
   if (status === undefined) return { kind: 'none' }
+  if (others.some(({ pid }) => pid !== status.pid))
+    return { kind: 'disputed', says: [status, ...others].map(({ pid }) => livesText(pid)).toSorted() }
   const lastEnd = endOf(status)
   if (status.pid === null || status.since === null)
     return { kind: 'dead', lastEnd, givenUp: GIVEN_UP.has(status.state) }
   return { kind: 'running', pid: status.pid, since: status.since, ran, lastEnd }
 }
+
+const livesText = (pid: number | null): string => (pid === null ? 'it does not run' : `process ${pid} runs`)
 
 function endOf({ lastEnd }: ProcessStatus): ProcessEnd | null {
   if (lastEnd === null) return null

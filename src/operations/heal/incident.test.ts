@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { ClusterAdmin } from '../../foundation/kafka/admin.ts'
 import { silentLogger } from '../../foundation/log/log.ts'
-import type { Interlock } from '../fleet/interlock/contract.ts'
+import type { HeldLease, Interlock } from '../fleet/interlock/contract.ts'
 import { incidentId } from './chronicle.ts'
 import { type Diagnosis, type Incident, policyOf, type Remedy } from './contract.ts'
 import { handle, resume } from './incident.ts'
@@ -178,4 +178,46 @@ test('a broker that was frozen, and has woken by the time of the act, is not kil
     act('kill-and-unregister'),
   )
   assert.deepEqual(done, ['released: failed'])
+})
+
+test('a lease that somebody else holds: told as a refusal with who and until when, and acted on once it is given up', async () => {
+  const { work, done, told } = world()
+  const other: HeldLease = {
+    ...{
+      id: 'other',
+      holder: 'a migration',
+      purpose: 'moving orders',
+      leaseMs: 15_000,
+      token: 1,
+      renewed: 1,
+    },
+    ...{ domain: { kind: 'cluster', cluster: 'edge' }, since: NOW - 60_000 },
+  }
+  let [held, asked]: [readonly HeldLease[], number] = [[other], 0]
+  const { acquire, history } = work.interlock()!
+  const interlock: Interlock = {
+    async acquire(request, signal) {
+      asked++
+      return held.length === 0
+        ? acquire(request, signal)
+        : { granted: false, reason: 'somebody holds it', obstacle: { lease: other, endsAt: NOW } }
+    },
+    held: () => held,
+    obstacle: () => undefined,
+    history,
+  }
+  setTimeout(() => {
+    held = []
+  }, 700)
+  const decision = act('kill-and-unregister')
+  await handle({ ...work, interlock: () => interlock }, incidentId(frozen), frozen, decision)
+  const refused = told.find(each => each.decision.kind === 'refuse')
+  assert.match(
+    refused!.decision.reasons.join(),
+    /^the lease is held: a migration holds cluster edge since .* for “moving orders”, until they give it up, or have been silent for 15 s$/,
+  )
+  assert.equal(asked, 2, 'the journal is not asked again before it is free')
+  assert.deepEqual(done, ['killed 4711 with token 7', 'unregistered', 'released: done'])
+  const { decision: last, state } = told.at(-1)!
+  assert.deepEqual([last.kind, last.remedy, state], ['act', 'kill-and-unregister', 'healed'])
 })

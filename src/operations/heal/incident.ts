@@ -15,12 +15,14 @@ import {
   type PartitionsSubject,
   type Remedy,
 } from './contract.ts'
+import { heldBack } from './decide.ts'
 import { carryOutDue, isDue } from './due.ts'
 import type { HealerOptions } from './ends.ts'
 import { type ControllerView, controllerView } from './facts.ts'
+import { isPassing, secondRack } from './in-the-way.ts'
 import { nameOf } from './recovery.ts'
 import { assignmentEvidence, withdrawn } from './withdraw.ts'
-import { leaseFor, type Work } from './work.ts'
+import { HELD_UP, inTheWay, isCurrent, leaseFor, type Work } from './work.ts'
 
 /** An incident that was to be acted on, and of which nothing was told for so long: whoever acted is gone, or failed. */
 const TAKE_OVER_AFTER_MS = 8_000
@@ -34,6 +36,9 @@ const AVAILABLE_WITHIN_MS = 30_000
 const REDUNDANT_EVERY_MS = 500
 const REDUNDANT_WITHIN_MS = 900_000
 const RESUME_EVERY_MS = 500
+const SIDES_EVERY_MS = 1_000
+/** One look may have missed what an agent or a broker had to say. */
+const LOOKS_TO_BELIEVE = 2
 
 /**
  * Whoever tells of it first has it. Several healers may follow it: the first that sees it change tells so, and the others
@@ -83,9 +88,18 @@ async function carryOut(
 ): Promise<void> {
   if (!isOfBroker(diagnosis) || remedy === 'elect-most-advanced') return
   const stillSo = (): Promise<boolean> => work.stillSo(diagnosis)
-  const lease = await leaseFor(work, chronicle, diagnosis.domain, stillSo)
+  const { decision } = chronicle.now()
+  const refused = (why: string): Promise<boolean> => holdUp(chronicle, why)
+  const lease = await leaseFor(work, chronicle, diagnosis.domain, stillSo, refused)
   if (typeof lease === 'string') {
     await chronicle.note(lease)
+    return
+  }
+  // Nobody holds it now, but somebody may have acted in another rack while it was waited for.
+  const other = secondRack(diagnosis, work.brokers, work.book.list(), work.now())
+  if (other !== undefined) {
+    await lease.release({ outcome: 'failed' })
+    await refused(other)
     return
   }
   // To tell of it and to be given the lease may have taken long, if where both are kept was away.
@@ -101,6 +115,7 @@ async function carryOut(
     const change = {
       state: 'acting',
       actedAt: work.now(),
+      decision,
       evidence: await intentOf(work, diagnosis, remedy),
     } as const
     if (!(await chronicle.tell(change, `acting: ${remedy}`))) {
@@ -126,6 +141,17 @@ async function intentOf(
   return remedy === 'withdraw-replicas' ? assignmentEvidence(await withdrawn(work, subject.broker)) : []
 }
 
+/** Told as what it is for now: a refusal, with who stands in the way. False: another healer has told of it meanwhile. */
+async function holdUp(chronicle: Chronicle, why: string): Promise<boolean> {
+  const { decision } = chronicle.now()
+  if (decision.kind === 'refuse' && decision.reasons.join() === why) return true
+  const refused = decision.remedy === null ? decision.refused : [heldBack(decision.remedy, [why])]
+  return chronicle.tell(
+    { decision: { kind: 'refuse', remedy: null, reasons: [why], refused } },
+    HELD_UP + why,
+  )
+}
+
 /**
  * Looks whether a failure that was to be acted on still is as it was, though whoever was to act has been silent for longer
  * than its lease lasts: then it is acted on again, under a lease of one's own. What nobody has acted on, for whatever stood
@@ -138,11 +164,16 @@ function overtaker(work: Work, chronicle: Chronicle): () => Promise<void> {
     const at = work.now()
     const silentMs = at - open.timeline.at(-1)!.at
     const isSilent = open.decision.kind === 'act' && times < TAKE_OVER_TIMES && silentMs >= TAKE_OVER_AFTER_MS
-    const isDue = mayBeDue(open, at)
+    const { decision: before } = open
+    const isHeldUp = isUnacted(open) && before.kind === 'refuse' && before.reasons.some(isPassing)
+    const obstacle = isHeldUp ? inTheWay(work, open) : undefined
+    if (obstacle !== undefined && before.reasons.includes(obstacle)) return
+    const isFree = isHeldUp && obstacle === undefined
+    const isDue = isFree || mayBeDue(open, at)
     // What stood against it may be over: a second side may say now what one alone said.
     const isStirred = isUnacted(open) && work.stirredAt() > lookedAt
     if (!isSilent && !isDue && !isStirred) return
-    if (at - lookedAt < (isStirred ? STIRRED_EVERY_MS : TAKE_OVER_EVERY_MS)) return
+    if (at - lookedAt < (isStirred || isFree ? STIRRED_EVERY_MS : TAKE_OVER_EVERY_MS)) return
     lookedAt = at
     const again = await work.again(open)
     if (again === undefined || !isNews(again.decision, open)) return
@@ -152,7 +183,10 @@ function overtaker(work: Work, chronicle: Chronicle): () => Promise<void> {
       return
     }
     times++
-    const text = `nothing was heard for ${silentMs} ms, and it is so still`
+    const text =
+      before.kind === 'act'
+        ? `nothing was heard for ${silentMs} ms, and it is so still`
+        : decidedText(decision)
     if (await chronicle.tell(decided(decision), text))
       await carryOut(work, chronicle, diagnosis, decision.remedy, at)
   }
@@ -161,10 +195,23 @@ function overtaker(work: Work, chronicle: Chronicle): () => Promise<void> {
 /* ---- proof ---- */
 
 function watchUntilOver(work: Work, chronicle: Chronicle): Promise<void> {
-  const { subject } = chronicle.now()
+  const { subject, cause } = chronicle.now()
+  if (cause === 'testimony-disputed') return watchSides(work, chronicle)
   return subject.kind === 'partitions'
     ? watchPartitions(work, chronicle, subject)
     : watchBroker(work, chronicle, subject)
+}
+
+/** Until nobody contradicts anybody any more, however long that takes. */
+async function watchSides(work: Work, chronicle: Chronicle): Promise<void> {
+  const { signal } = work
+  for (let agreed = 0; agreed < LOOKS_TO_BELIEVE && isCurrent(work, chronicle.now()); ) {
+    await delay(SIDES_EVERY_MS, undefined, { signal })
+    const isOdd = (await work.lookAgain(chronicle.now())).kind !== 'gone'
+    agreed = isOdd ? 0 : agreed + 1
+  }
+  if (!isCurrent(work, chronicle.now())) return
+  await chronicle.tell({ state: 'healed', healedAt: work.now() }, 'no side contradicts another any more')
 }
 
 /**

@@ -18,12 +18,14 @@ import {
 } from './contract.ts'
 import { decide } from './decide.ts'
 import { diagnose } from './diagnose.ts'
+import { startDoubts } from './doubts.ts'
 import type { HealedBroker, HealerOptions } from './ends.ts'
 import { type ControllerView, controllerView, factsOf, testimonyOf } from './facts.ts'
 import { handle, resume } from './incident.ts'
 import { actsIn } from './limits.ts'
 import { isTroubled, logDirFacts, watchLogDirs } from './log-dirs.ts'
 import { FULL, isFull } from './machine.ts'
+import { createNeeds } from './needs.ts'
 import { startProbes } from './probe.ts'
 import { createSurvey } from './survey.ts'
 import { isSuspect } from './suspects.ts'
@@ -37,6 +39,8 @@ export const SURVEY_MS = 5_000
 const SURVEY_WITHIN_MS = 500
 const AGENT_AGAIN_MS = 500
 const WATCH_MS = 250
+/** What a frozen broker was asked, another one answers the next time. */
+const NEEDS_WITHIN_MS = 300
 const LAST_LOOK_MS = 100
 const SAID_AGAIN_MS = 60_000
 
@@ -71,7 +75,7 @@ export async function heal(options: HealerOptions): Promise<void> {
       if (subject.kind === 'partitions') return false
       const { process } = brokers.find(({ id }) => id === subject.broker)!
       const life = await agent.ran(process, LAST_LOOK_MS, signal).catch(() => undefined)
-      return life?.pid === pid && life?.ran === true
+      return probes.of(subject.broker).kind === 'answers' || (life?.pid === pid && life.ran)
     },
     async stillSo(diagnosis) {
       return (await diagnosedAgain(diagnosis.subject, incidentId(diagnosis))) !== undefined
@@ -87,6 +91,8 @@ export async function heal(options: HealerOptions): Promise<void> {
     },
   }
   const survey = createSurvey(options)
+  const needs = createNeeds(options)
+  const doubts = startDoubts({ brokers, agent, probes, now, signal })
   let processes: readonly ProcessStatus[] | null = null
   const listening = listen(options, found => {
     processes = found
@@ -177,6 +183,7 @@ export async function heal(options: HealerOptions): Promise<void> {
 
   const suspected = (broker: number, process: string): boolean =>
     dirsOf(broker, process).some(isTroubled) ||
+    doubts.has(broker) ||
     isSuspect({ probe: probes.of(broker), testimony: testimonyOf(processes, process, null) }, now())
 
   /** The same failure, as it would be diagnosed now; undefined: it is not so any more. */
@@ -190,6 +197,8 @@ export async function heal(options: HealerOptions): Promise<void> {
 
   async function gather(suspects: readonly HealedBroker[]): Promise<HealFacts> {
     const view = await viewOf()
+    const known = needs.look(view?.partitions ?? [], suspects.length === 0, signal).catch(() => undefined)
+    await Promise.race([known, delay(NEEDS_WITHIN_MS, undefined, { signal }).catch(() => undefined)])
     // Last, and so the freshest: on a busy machine the cluster takes its time to answer, and who has woken by then is not frozen.
     const silent = suspects.filter(({ id }) => probes.of(id).kind === 'silent')
     const watched = silent.map(async ({ id, process }) => {
@@ -197,18 +206,14 @@ export async function heal(options: HealerOptions): Promise<void> {
       const life = await agent.ran(process, WATCH_MS, signal).catch(() => undefined)
       return life === undefined ? [] : [[id, life.ran] as const]
     })
-    const ran = await Promise.all(watched)
-    const { cluster } = options
-    return factsOf({
-      cluster,
-      brokers,
-      view,
-      processes,
-      ran: new Map(ran.flat()),
-      probes,
-      logDirs,
-      at: now(),
+    const frozen = brokers.flatMap(({ id, process }) => {
+      const { pid = null } = processes?.find(({ name }) => name === process) ?? {}
+      return doubts.saysFrozen(id, pid) ? [[id, false] as const] : []
     })
+    const ran = new Map([...frozen, ...(await Promise.all(watched)).flat()])
+    const { cluster } = options
+    const sides = { cluster, brokers, view, processes, ran, probes, logDirs, needs: needs.of, at: now() }
+    return doubts.noted(factsOf(sides))
   }
 
   const viewOf = (): Promise<ControllerView | null> =>
@@ -221,6 +226,7 @@ export async function heal(options: HealerOptions): Promise<void> {
     const { book, interlock, policy } = options
     return decide(diagnosis, facts, policy, {
       acts: actsIn(book.list(), options.cluster),
+      incidents: book.list(),
       paused: book.paused(),
       hasInterlock: interlock() !== undefined,
     })

@@ -9,6 +9,6 @@ export function isSuspect(
   at: number,
 ): boolean {
   if (probe.kind === 'silent' || probe.kind === 'refused') return true
-  if (testimony.kind === 'dead') return true
+  if (testimony.kind === 'dead' || testimony.kind === 'disputed') return true
   return testimony.kind === 'running' && at - testimony.since < YOUNG_MS
 }

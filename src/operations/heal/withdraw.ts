@@ -18,11 +18,10 @@ import { ACT_LEASE_MS } from './work.ts'
 const AT_ONCE = 100
 const WITHIN_MS = 5_000
 
+type Withdrawal = PartitionFacts & Required<Pick<PartitionFacts, 'offline'>>
+
 /** Partitions whose replica on a broker is dead while others are in sync, as they are assigned. Pure. */
-export function withdrawals(
-  partitions: readonly PartitionFacts[],
-  broker: number,
-): readonly Required<PartitionFacts>[] {
+export function withdrawals(partitions: readonly PartitionFacts[], broker: number): readonly Withdrawal[] {
   return partitions.flatMap(each => {
     const { offline = [], isr, leader } = each
     const hasOthers = leader !== null && leader !== broker && isr.length > 0 && !isr.includes(broker)
@@ -34,7 +33,7 @@ export function withdrawals(
 export async function withdrawn(
   { admin, signal }: Pick<HealerOptions, 'admin' | 'signal'>,
   broker: number,
-): Promise<readonly Required<PartitionFacts>[]> {
+): Promise<readonly Withdrawal[]> {
   return withdrawals((await controllerView(admin, signal)).partitions, broker)
 }
 

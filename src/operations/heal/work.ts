@@ -1,10 +1,12 @@
 /** What is shared by all who work on one incident. */
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Domain, Lease } from '../fleet/interlock/contract.ts'
+import { conflicts, type Domain, type Lease } from '../fleet/interlock/contract.ts'
 import type { Chronicle, Firm } from './chronicle.ts'
 import type { Decision, Diagnosis, HealFacts, Incident, Subject } from './contract.ts'
+import { wanted } from './decide.ts'
 import { cares } from './diagnose.ts'
 import type { HealerOptions } from './ends.ts'
+import { heldText, secondRack } from './in-the-way.ts'
 
 /** The healer, and what it sees just now. */
 export interface Work extends HealerOptions {
@@ -38,26 +40,53 @@ export const ACT_LEASE_MS = 6_000
 const LEASE_WITHIN_MS = 6_000
 const LEASE_AGAIN_MS = 200
 
-/** The lease, or why there is none: somebody else acts on the cluster, or what was to be healed is no longer so. */
+/**
+ * The lease, or why there is none: somebody else acts on the cluster, or what was to be healed is no longer so.
+ *
+ * @param refused tells whose lease stands in the way; false: another healer has told of the incident meanwhile
+ */
 export async function leaseFor(
   { interlock, signal }: HealerOptions,
   chronicle: Chronicle,
   domain: Domain,
   stillWanted: () => Promise<boolean>,
+  refused: (why: string) => Promise<boolean>,
 ): Promise<Lease | string> {
   const { cause, decision } = chronicle.now()
   const until = performance.now() + LEASE_WITHIN_MS
+  const purpose = `healing ${cause}: ${decision.remedy}`
   for (;;) {
     const keys = interlock()
     if (keys === undefined) return 'no lease: where leases are kept cannot be reached'
-    const purpose = `healing ${cause}: ${decision.remedy}`
     const answer = await keys.acquire({ domain, purpose, leaseMs: ACT_LEASE_MS }, signal)
     if (answer.granted) return answer.lease
-    if (performance.now() > until) return `no lease: ${answer.reason}`
-    if (!(await chronicle.note(`waiting for a lease: ${answer.reason}`))) return 'another healer has it'
-    await delay(LEASE_AGAIN_MS, undefined, { signal })
+    const { obstacle, reason } = answer
+    if (!(await refused(obstacle === undefined ? reason : heldText(obstacle.lease, domain))))
+      return 'another healer has it'
+    const isHeld = (): boolean => keys.held().some(({ id }) => id === obstacle?.lease.id)
+    do {
+      if (performance.now() > until) return NOT_IN_TIME
+      await delay(LEASE_AGAIN_MS, undefined, { signal })
+    } while (isHeld())
     if (!(await stillWanted())) return 'no lease in time: it is not so any more'
   }
+}
+
+const NOT_IN_TIME = `no lease in ${LEASE_WITHIN_MS / 1_000} s: it is decided on again once the lease is given up`
+
+export const HELD_UP = 'nothing is done for now: '
+
+/** Who else is at work on the cluster, so that this has to wait; undefined: nobody. */
+export function inTheWay(
+  { cluster, brokers, book, interlock, now }: HealerOptions,
+  { cause, subject }: Pick<Incident, 'cause' | 'subject'>,
+): string | undefined {
+  const wanted = domainOf({ cluster, brokers }, subject)
+  const held = interlock()
+    ?.held()
+    .find(each => conflicts(each.domain, wanted))
+  if (held !== undefined) return heldText(held, wanted)
+  return secondRack({ cluster, cause, subject }, brokers, book.list(), now())
 }
 
 /** What nobody else may act on while the subject is healed. */
@@ -78,11 +107,8 @@ export function proposedNow({ diagnosis, facts }: Extract<Again, { kind: 'so' }>
       return undefined
     case 'none':
       return { kind: 'refuse', reasons: [plan.why], refused: plan.refused }
-    case 'remedy': {
-      const { remedy, refused, recovery, asks } = plan
-      const reasons = asks === undefined ? plan.reasons : [asks, ...plan.reasons]
-      return { kind: 'propose', remedy, reasons, refused, ...(recovery === undefined ? {} : { recovery }) }
-    }
+    case 'remedy':
+      return { kind: 'propose', ...wanted(plan) }
     default:
       return plan satisfies never
   }

@@ -2,10 +2,10 @@ import { userInfo } from 'node:os'
 import { renderTable } from '../../../foundation/text/table.ts'
 import { type Incident, subjectText } from '../../../operations/heal/contract.ts'
 import type { Verdict } from '../../../operations/heal/proposal.ts'
-import { nameOf, type PartitionRecovery } from '../../../operations/heal/recovery.ts'
 import { dataOf } from '../../api/client.ts'
 import type { HealedCluster } from '../../api/models.ts'
 import { connectApi } from '../api.ts'
+import { after, incidentText, instant, remedyText } from '../incident-text.ts'
 import { print, printJson, say } from '../output.ts'
 
 export async function list(options: { readonly limit: number; readonly json?: boolean }): Promise<void> {
@@ -22,7 +22,7 @@ export async function list(options: { readonly limit: number; readonly json?: bo
         { title: 'BEGAN (UTC)', value: row => instant(row.beganAt) },
         { title: 'WHAT', value: row => `${row.cause}: ${subjectText(row.subject)} of ${row.cluster}` },
         { title: 'STATE', value: row => row.state },
-        { title: 'REMEDY', value: row => row.decision.remedy ?? row.decision.kind },
+        { title: 'REMEDY', value: row => remedyText(row) },
         { title: 'FOUND', align: 'right', value: row => after(row, row.detectedAt) },
         { title: 'WRITABLE', align: 'right', value: row => after(row, row.availableAt) },
         { title: 'REDUNDANT', align: 'right', value: row => after(row, row.healedAt) },
@@ -37,7 +37,7 @@ export async function show(id: string, options: { readonly json?: boolean }): Pr
   const { api } = await connectApi()
   const found = dataOf(await api.GET('/api/incidents/{id}', { params: { path: { id } } }))
   if (options.json === true) return printJson(found)
-  print(render(found))
+  print(incidentText(found))
 }
 
 export async function setHealing(paused: boolean, { reason }: { readonly reason: string }): Promise<void> {
@@ -78,49 +78,3 @@ function standing({ cluster, keptAt, state, reason }: HealedCluster): string {
       return state satisfies never
   }
 }
-
-const instant = (at: number): string => new Date(at).toISOString().slice(0, 19).replace('T', ' ')
-const after = ({ beganAt }: Incident, at: number | null): string =>
-  at === null ? '–' : `${((at - beganAt) / 1_000).toFixed(1)} s`
-
-function render(found: Incident): string {
-  const { decision } = found
-  const section = (title: string, lines: readonly string[]): string[] =>
-    lines.length === 0 ? [] : ['', title, ...lines.map(line => `  ${line}`)]
-  return [
-    `${found.cause}: ${subjectText(found.subject)} of ${found.cluster} — ${found.state}`,
-    `began ${instant(found.beganAt)} UTC; found after ${after(found, found.detectedAt)}, acted on after ${after(found, found.actedAt)}, writable after ${after(found, found.availableAt)}, redundant after ${after(found, found.healedAt)}`,
-    ...section(
-      'Signs',
-      found.signals.map(({ source, says }) => `${source}: ${says}`),
-    ),
-    ...section(`Decision: ${decision.remedy ?? decision.kind}`, decision.reasons),
-    ...section('What each replica holds', (found.recovery?.partitions ?? []).flatMap(held)),
-    ...(found.state === 'proposed' || found.state === 'declined'
-      ? section('To be decided', [
-          `ajna incident approve ${found.id} --proposal ${found.proposal?.number} --reason …`,
-          `ajna incident decline ${found.id} --reason …`,
-        ])
-      : []),
-    ...section(
-      'Not done',
-      decision.refused.map(({ what, whyNot }) => `${what}: ${whyNot}`),
-    ),
-    ...section(
-      'Evidence',
-      found.evidence.map(({ when, label, value }) => `${when}: ${label}: ${value}`),
-    ),
-    ...section(
-      'Timeline',
-      found.timeline.map(({ at, text }) => `+${after(found, at).padStart(7)}  ${text}`),
-    ),
-  ].join('\n')
-}
-
-const held = (each: PartitionRecovery): string[] => [
-  `${nameOf(each)}: broker ${each.leader ?? 'none'} to lead, ${each.loss ?? 'unknown'} records lost`,
-  ...each.logs.map(
-    ({ broker, role, end, epoch, agreesUpTo, readFrom, problem }) =>
-      `  broker ${broker} (${role}): up to ${end ?? '?'} in epoch ${epoch ?? '?'}, as the last in sync up to ${agreesUpTo ?? '?'}; ${readFrom.join(' and ') || 'not read'}${problem === null ? '' : `; ${problem}`}`,
-  ),
-]

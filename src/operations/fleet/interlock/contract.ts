@@ -14,6 +14,23 @@ export const domain = z.discriminatedUnion('kind', [
 ])
 export type Domain = Readonly<z.infer<typeof domain>>
 
+/**
+ * Whether two acts may not go on at once: in one cluster, whatever touches two racks; within a rack, the rack as a whole
+ * and anything in it; any broker and itself. Clusters do not concern each other.
+ */
+export function conflicts(a: Domain, b: Domain): boolean {
+  if (a.cluster !== b.cluster) return false
+  if (a.kind === 'cluster' || b.kind === 'cluster') return true
+  if (a.rack === null || b.rack === null || a.rack !== b.rack) return true
+  return a.kind === 'rack' || b.kind === 'rack' || a.broker === b.broker
+}
+
+export function describeDomain(domain: Domain): string {
+  if (domain.kind === 'cluster') return `cluster ${domain.cluster}`
+  if (domain.kind === 'rack') return `rack ${domain.rack} of ${domain.cluster}`
+  return `broker ${domain.broker} of ${domain.cluster}${domain.rack === null ? '' : ` (rack ${domain.rack})`}`
+}
+
 const offset = z.int().nonnegative()
 const leaseMs = z.int().min(40).max(600_000)
 const evidence = z.array(z.object({ label: z.string().max(100), value: z.string().max(500) })).max(20)

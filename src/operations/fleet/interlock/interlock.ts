@@ -4,20 +4,21 @@ import type { Journal } from '../../../foundation/journal/journal.ts'
 import { type Logger, silentLogger } from '../../../foundation/log/log.ts'
 import type { ShardsClock } from '../../../foundation/shards/contract.ts'
 import { leaseEnd } from '../../../foundation/shards/decide.ts'
-import type {
-  ActOutcome,
-  Answer,
-  Domain,
-  HeldLease,
-  Interlock,
-  InterlockCommand,
-  InterlockState,
-  Lease,
-  LeaseRequest,
-  Obstacle,
+import {
+  type ActOutcome,
+  type Answer,
+  type Domain,
+  describeDomain,
+  type HeldLease,
+  type Interlock,
+  type InterlockCommand,
+  type InterlockState,
+  type Lease,
+  type LeaseRequest,
+  type Obstacle,
 } from './contract.ts'
 import { type Action, decide } from './decide.ts'
-import { describeDomain, inTheWay } from './machine.ts'
+import { inTheWay } from './machine.ts'
 
 const DEFAULT_LEASE_MS = 15_000
 const DEFAULT_LOOK_MS = 500

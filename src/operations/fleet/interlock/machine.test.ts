@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import type { Domain, InterlockCommand, InterlockState } from './contract.ts'
-import { conflicts, interlockMachine } from './machine.ts'
+import { conflicts, type Domain, type InterlockCommand, type InterlockState } from './contract.ts'
+import { interlockMachine } from './machine.ts'
 
 const SEED = Number(process.env['AJNA_TEST_SEED'] ?? Date.now() % 2 ** 31)
 const property = { seed: SEED, numRuns: Number(process.env['AJNA_TEST_RUNS'] ?? 300) }

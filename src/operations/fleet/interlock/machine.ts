@@ -1,6 +1,8 @@
 import type { Applied, CommandMeta, Machine } from '../../../foundation/journal/contract.ts'
 import {
+  conflicts,
   type Domain,
+  describeDomain,
   type EndedLease,
   type HeldLease,
   type InterlockCommand,
@@ -13,25 +15,8 @@ export const INTERLOCK_TOPIC = 'ajna.fleet.interlock'
 const MAX_ENDED = 200
 const MAX_LEASES = 1_000
 
-/**
- * Whether two acts may not go on at once: in one cluster, whatever touches two racks; within a rack, the rack as a whole
- * and anything in it; any broker and itself. Clusters do not concern each other.
- */
-export function conflicts(a: Domain, b: Domain): boolean {
-  if (a.cluster !== b.cluster) return false
-  if (a.kind === 'cluster' || b.kind === 'cluster') return true
-  if (a.rack === null || b.rack === null || a.rack !== b.rack) return true
-  return a.kind === 'rack' || b.kind === 'rack' || a.broker === b.broker
-}
-
 export function inTheWay(state: InterlockState, wanted: Domain): HeldLease | undefined {
   return Object.values(state.leases).find(held => conflicts(held.domain, wanted))
-}
-
-export function describeDomain(domain: Domain): string {
-  if (domain.kind === 'cluster') return `cluster ${domain.cluster}`
-  if (domain.kind === 'rack') return `rack ${domain.rack} of ${domain.cluster}`
-  return `broker ${domain.broker} of ${domain.cluster}${domain.rack === null ? '' : ` (rack ${domain.rack})`}`
 }
 
 export const describeLease = ({ holder, domain, purpose }: HeldLease): string =>

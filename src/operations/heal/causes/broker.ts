@@ -2,7 +2,7 @@
  * What becomes of a broker's process. It is called dead or frozen only if two sides that do not know of each other say so;
  * partitions that suffer from it are explained by it, and not healed by themselves. Pure.
  */
-import { affectedBy, flowsWithout } from '../affected.ts'
+import { affectedBy, flowsWithout, leftWithout, type Without } from '../affected.ts'
 import type {
   Affected,
   Alternative,
@@ -14,6 +14,7 @@ import type {
   Remedy,
   Signal,
 } from '../contract.ts'
+import { AT_ODDS_MS, oddsOf } from './odds.ts'
 import { agreed, named, spoken } from './signs.ts'
 
 /** So many unanswered probes in a row, and for so long, are a sign. */
@@ -35,6 +36,7 @@ function diagnose(facts: HealFacts): readonly Diagnosis[] {
     const found =
       death(broker, facts.at) ??
       freeze(broker, facts.at) ??
+      dispute(broker, facts.at) ??
       estrangement(broker, facts.at) ??
       loss(broker, facts.at)
     if (found === undefined) return []
@@ -46,7 +48,7 @@ function diagnose(facts: HealFacts): readonly Diagnosis[] {
       {
         ...{ cause, cluster, subject, signals, pid, beganAt },
         domain: { kind: 'broker', cluster, rack, broker: id },
-        mark: `${pid ?? 'lost'}-${since.toString(36)}`,
+        mark: found.mark ?? `${pid ?? 'lost'}-${since.toString(36)}`,
         affected: affectedBy(facts, subject),
       },
     ]
@@ -56,14 +58,16 @@ function diagnose(facts: HealFacts): readonly Diagnosis[] {
 /** `since`: of the process that died, its end; of one that lives, its start; of one that is lost, about when that was seen. */
 type Found = Pick<Diagnosis, 'cause' | 'signals' | 'beganAt' | 'pid'> & {
   readonly since: number
+  readonly mark?: string
 }
 
 /**
  * Whether the process that the controller counts as up is gone. Its successor may run already: as long as that one is too
- * young to have registered, what the controller has is the dead one's.
+ * young to have registered, what the controller has is the dead one's. One that answers is not dead, whoever else says so.
  */
 function death({ testimony, probe, registration }: BrokerFacts, at: number): Found | undefined {
-  if (testimony.kind === 'none') return undefined
+  if (testimony.kind === 'none' || testimony.kind === 'disputed') return undefined
+  if (probe.kind === 'answers') return undefined
   const { lastEnd } = testimony
   if (lastEnd === null || at - lastEnd.at > FRESH_MS) return undefined
   if (testimony.kind === 'running' && at - testimony.since >= NOT_REGISTERED_YET_MS) return undefined
@@ -76,7 +80,7 @@ function death({ testimony, probe, registration }: BrokerFacts, at: number): Fou
 }
 
 function freeze({ testimony, probe, registration }: BrokerFacts, at: number): Found | undefined {
-  if (testimony.kind !== 'running' || testimony.ran !== false) return undefined
+  if (testimony.kind !== 'running' || testimony.ran !== false || probe.kind === 'answers') return undefined
   const signals: Signal[] = [{ source: 'agent', says: `no thread of process ${testimony.pid} runs` }]
   if (probe.kind === 'silent' && probe.times >= SILENT_TIMES && at - probe.since >= SILENT_MS)
     signals.push({
@@ -88,6 +92,23 @@ function freeze({ testimony, probe, registration }: BrokerFacts, at: number): Fo
   if (!agreed(signals)) return undefined
   const { pid, since } = testimony
   return { cause: 'broker-frozen', signals, pid, since, beganAt: probe.kind === 'silent' ? probe.since : at }
+}
+
+/** What an agent says of it, another side contradicts, for longer than any change explains. */
+function dispute(broker: BrokerFacts, at: number): Found | undefined {
+  const { atOddsSince, testimony } = broker
+  const odds = oddsOf(broker)
+  if (odds === undefined || atOddsSince === undefined || at - atOddsSince < AT_ODDS_MS) return undefined
+  const { signals, mark } = odds
+  const pid = testimony.kind === 'running' ? testimony.pid : null
+  return {
+    cause: 'testimony-disputed',
+    signals: [...signals],
+    pid,
+    since: atOddsSince,
+    beganAt: atOddsSince,
+    mark,
+  }
 }
 
 function estrangement({ testimony, registration }: BrokerFacts, at: number): Found | undefined {
@@ -119,18 +140,20 @@ function loss({ testimony, probe, registration }: BrokerFacts, at: number): Foun
 
 function plan(diagnosis: Diagnosis, facts: HealFacts): Plan {
   const { cause, subject, affected } = diagnosis
-  if (cause === 'broker-dead' && subject.kind === 'broker' && flowsWithout(facts, subject))
+  if (subject.kind !== 'broker') return { kind: 'nothing', why: 'it is not about a broker' }
+  if (cause === 'broker-dead' && flowsWithout(facts, subject))
     return { kind: 'nothing', why: 'the controller has moved everything off it already' }
   if (cause === 'broker-lost') return { kind: 'none', why: whyLost(diagnosis), refused: LOST }
-  const remedy = remedyFor(diagnosis)
-  const refused = alternatives(diagnosis, remedy)
-  if (remedy === undefined) {
-    const why = `it is the only in-sync replica of ${named(affected.lastInSync)}: unregistering it would leave nobody to elect`
-    return { kind: 'none', why, refused }
-  }
+  if (cause === 'testimony-disputed') return { kind: 'none', why: WHY_DISPUTED, refused: DISPUTED }
+  const why = whyNotUnregistered(diagnosis, facts)
+  const remedy = remedyFor(diagnosis, why)
+  const refused = alternatives(diagnosis, why)
+  if (remedy === undefined) return { kind: 'none', why: why!, refused }
   if (cause === 'broker-dead' && nobodyWaits(affected))
     return { kind: 'none', why: 'no partition waits for it', refused }
-  return { kind: 'remedy', remedy, reasons: reasonsFor(diagnosis, remedy), refused }
+  const left = leftWithout(facts, subject)
+  const idle = cause === 'broker-unregistered' ? {} : { idle: WAITING }
+  return { kind: 'remedy', remedy, reasons: reasonsFor(diagnosis, remedy, left), refused, ...idle }
 }
 
 const whyLost = ({ affected: { lastInSync } }: Diagnosis): string =>
@@ -146,53 +169,77 @@ const LOST: Alternative[] = [
   },
 ]
 
+const WAITING: Alternative = {
+  what: 'wait for the controller to fence it',
+  whyNot: 'writes would stand still until its session ends',
+}
+
+const WHY_DISPUTED =
+  'the sides contradict each other: an agent that is wrong must not make an outage, so nothing is done to this broker on its word; somebody has to look at the agent of its host'
+
+const DISPUTED: Alternative[] = [
+  { what: 'kill it', whyNot: 'it may be well: only the agent says that it is not' },
+  { what: 'unregister it', whyNot: 'one that lives would never register again by itself' },
+]
+
+/**
+ * Whether somebody is to be elected without it, and writes flow sooner then: where its end would leave too few in sync
+ * everywhere, nothing is gained by taking one out that has every record. Undefined: nothing stands against it.
+ */
+function whyNotUnregistered({ subject, affected }: Diagnosis, facts: HealFacts): string | undefined {
+  if (affected.lastInSync.length > 0)
+    return `it is the only in-sync replica of ${named(affected.lastInSync)}: unregistering it would leave nobody to elect`
+  if (subject.kind !== 'broker' || nobodyWaits(affected)) return undefined
+  const { enough, tooFew, unknown } = leftWithout(facts, subject)
+  // Of those that nobody knows it of, writes may flow sooner.
+  if (enough + unknown.length > 0 || tooFew.length === 0) return undefined
+  return `without it fewer replicas are in sync than min.insync.replicas of ${named(tooFew)}: no write would flow sooner, and one that has every acknowledged record could not be elected any more`
+}
+
 const nobodyWaits = ({ waitingForIt, leaderless }: Affected): boolean => waitingForIt + leaderless === 0
 
 /**
- * A broker that alone is in sync must come back as it is: nobody else may be elected. A frozen one that nobody waits for any
+ * A broker that alone is in sync, or without which too few are, must come back as it is. A frozen one that nobody waits for any
  * more needs no unregistering; but it has to be ended, or its replicas stay out of sync.
  */
-function remedyFor({ cause, affected }: Diagnosis): Remedy | undefined {
+function remedyFor({ cause, affected }: Diagnosis, whyNotUnregister: string | undefined): Remedy | undefined {
   if (cause === 'broker-unregistered') return 'kill'
-  const isLast = affected.lastInSync.length > 0
-  if (cause === 'broker-dead') return isLast ? undefined : 'unregister'
-  return isLast || nobodyWaits(affected) ? 'kill' : 'kill-and-unregister'
+  if (cause === 'broker-dead') return whyNotUnregister === undefined ? 'unregister' : undefined
+  return whyNotUnregister !== undefined || nobodyWaits(affected) ? 'kill' : 'kill-and-unregister'
 }
 
-function reasonsFor({ cause, signals, affected }: Diagnosis, remedy: Remedy): string[] {
+function reasonsFor({ cause, signals, affected }: Diagnosis, remedy: Remedy, left: Without): string[] {
   const agree = spoken(signals)
   if (cause === 'broker-unregistered') return [agree, 'only a restart makes it register again']
   const waiting = nobodyWaits(affected)
     ? 'no partition waits for it, and its replicas are out of sync until it is restarted'
     : `acks=all writes of ${affected.waitingForIt} partitions wait for it`
   const others = 'every partition it is in has another in-sync replica, which has all that was acknowledged'
+  const short =
+    left.tooFew.length === 0
+      ? []
+      : [
+          `too few are in sync without it, and nothing can be acknowledged until it is back: ${named(left.tooFew)}`,
+        ]
   return [
     agree,
     waiting,
     ...(remedy === 'kill'
       ? ['what it has in its page cache stays in the kernel when it is killed, and it restarts with it']
-      : [others]),
+      : [others, ...short]),
     ...(cause === 'broker-frozen'
       ? ['requests to it hang until their clients give up: its end frees them at once']
       : []),
   ]
 }
 
-function alternatives({ cause, affected }: Diagnosis, remedy: Remedy | undefined): Alternative[] {
+function alternatives({ cause, affected }: Diagnosis, whyNotUnregister: string | undefined): Alternative[] {
   if (cause === 'broker-unregistered') return []
-  const waitFor = {
-    what: 'wait for the controller to fence it',
-    whyNot: 'writes would stand still until its session ends',
-  }
-  const lastOne = affected.lastInSync.length > 0
+  const isLast = affected.lastInSync.length > 0
   return [
-    ...(remedy === undefined ? [] : [waitFor]),
-    ...(lastOne
+    ...(whyNotUnregister === undefined ? [] : [{ what: 'unregister it', whyNot: whyNotUnregister }]),
+    ...(isLast
       ? [
-          {
-            what: 'unregister it',
-            whyNot: `it is the only in-sync replica of ${named(affected.lastInSync)}`,
-          },
           {
             what: 'elect a replica that is not in sync',
             whyNot: 'acknowledged records could be lost: that is for a person to decide',

@@ -3,7 +3,7 @@
  * runs; its controller moves the leaders at once. Two things remain: acks=all writes wait for the replicas that are gone
  * (`affected.ts`), and the dir stays out until the broker is started anew, which is done once its disk is well. Pure.
  */
-import { affectedBy } from '../affected.ts'
+import { affectedBy, leftWithout } from '../affected.ts'
 import type {
   Alternative,
   BrokerFacts,
@@ -152,11 +152,12 @@ function whyNeeded({ affected, subject }: Diagnosis, facts: HealFacts): string |
   if (subject.kind === 'partitions') return undefined
   if (affected.lastInSync.length > 0)
     return `it is the only in-sync replica of ${named(affected.lastInSync)}: these would stand still until it is back`
-  const thin = (facts.partitions ?? [])
-    .filter(({ replicas, isr }) => isr.includes(subject.broker) && isr.length === 2 && replicas.length > 2)
-    .map(({ topic, partition }) => `${topic}-${partition}`)
-  if (thin.length === 0) return undefined
-  return `without it one in-sync replica is left of ${named(thin)}: too few to acknowledge writes until it is back`
+  const { tooFew, unknown } = leftWithout(facts, subject)
+  if (tooFew.length > 0)
+    return `without it fewer replicas are in sync than min.insync.replicas of ${named(tooFew)}: nothing could be acknowledged until it is back`
+  if (unknown.length > 0)
+    return `how many in-sync replicas have to acknowledge a write (min.insync.replicas) of ${named(unknown)} is not known`
+  return undefined
 }
 
 function adviceOn(cause: Cause): string {

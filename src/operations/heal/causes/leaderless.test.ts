@@ -69,7 +69,7 @@ const facts = (
 })
 
 const AUTOMATIC: HealPolicy = policyOf('automatic')
-const CLEAR = { acts: [], paused: null, hasInterlock: true }
+const CLEAR = { acts: [], incidents: [], paused: null, hasInterlock: true }
 const found = (seen: HealFacts) => diagnose(seen).filter(({ cause }) => cause === 'partition-leaderless')
 const decided = (seen: HealFacts, policy = AUTOMATIC) =>
   found(seen).map(each => decide(each, seen, policy, CLEAR))

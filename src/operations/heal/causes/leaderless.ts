@@ -87,6 +87,8 @@ export function isHopeless(partition: LeaderlessFacts, facts: HealFacts): boolea
     if (lives(broker) && !partition.inSync.includes(id)) return true
     const { testimony, registration, probe } = broker
     if (probe.kind === 'answers' || registration === 'up' || testimony.kind === 'running') return false
+    // One agent says that it runs: what it has may come back.
+    if (testimony.kind === 'disputed') return false
     if (testimony.kind === 'dead') return testimony.givenUp
     return waitedMs >= UNKNOWN_MS
   })

@@ -10,6 +10,7 @@ import type {
   IncidentsState,
 } from '../contract.ts'
 import type { HealMemory } from '../decide.ts'
+import type { secondRack } from '../in-the-way.ts'
 
 /**
  * What is under test: the rules that a fleet runs, exactly as they are. Tests exchange one of them for a broken one, to see
@@ -24,6 +25,8 @@ export interface Rules {
   readonly decide: (d: Diagnosis, facts: HealFacts, policy: HealPolicy, memory: HealMemory) => Decision
   readonly incidents: Machine<IncidentsState, IncidentsCommand>
   readonly interlock: Machine<InterlockState, InterlockCommand>
+  /** Why an act waits for one in another rack, looked at once more under the lease. */
+  readonly secondRack: typeof secondRack
   /** The interlock's: when its leases are renewed, and others' expired. */
   readonly keep: (facts: LeaseFacts) => readonly LeaseAction[]
   /** The agent's: whether an order with this token is obeyed, after the highest that was. */

@@ -206,6 +206,7 @@ export function createHealer(actor: Actor, party: Party, world: HealerWorld): Si
   function decided(diagnosis: Diagnosis, facts: HealFacts): Decision {
     return rules.decide(diagnosis, facts, policy, {
       acts: actsIn(incidents(), cluster.name),
+      incidents: incidents(),
       paused: keys.incidents.state().paused?.reason ?? null,
       hasInterlock: keys.isOpen(),
     })
@@ -318,6 +319,13 @@ export function createHealer(actor: Actor, party: Party, world: HealerWorld): Si
     const no = (): void => {
       lease.release('failed')
       follow(work, 'nothing was done: it is not so any more')
+    }
+    const other = rules.secondRack(diagnosis, cluster.brokers, incidents(), now())
+    if (other !== undefined) {
+      lease.release('failed')
+      const decision: Incident['decision'] = { kind: 'refuse', remedy: null, reasons: [other], refused: [] }
+      tell(work, { decision }, other, () => followToEnd(work))
+      return
     }
     const { cause, pid, subject } = diagnosis
     const { process, agent } = cluster.broker(brokerIn(subject))

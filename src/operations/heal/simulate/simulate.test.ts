@@ -6,6 +6,7 @@ import { interlockMachine } from '../../fleet/interlock/machine.ts'
 import { obeys } from '../../hosts/contract.ts'
 import { decide } from '../decide.ts'
 import { diagnose } from '../diagnose.ts'
+import { secondRack } from '../in-the-way.ts'
 import { incidentsMachine } from '../machine.ts'
 import { isSuspect } from '../suspects.ts'
 import type { Rules, SimulationOptions, SimulationReport } from './contract.ts'
@@ -27,6 +28,7 @@ const rules: Rules = {
   interlock: interlockMachine,
   keep,
   obeys,
+  secondRack,
 }
 
 const small: Omit<SimulationOptions, 'seed'> = {
@@ -95,6 +97,14 @@ test('an interlock that grants what is held already is found out', () => {
         }
       },
     },
+  })
+})
+
+test('healers that end what lives while another rack is not whole are found out', () => {
+  shows('one rack is whole before what lives in another is ended', {
+    decide: (diagnosis, facts, policy, memory) =>
+      decide(diagnosis, facts, policy, { ...memory, incidents: [] }),
+    secondRack: () => undefined,
   })
 })
 

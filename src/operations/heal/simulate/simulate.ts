@@ -334,7 +334,7 @@ function createRounds(
 function decideAll(rules: SimulationOptions['rules'], facts: HealFacts, { policy }: World): number {
   const found = rules.diagnose(facts)
   for (const diagnosis of found)
-    rules.decide(diagnosis, facts, policy, { acts: [], paused: null, hasInterlock: true })
+    rules.decide(diagnosis, facts, policy, { acts: [], incidents: [], paused: null, hasInterlock: true })
   return found.length
 }
 

@@ -2,7 +2,14 @@
  * What must hold at every step. It looks at the world as it is, not at what the healers see of it, and knows none of their
  * rules; only the limits that the healer promises.
  */
-import type { Decision, Diagnosis, HealFacts, HealPolicy, Incident } from '../contract.ts'
+import {
+  type Decision,
+  type Diagnosis,
+  type HealFacts,
+  type HealPolicy,
+  type Incident,
+  isOver,
+} from '../contract.ts'
 import { LIMITS } from '../limits.ts'
 import type { SimLease } from './actor.ts'
 import { brokerIn, type SimBroker, type SimCluster } from './cluster.ts'
@@ -127,7 +134,8 @@ export function createWatch({ now, keysOf, policyOf, history, violated }: WatchO
       const { id, cause, decision } = incident
       const broker = brokerIn(incident.subject)
       count(figures.acts, `${cause}: ${decision.remedy}`)
-      const { paused } = keysOf(cluster).incidents.state()
+      const { paused, incidents } = keysOf(cluster).incidents.state()
+      if (cause === 'broker-unregistered') checkOthers(cluster, incident, incidents)
       if (paused !== null && paused.at < now() - SETTLING_MS)
         fail('nothing is done while healing is paused', `incident ${id} acts`, cluster)
       const acts = (begun.get(cluster.name) ?? []).filter(
@@ -191,6 +199,21 @@ export function createWatch({ now, keysOf, policyOf, history, violated }: WatchO
     landed: checkRecords,
     late: () => void figures.late++,
     staleRefused: () => void figures.stale++,
+  }
+
+  /** One that lives is ended only if nothing in another rack is on its way back. */
+  function checkOthers(cluster: SimCluster, incident: Incident, incidents: readonly Incident[]): void {
+    const { rack, id } = cluster.broker(brokerIn(incident.subject))
+    for (const each of incidents) {
+      if (each.cluster !== cluster.name || each.actedAt === null || isOver(each)) continue
+      const other = cluster.broker(brokerIn(each.subject))
+      if (other.id === id || (rack !== null && other.rack === rack)) continue
+      fail(
+        'one rack is whole before what lives in another is ended',
+        `${incident.id} acts, and ${each.id} is ${each.state}`,
+        cluster,
+      )
+    }
   }
 
   /** Someone else who has every acknowledged record stays behind in each ISR. */
