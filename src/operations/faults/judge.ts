@@ -1,4 +1,4 @@
-import { isOver } from '../heal/contract.ts'
+import { type Incident, isOver } from '../heal/contract.ts'
 import type { ExpectedHealing } from './contract.ts'
 import type { RunResult } from './run.ts'
 import type { Scenario } from './scenario.ts'
@@ -80,14 +80,15 @@ function undisturbed(limit: number, { latency: { before } }: RunResult): Expecta
  * been called, had it not been. Without a healer nothing of it is expected.
  */
 function healed(
-  { incident, remedy }: ExpectedHealing,
+  { incident, remedy, proposed }: ExpectedHealing,
   { incidents, faults }: RunResult,
 ): readonly Expectation[] {
   if (incidents === null || (faults.length === 0 && incident === undefined)) return []
   const causes = [...new Set(incidents.map(({ cause }) => cause))]
+  const about = proposed === true ? incidents.filter(({ cause }) => cause === incident) : incidents
   const done = [
     ...new Set(
-      incidents.flatMap(({ actedAt, decision }) =>
+      about.flatMap(({ actedAt, decision }) =>
         actedAt === null || decision.remedy === null ? [] : [decision.remedy],
       ),
     ),
@@ -116,6 +117,7 @@ function healed(
             met: remedy === 'none' ? done.length === 0 : remedy.some(each => done.includes(each)),
           },
         ]),
+    ...(proposed === true ? [asked(about)] : []),
     {
       what: 'incidents followed to their end',
       expected: 'all',
@@ -123,4 +125,24 @@ function healed(
       met: open.length + failed.length === 0,
     },
   ]
+}
+
+/** Whether a person was asked, and told what it would cost. */
+function asked(incidents: readonly Incident[]): Expectation {
+  const losses = incidents.flatMap(({ proposal, recovery }) =>
+    proposal === undefined ? [] : [recovery?.partitions.map(({ loss }) => loss) ?? [null]],
+  )
+  const [loss = []] = losses
+  const isKnown = loss.every(each => each !== null)
+  return {
+    what: 'a person is asked',
+    expected: 'with the loss counted',
+    found:
+      losses.length === 0
+        ? 'nobody was'
+        : isKnown
+          ? `${loss.reduce((sum, each) => sum + each, 0)} records`
+          : 'the loss is not known',
+    met: losses.length > 0 && isKnown && loss.some(each => each > 0),
+  }
 }
