@@ -112,7 +112,11 @@ const incident: Incident = {
   timeline: [{ at: START + 5_300, text: 'broker-dead: broker 2; remedy: unregister' }],
 }
 
-type Expect = { incident?: 'broker-dead' | 'none'; remedy?: 'unregister' | 'none' }
+type Expect = {
+  incident?: 'broker-dead' | 'partition-leaderless' | 'none'
+  remedy?: 'unregister' | 'none'
+  proposed?: true
+}
 const missedWith = (expect: Expect, incidents: readonly Incident[] | null): readonly string[] =>
   judge(scenarioOf({ name: 'judged', faults, expect }), { ...good, incidents })
     .filter(({ met }) => !met)
@@ -132,6 +136,35 @@ test('a run in which all is well fails when the alert stayed silent, or somethin
   assert.deepEqual(missedWith(expected, [{ ...incident, actedAt: null }]), ['remedy: none'])
   assert.deepEqual(missedWith(expected, [{ ...incident, state: 'available' }]), [
     'incidents followed to their end: 1 still open, 0 failed',
+  ])
+})
+
+test('where a person must be asked, silence fails, and an act, and a loss that nobody has counted', () => {
+  const expected = { incident: 'partition-leaderless', remedy: 'none', proposed: true } as const
+  const partition = {
+    ...{ topic: 't', partition: 0, leaderEpoch: 4, replicas: [1, 2], leader: 1, committedLoss: 0, logs: [] },
+  }
+  const asked = (loss: number | null): Incident => ({
+    ...incident,
+    id: 'asked',
+    cause: 'partition-leaderless',
+    subject: { kind: 'partitions', partitions: [{ topic: 't', partition: 0 }] },
+    actedAt: null,
+    decision: { kind: 'wait', remedy: 'elect-most-advanced', reasons: [], refused: [] },
+    proposal: { number: 1, at: START + 9_000, answer: null },
+    recovery: { partitions: [{ ...partition, loss }], doneAt: null },
+  })
+  assert.deepEqual(
+    missedWith(expected, [incident, asked(17)]),
+    [],
+    'what is done about another one is not meant',
+  )
+  const { proposal: _, ...silent } = asked(17)
+  assert.deepEqual(missedWith(expected, [silent]), ['a person is asked: nobody was'])
+  assert.deepEqual(missedWith(expected, [asked(null)]), ['a person is asked: the loss is not known'])
+  assert.deepEqual(missedWith(expected, [asked(0)]), ['a person is asked: 0 records'])
+  assert.deepEqual(missedWith(expected, [{ ...asked(17), actedAt: START + 9_500 }]), [
+    'remedy: elect-most-advanced',
   ])
 })
 
