@@ -12,6 +12,7 @@ import { FAULT_TARGET_NONE } from './errors.ts'
 import type { RunFollower } from './follow.ts'
 import { type ArmedFault, armFault } from './inject.ts'
 import { activeFaults } from './leases/record.ts'
+import type { Load, LoadProgress } from './load/generator.ts'
 import {
   CRASH_EVERY_MS,
   CRASHES,
@@ -47,6 +48,8 @@ export interface FaultRecord {
   readonly harmedUntil: number
   /** When it was taken back; where an agent keeps brokers alive, when they served again. */
   readonly revertedAt: number
+  /** Of the load, when it had been done. */
+  readonly progress: LoadProgress
 }
 
 /** A fault's lease beyond the time that it is to last: its controller takes it back before. */
@@ -62,14 +65,14 @@ export async function disturb(
   task: DisturbTask,
   admin: ClusterAdmin,
   topic: string,
-  startAt: number,
+  load: Pick<Load, 'startAt' | 'progress'>,
 ): Promise<readonly FaultRecord[]> {
   const failed = new AbortController()
   const signal = AbortSignal.any([task.signal, failed.signal])
   const begun = new Set<number>()
   const running = task.scenario.faults.map(async (fault, index) => {
     const its: Timing = {
-      startAt,
+      load,
       begins: () => void begun.add(index + 1),
       isOver: () => fault.untilFault !== undefined && begun.has(fault.untilFault),
     }
@@ -87,8 +90,7 @@ export async function disturb(
 }
 
 interface Timing {
-  /** Of the load, ms since the epoch. */
-  readonly startAt: number
+  readonly load: Pick<Load, 'startAt' | 'progress'>
   /** The fault is done. */
   readonly begins: () => void
   /** Another fault has ended it. */
@@ -100,10 +102,10 @@ async function doFault(
   fault: ScenarioFault,
   admin: ClusterAdmin,
   topic: string,
-  { startAt, begins, isOver }: Timing,
+  { load, begins, isOver }: Timing,
 ): Promise<FaultRecord> {
   const { cluster, folder, scenario, healing, note, follower, signal } = task
-  await delay(Math.max(0, startAt + fault.at - Date.now()), undefined, { signal })
+  await delay(Math.max(0, load.startAt + fault.at - Date.now()), undefined, { signal })
   const brokers = await victims(task, fault, admin, topic)
   const armed: ArmedFault[] = []
   try {
@@ -138,6 +140,7 @@ async function doFault(
     }
     const began = await Promise.all(armed.map(each => each.begin(signal)))
     const at = Math.min(...began)
+    const progress = load.progress()
     begins()
     for (const broker of brokers) note(`${fault.fault} broker ${describeBroker(broker)}`)
     follower?.mark('fault', at, `${fault.fault}: broker ${brokers.map(describeBroker).join(', ')}`)
@@ -146,7 +149,7 @@ async function doFault(
     const revertedAt = healing === undefined ? reverted : await recovered(task, fault, armed)
     note(`${fault.fault} is over`)
     follower?.mark('over', revertedAt, `${fault.fault} is over`)
-    return { fault: fault.fault, brokers, at, harmedUntil: harmedUntil ?? reverted, revertedAt }
+    return { fault: fault.fault, brokers, at, harmedUntil: harmedUntil ?? reverted, revertedAt, progress }
   } catch (error) {
     const undone = await Promise.allSettled(armed.map(each => each.revert(describeError(error))))
     const left = undone.find(each => each.status === 'rejected')

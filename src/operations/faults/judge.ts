@@ -1,4 +1,5 @@
-import { type Incident, isOver } from '../heal/contract.ts'
+import { isOver } from '../heal/contract.ts'
+import type { ProposedLoss } from './analysis/proposed.ts'
 import type { ExpectedHealing } from './contract.ts'
 import type { RunResult } from './run.ts'
 import type { Scenario } from './scenario.ts'
@@ -81,7 +82,7 @@ function undisturbed(limit: number, { latency: { before } }: RunResult): Expecta
  */
 function healed(
   { incident, remedy, proposed }: ExpectedHealing,
-  { incidents, faults }: RunResult,
+  { incidents, faults, proposed: told }: RunResult,
 ): readonly Expectation[] {
   if (incidents === null || (faults.length === 0 && incident === undefined)) return []
   const causes = [...new Set(incidents.map(({ cause }) => cause))]
@@ -117,7 +118,7 @@ function healed(
             met: remedy === 'none' ? done.length === 0 : remedy.some(each => done.includes(each)),
           },
         ]),
-    ...(proposed === true ? [asked(about)] : []),
+    ...(proposed === true ? [asked(told)] : []),
     {
       what: 'incidents followed to their end',
       expected: 'all',
@@ -127,22 +128,14 @@ function healed(
   ]
 }
 
-/** Whether a person was asked, and told what it would cost. */
-function asked(incidents: readonly Incident[]): Expectation {
-  const losses = incidents.flatMap(({ proposal, recovery }) =>
-    proposal === undefined ? [] : [recovery?.partitions.map(({ loss }) => loss) ?? [null]],
-  )
-  const [loss = []] = losses
-  const isKnown = loss.every(each => each !== null)
+/** Whether a person was asked, and told what it would cost: what was acknowledged, and of what was under way some or all. */
+function asked(proposed: ProposedLoss | null): Expectation {
+  const { bound, acknowledged, underWay } = proposed ?? { bound: null, acknowledged: 0, underWay: 0 }
   return {
-    what: 'a person is asked',
-    expected: 'with the loss counted',
-    found:
-      losses.length === 0
-        ? 'nobody was'
-        : isKnown
-          ? `${loss.reduce((sum, each) => sum + each, 0)} records`
-          : 'the loss is not known',
-    met: losses.length > 0 && isKnown && loss.some(each => each > 0),
+    what: 'loss that a person is asked to accept',
+    expected:
+      proposed === null ? 'counted' : `${acknowledged} records, and at most ${underWay} that were under way`,
+    found: proposed === null ? 'nobody was asked' : bound === null ? 'not known' : `${bound} records`,
+    met: bound !== null && acknowledged > 0 && bound >= acknowledged && bound <= acknowledged + underWay,
   }
 }
