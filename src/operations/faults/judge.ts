@@ -1,4 +1,5 @@
 import { isOver } from '../heal/contract.ts'
+import { remediesDone } from './analysis/healing.ts'
 import type { ProposedLoss } from './analysis/proposed.ts'
 import type { ExpectedHealing } from './contract.ts'
 import type { RunResult } from './run.ts'
@@ -86,14 +87,7 @@ function healed(
 ): readonly Expectation[] {
   if (incidents === null || (faults.length === 0 && incident === undefined)) return []
   const causes = [...new Set(incidents.map(({ cause }) => cause))]
-  const about = proposed === true ? incidents.filter(({ cause }) => cause === incident) : incidents
-  const done = [
-    ...new Set(
-      about.flatMap(({ actedAt, decision }) =>
-        actedAt === null || decision.remedy === null ? [] : [decision.remedy],
-      ),
-    ),
-  ]
+  const done = remediesDone({ incident, proposed }, incidents)
   const named = (all: readonly string[], none: string): string => (all.length === 0 ? none : all.join(', '))
   const open = incidents.filter(each => !isOver(each))
   const failed = incidents.filter(({ state }) => state === 'failed')
