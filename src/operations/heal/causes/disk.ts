@@ -12,6 +12,7 @@ import type {
   Diagnosis,
   HealFacts,
   LogDirFacts,
+  PartitionFacts,
   Plan,
   Signal,
 } from '../contract.ts'
@@ -148,13 +149,17 @@ const WITHDRAWING = [
 ]
 
 /** Why the broker cannot be spared for the seconds that a restart takes; undefined: it can. */
-function whyNeeded({ affected, subject }: Diagnosis, facts: HealFacts): string | undefined {
+function whyNeeded({ subject }: Diagnosis, facts: HealFacts): string | undefined {
   if (subject.kind === 'partitions') return undefined
-  if (affected.lastInSync.length > 0)
-    return `it is the only in-sync replica of ${named(affected.lastInSync)}: these would stand still until it is back`
-  const thin = (facts.partitions ?? [])
-    .filter(({ replicas, isr }) => isr.includes(subject.broker) && isr.length === 2 && replicas.length > 2)
-    .map(({ topic, partition }) => `${topic}-${partition}`)
+  const namesOf = (which: (each: PartitionFacts) => boolean): readonly string[] =>
+    (facts.partitions ?? [])
+      .filter(each => each.isr.includes(subject.broker) && which(each))
+      .map(({ topic, partition }) => `${topic}-${partition}`)
+  // Those that nobody is in sync with stand still already.
+  const alone = namesOf(({ isr }) => isr.length === 1)
+  if (alone.length > 0)
+    return `it is the only in-sync replica of ${named(alone)}: these would stand still until it is back`
+  const thin = namesOf(({ replicas, isr }) => isr.length === 2 && replicas.length > 2)
   if (thin.length === 0) return undefined
   return `without it one in-sync replica is left of ${named(thin)}: too few to acknowledge writes until it is back`
 }
