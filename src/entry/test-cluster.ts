@@ -22,6 +22,8 @@ export interface TestClusterTask {
   /** The cluster that is tested, or the one that keeps its leases and incidents. */
   readonly role?: 'tested' | 'keeper'
   readonly nodes: number
+  /** So many of them are controllers, the last ones; default: all. */
+  readonly controllers?: number | undefined
   /** In a network of its own, so that faults can be done to its connections. */
   readonly ownNetwork?: boolean
   /** Each broker has a second log dir, on a disk that can be made to fail. */
@@ -152,7 +154,7 @@ async function disksOf(
 }
 
 async function place(
-  { home, nodes, disks, role = 'tested' }: TestClusterTask,
+  { home, nodes, controllers = nodes, disks, role = 'tested' }: TestClusterTask,
   version: string,
 ): Promise<PlacedCluster> {
   const { prefix, portsOf: owner, heapMb } = ROLES[role]
@@ -190,6 +192,7 @@ async function place(
     clusterId: randomBytes(16).toString('base64url'),
     security: { protocol: 'plaintext' },
     nodes: ids.map(placedNode),
+    controllers: ids.slice(-controllers),
     jvmOptions: JVM_OPTIONS,
   }
 }

@@ -115,6 +115,7 @@ async function beginHealing(options: RunOptions): Promise<Healing> {
       incidents: () => keys.seen().incidents.filter(each => each.cluster === name),
       process: broker => hosts.find(({ id }) => id === broker)?.running(),
       restart: async broker => hosts.find(({ id }) => id === broker)?.restart(),
+      leave: async broker => hosts.find(({ id }) => id === broker)?.leave(),
       async impair(hit) {
         const hurt = hosts.filter(({ id }) => hit.includes(id))
         if (impaired === 'leases') await endBroker(keeper)
@@ -189,6 +190,7 @@ interface TestHost {
   address(): AgentAddress
   running(): { readonly pid: number; readonly ready: boolean } | undefined
   restart(): Promise<void>
+  leave(): Promise<void>
   open(): Promise<void>
   close(): Promise<void>
 }
@@ -232,6 +234,9 @@ async function startHosts(
       },
       async restart() {
         await keeper?.retry(spec.name)
+      },
+      async leave() {
+        await keeper?.stop(spec.name)
       },
       async open() {
         keeper ??= await startKeeper({

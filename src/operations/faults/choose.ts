@@ -7,6 +7,8 @@ export interface BrokerFacts {
   readonly leads: number
   /** The active controller. */
   readonly controller: boolean
+  /** It leads all partitions of the topic, and nobody else is in sync with any. */
+  readonly last?: true
 }
 
 export type Chosen =
@@ -28,7 +30,7 @@ export function chooseBrokers(
   for (const choice of choices) {
     if (choice === 'all' && left.length > 0) return { kind: 'chosen', brokers: left.concat(brokers) }
     const fit = fitting(choice, left)
-    const found = fit[Math.floor(random() * fit.length)]
+    const found = fit.length === 0 ? undefined : fit[Math.floor(random() * fit.length)]
     if (found === undefined) return { kind: 'none', reason: reasonOf(choice, facts) }
     brokers.push(found)
     left.splice(left.indexOf(found), 1)
@@ -43,6 +45,8 @@ function fitting(choice: BrokerChoice, left: readonly BrokerFacts[]): readonly B
       return left
     case 'controller':
       return left.filter(({ controller }) => controller)
+    case 'last':
+      return left.filter(({ last }) => last === true)
     case 'follower':
       return left.filter(({ leads, controller }) => leads === 0 && !controller)
     case 'leader': {

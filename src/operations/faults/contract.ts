@@ -4,14 +4,15 @@ import type { FaultyDisk } from './disk/disk.ts'
 import { diskFaultKinds } from './disk/kibosh.ts'
 
 /**
- * What is done to a broker. `unregister`: the cluster forgets it while it runs, and it never registers again by itself.
- * `bad-config`: its settings become such that it cannot start, and it dies. `partition`, `reset`, `throttle`: to its connections. `disk-…`: to
- * the disk of one of its log dirs.
+ * What is done to a broker. `down`: killed, and not started again, its agent has been told so. `unregister`: the cluster forgets
+ * it while it runs, and it never registers again by itself. `bad-config`: its settings become such that it cannot start, and it
+ * dies. `partition`, `reset`, `throttle`: to its connections. `disk-…`: to the disk of one of its log dirs.
  */
 export const faultKinds = [
   'kill',
   'freeze',
   'crash-loop',
+  'down',
   'unregister',
   'bad-config',
   'partition',
@@ -98,12 +99,16 @@ export interface Healing extends AsyncDisposable {
   repair(): Promise<void>
   /** Has the agent start a broker that it has given up, or would start later. */
   restart(broker: number): Promise<void>
+  /** Has the agent leave a broker as it is once its process has ended, until it is told to {@link restart} it. */
+  leave(broker: number): Promise<void>
 }
 
 /** What must be told of a failure, and done about it: any of these. Absent: whatever. `none`: nothing may be. */
 export interface ExpectedHealing {
   readonly incident?: Cause | 'none' | undefined
   readonly remedy?: readonly Remedy[] | 'none' | undefined
+  /** A person must be asked, with what it would cost; then `none` is about that incident only. */
+  readonly proposed?: boolean | undefined
 }
 
 /** What a healer made of a fault. Times count from the fault, ms; null: never. */

@@ -1,15 +1,18 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { AjnaError, describeError } from '../../foundation/errors/errors.ts'
 import type { ClusterAdmin } from '../../foundation/kafka/admin.ts'
+import type { PartitionState } from '../../foundation/kafka/topics.ts'
 import { isAlive } from '../../foundation/process/identity.ts'
 import { adopt, pidFile, readPidFile, start } from '../../foundation/process/run.ts'
 import { type BrokerFacts, chooseBrokers } from './choose.ts'
 import type { FaultKind, Healing, TestedCluster, UnplannedEnd } from './contract.ts'
+import { controllerOf, ELECTED_MS } from './controller.ts'
 import { isDiskFault, SLOW_DELAY_MS } from './disk/kibosh.ts'
 import { FAULT_TARGET_NONE } from './errors.ts'
 import type { RunFollower } from './follow.ts'
 import { type ArmedFault, armFault } from './inject.ts'
 import { activeFaults } from './leases/record.ts'
+import type { Load, LoadProgress } from './load/generator.ts'
 import {
   CRASH_EVERY_MS,
   CRASHES,
@@ -45,12 +48,15 @@ export interface FaultRecord {
   readonly harmedUntil: number
   /** When it was taken back; where an agent keeps brokers alive, when they served again. */
   readonly revertedAt: number
+  /** Of the load, when it had been done. */
+  readonly progress: LoadProgress
 }
 
 /** A fault's lease beyond the time that it is to last: its controller takes it back before. */
 const LEASE_MARGIN_MS = 15_000
-const ELECTED_MS = 15_000
 const ASKED_MS = 3_000
+/** Whoever shall be the last in sync has become it, or will not: sessions and elections are over. */
+const LAST_WITHIN_MS = 30_000
 const LOOK_EVERY_MS = 100
 const BACK_WITHIN_MS = 60_000
 
@@ -59,13 +65,19 @@ export async function disturb(
   task: DisturbTask,
   admin: ClusterAdmin,
   topic: string,
-  startAt: number,
+  load: Pick<Load, 'startAt' | 'progress'>,
 ): Promise<readonly FaultRecord[]> {
   const failed = new AbortController()
   const signal = AbortSignal.any([task.signal, failed.signal])
-  const running = task.scenario.faults.map(async fault => {
+  const begun = new Set<number>()
+  const running = task.scenario.faults.map(async (fault, index) => {
+    const its: Timing = {
+      load,
+      begins: () => void begun.add(index + 1),
+      isOver: () => fault.untilFault !== undefined && begun.has(fault.untilFault),
+    }
     try {
-      return await doFault({ ...task, signal }, fault, admin, topic, startAt)
+      return await doFault({ ...task, signal }, fault, admin, topic, its)
     } catch (error) {
       failed.abort(error)
       throw error
@@ -77,15 +89,23 @@ export async function disturb(
   return records.sort((a, b) => a.at - b.at)
 }
 
+interface Timing {
+  readonly load: Pick<Load, 'startAt' | 'progress'>
+  /** The fault is done. */
+  readonly begins: () => void
+  /** Another fault has ended it. */
+  readonly isOver: () => boolean
+}
+
 async function doFault(
   task: DisturbTask,
   fault: ScenarioFault,
   admin: ClusterAdmin,
   topic: string,
-  startAt: number,
+  { load, begins, isOver }: Timing,
 ): Promise<FaultRecord> {
   const { cluster, folder, scenario, healing, note, follower, signal } = task
-  await delay(Math.max(0, startAt + fault.at - Date.now()), undefined, { signal })
+  await delay(Math.max(0, load.startAt + fault.at - Date.now()), undefined, { signal })
   const brokers = await victims(task, fault, admin, topic)
   const armed: ArmedFault[] = []
   try {
@@ -110,6 +130,7 @@ async function doFault(
           purpose: `scenario ${scenario.name}`,
           leaseMs: faultMs(fault) + LEASE_MARGIN_MS * (fault.times ?? 1),
           keptBy: healing === undefined ? undefined : "the agent of the broker's host",
+          leave: healing?.leave,
           unregister: broker => admin.unregisterBroker(broker, { signal, deadlineMs: ELECTED_MS }),
         }),
       )
@@ -119,14 +140,16 @@ async function doFault(
     }
     const began = await Promise.all(armed.map(each => each.begin(signal)))
     const at = Math.min(...began)
+    const progress = load.progress()
+    begins()
     for (const broker of brokers) note(`${fault.fault} broker ${describeBroker(broker)}`)
     follower?.mark('fault', at, `${fault.fault}: broker ${brokers.map(describeBroker).join(', ')}`)
-    const harmedUntil = await lasts(task, fault, armed, at)
+    const harmedUntil = await lasts(task, fault, armed, at, isOver)
     const reverted = Math.max(at, ...(await Promise.all(armed.map(each => each.revert('its time was over')))))
     const revertedAt = healing === undefined ? reverted : await recovered(task, fault, armed)
     note(`${fault.fault} is over`)
     follower?.mark('over', revertedAt, `${fault.fault} is over`)
-    return { fault: fault.fault, brokers, at, harmedUntil: harmedUntil ?? reverted, revertedAt }
+    return { fault: fault.fault, brokers, at, harmedUntil: harmedUntil ?? reverted, revertedAt, progress }
   } catch (error) {
     const undone = await Promise.allSettled(armed.map(each => each.revert(describeError(error))))
     const left = undone.find(each => each.status === 'rejected')
@@ -144,6 +167,7 @@ async function lasts(
   fault: ScenarioFault,
   armed: readonly ArmedFault[],
   at: number,
+  isOver: () => boolean,
 ): Promise<number | undefined> {
   if (fault.fault === 'crash-loop') {
     await Promise.all(armed.map(each => each.raged))
@@ -154,12 +178,13 @@ async function lasts(
   const holds =
     fault.fault === 'bad-config' ||
     isDiskFault(fault.fault) ||
+    fault.fault === 'down' ||
     impaired === 'host' ||
     impaired === 'agent' ||
     impaired === 'leases'
   const until = at + fault.for
   let endedAt: number | undefined
-  while (Date.now() < until) {
+  while (Date.now() < until && !isOver()) {
     if (healing !== undefined && !holds) {
       // Who was killed is started by its agent, who was frozen or forgotten is helped by the healer.
       if (fault.fault === 'kill') return at
@@ -170,7 +195,7 @@ async function lasts(
     }
     await delay(Math.min(LOOK_EVERY_MS, Math.max(0, until - Date.now())), undefined, { signal })
   }
-  return endedAt
+  return fault.fault === 'down' ? at : endedAt
 }
 
 /** A broker is a new process that serves. */
@@ -186,7 +211,8 @@ async function recovered(
   armed: readonly ArmedFault[],
 ): Promise<number> {
   await healing!.repair()
-  if (fault.fault === 'bad-config') await Promise.all(armed.map(({ node }) => healing!.restart(node.id)))
+  if (fault.fault === 'bad-config' || fault.fault === 'down')
+    await Promise.all(armed.map(({ node }) => healing!.restart(node.id)))
   const until = Date.now() + BACK_WITHIN_MS
   for (;;) {
     const looked = await Promise.all(
@@ -202,7 +228,7 @@ async function recovered(
 }
 
 /** Those that end the process that they are done to. */
-const ENDING: readonly FaultKind[] = ['kill', 'crash-loop', 'unregister', 'bad-config']
+const ENDING: readonly FaultKind[] = ['kill', 'crash-loop', 'down', 'unregister', 'bad-config']
 
 const wentOn = async ({ fault }: ScenarioFault, { process }: ArmedFault): Promise<boolean> =>
   !ENDING.includes(fault) && isAlive(process)
@@ -212,41 +238,60 @@ export const describeBroker = ({ id, leads, controller }: BrokerFacts): string =
 
 /** @throws AjnaError FAULT_TARGET_NONE */
 async function victims(
-  { cluster, folder, random, signal }: DisturbTask,
+  task: DisturbTask,
   fault: ScenarioFault,
+  admin: ClusterAdmin,
+  topic: string,
+): Promise<readonly BrokerFacts[]> {
+  const until = Date.now() + (fault.broker.includes('last') ? LAST_WITHIN_MS : ELECTED_MS)
+  for (;;) {
+    const facts = await factsOf(task, admin, topic)
+    const chosen = chooseBrokers(fault.broker, facts, task.random)
+    if (chosen.kind === 'chosen') return chosen.brokers
+    if (Date.now() > until || !mayComeAbout(fault, facts))
+      throw new AjnaError(FAULT_TARGET_NONE, `${fault.fault}: ${chosen.reason}`)
+    await delay(LOOK_EVERY_MS, undefined, { signal: task.signal })
+  }
+}
+
+/** Faults before it have their effect first: somebody is elected, or left alone. */
+const mayComeAbout = ({ broker }: ScenarioFault, facts: readonly BrokerFacts[]): boolean =>
+  broker.includes('last') || (broker.includes('leader') && facts.every(({ leads }) => leads === 0))
+
+async function factsOf(
+  { cluster, folder, signal }: DisturbTask,
   admin: ClusterAdmin,
   topic: string,
 ): Promise<readonly BrokerFacts[]> {
   const [found] = await admin.describeTopics([topic], { signal })
   const controller = await controllerOf(admin, signal)
+  const last = await lastInSync(admin, topic, found?.partitions ?? [], signal)
   // One fault at a time on a broker: the end of one would undo the other.
   const busy = (await activeFaults(folder)).filter(each => each.cluster === cluster.name)
-  const facts = cluster.nodes
+  return cluster.nodes
     .filter(({ id }) => !busy.some(({ node }) => node === id))
     .map(({ id }) => ({
       id,
       leads: found?.partitions.filter(({ leader }) => leader === id).length ?? 0,
       controller: controller === id,
+      ...(id === last ? { last: true } : {}),
     }))
-  const chosen = chooseBrokers(fault.broker, facts, random)
-  if (chosen.kind === 'none') throw new AjnaError(FAULT_TARGET_NONE, `${fault.fault}: ${chosen.reason}`)
-  return chosen.brokers
 }
 
-/** The active controller; null when there is none for a while. */
-async function controllerOf(admin: ClusterAdmin, signal: AbortSignal): Promise<number | null> {
-  const until = Date.now() + ELECTED_MS
-  for (;;) {
-    const last = Date.now() > until
-    try {
-      const { leader } = await admin.describeQuorum({ signal, deadlineMs: ASKED_MS })
-      if (leader !== null || last) return leader
-    } catch (error) {
-      signal.throwIfAborted()
-      if (last) throw error
-    }
-    await delay(LOOK_EVERY_MS, undefined, { signal })
-  }
+/** Who leads all partitions and is alone in sync, and knows it; undefined: nobody. */
+async function lastInSync(
+  admin: ClusterAdmin,
+  topic: string,
+  partitions: readonly PartitionState[],
+  signal: AbortSignal,
+): Promise<number | undefined> {
+  const broker = partitions[0]?.leader ?? undefined
+  const isAlone = ({ leader, isr }: PartitionState): boolean =>
+    leader === broker && isr.length === 1 && isr[0] === broker
+  if (broker === undefined || !partitions.every(isAlone)) return undefined
+  const asked = { signal, deadlineMs: ASKED_MS, broker }
+  const [own] = await admin.describeTopics([topic], asked).catch(() => [])
+  return own?.partitions.every(isAlone) === true ? broker : undefined
 }
 
 /** Once all faults are taken back, where no agent does so: starts brokers that have ended all the same, and says why they had. */

@@ -16,7 +16,7 @@ import { TEST_KIND_UNKNOWN } from './errors.ts'
 import type { RunFollower } from './follow.ts'
 import { judge } from './judge.ts'
 import { type RunResult, runScenario } from './run.ts'
-import { type FaultInput, type Scenario, scenarioOf } from './scenario.ts'
+import { type FaultInput, needsDisks, type Scenario, type ScenarioInput, scenarioOf } from './scenario.ts'
 
 /** A kind of failure that is measured: what is done, and, with a healer at work, what must be told of it and done about it. */
 export interface FailureKind {
@@ -29,6 +29,10 @@ export interface FailureKind {
   readonly expect: ExpectedHealing
   /** The broker it hits must lead nothing: which one is not the controller is seen before the topic is made. */
   readonly spareOne?: boolean
+  /** So many of its faults only bring about what the failure meets. */
+  readonly prelude?: number
+  /** What of the cluster and the load is not as usual. */
+  readonly setting?: Pick<ScenarioInput, 'cluster' | 'load'>
 }
 
 /** Longer than a broker's session and an election: what comes back before the fault is taken back, came back by itself. */
@@ -42,6 +46,12 @@ const FROZEN: ExpectedHealing = { incident: 'broker-frozen', remedy: ['kill-and-
 
 /** A pause that is soon over, or trouble in the network: the process is well, and who ended it would only make things worse. */
 const UNTOUCHED: ExpectedHealing = { incident: 'none', remedy: 'none' }
+
+/** One after another leads, and all of them may be away at once: a controller that has none of the replicas lives on. */
+const succession = (minInSync: number): NonNullable<FailureKind['setting']> => ({
+  cluster: { nodes: 4, controllers: 1, minInSync },
+  load: { succession: true },
+})
 
 /** To measure one more kind, add it here. */
 export const failureKinds: readonly FailureKind[] = [
@@ -171,6 +181,31 @@ export const failureKinds: readonly FailureKind[] = [
     expect: FROZEN,
   },
   {
+    name: 'leaderless',
+    what: 'the last in-sync replica is gone for good; of the two that come back, at different offsets, one has all it had',
+    faults: [
+      { at: '0s', fault: 'down', broker: 'leader', for: '60s', untilFault: 3 },
+      { at: '6s', fault: 'kill', broker: 'leader' },
+      // What it followed until then it has, and no more: alone it acknowledges nothing.
+      { at: '6s', fault: 'down', broker: 'last', for: '40s' },
+    ],
+    prelude: 2,
+    setting: succession(2),
+    expect: { incident: 'partition-leaderless', remedy: ['elect-most-advanced'] },
+  },
+  {
+    name: 'leaderless-unsafe',
+    what: 'the same, and alone it had acknowledged what nobody else has: a person is asked, and it comes back after 40 s',
+    faults: [
+      { at: '0s', fault: 'down', broker: 'leader', for: '60s', untilFault: 3 },
+      { at: '6s', fault: 'down', broker: 'leader', for: '60s', untilFault: 3 },
+      { at: '12s', fault: 'down', broker: 'last', for: '40s' },
+    ],
+    prelude: 2,
+    setting: succession(1),
+    expect: { incident: 'partition-leaderless', remedy: 'none', proposed: true },
+  },
+  {
     name: 'leader-isolated',
     what: 'a leader that is cut off from all other brokers and controllers; its clients still reach it',
     faults: [{ at: '0s', fault: 'partition', broker: 'leader', for: HOLD }],
@@ -291,22 +326,30 @@ export async function measureFailures(task: FailuresTask): Promise<readonly Fail
 }
 
 const WARM_UP_MS = 4_000
+const USUAL_NODES = 3
 
 async function scenarioFor(kind: FailureKind, { cluster, healer, signal }: FailuresTask): Promise<Scenario> {
   const leaders = kind.spareOne === true ? await allButOne(cluster, signal) : undefined
   return scenarioOf({
     name: kind.name,
-    cluster: { nodes: cluster.nodes.length },
-    ...(leaders === undefined ? {} : { load: { leaders: [...leaders] } }),
+    cluster: { ...kind.setting?.cluster, nodes: cluster.nodes.length },
+    load: { ...kind.setting?.load, ...(leaders === undefined ? {} : { leaders: [...leaders] }) },
     faults: kind.faults.map(each => ({ ...each, at: `${WARM_UP_MS + duration().parse(each.at)}ms` })),
     ...(healer === undefined || kind.impaired === undefined ? {} : { impaired: kind.impaired }),
     expect: inputOf(kind.expect),
   })
 }
 
-const inputOf = ({ incident, remedy }: ExpectedHealing) => ({
+/** What cluster a kind is measured on. */
+export function clusterOf(kind: FailureKind) {
+  const { nodes = USUAL_NODES, controllers = nodes } = kind.setting?.cluster ?? {}
+  return { nodes, controllers, disks: needsDisks(kind) }
+}
+
+const inputOf = ({ incident, remedy, proposed }: ExpectedHealing): ScenarioInput['expect'] => ({
   ...(incident === undefined ? {} : { incident }),
   ...(remedy === undefined ? {} : { remedy: remedy === 'none' ? remedy : [...remedy] }),
+  ...(proposed === true ? { proposed } : {}),
 })
 
 const ASK_AGAIN_MS = 200
@@ -329,10 +372,10 @@ export interface JudgedRun extends RunResult {
 
 /** What the runs of one kind come to. Pure. */
 export function figuresOf(
-  { name, expect }: Pick<FailureKind, 'name' | 'expect'>,
+  { name, expect, prelude = 0 }: Pick<FailureKind, 'name' | 'expect' | 'prelude'>,
   results: readonly JudgedRun[],
 ): FailureFigures {
-  const faults = results.flatMap(({ faults }) => faults)
+  const faults = results.flatMap(({ faults }) => faults.slice(prelude))
   const healed = results.flatMap(({ incidents }) => (incidents === null ? [] : [incidents]))
   const inRuns = (holds: (incident: Incident) => boolean): number =>
     healed.filter(incidents => incidents.some(holds)).length

@@ -142,6 +142,31 @@ describe('faults on the brokers of a real cluster, without a healer', { timeout:
     })
   })
 
+  test('the last in-sync replica is waited for and goes down, and with that the other one comes back: it leads nothing, and nothing is lost', async () => {
+    const scenario = scenarioOf({
+      name: 'last-in-sync',
+      cluster: { replication: 2, minInSync: 1 },
+      load: { duration: '1s', succession: true },
+      faults: [
+        { at: '1s', fault: 'down', broker: 'leader', for: '60s', untilFault: 2 },
+        { at: '1s', fault: 'down', broker: 'last', for: '3s' },
+      ],
+    })
+    const found = await runScenario({ scenario, cluster, folder, random: random.next, note, signal })
+    for (const line of timelineOf(found)) note(line)
+    assert.deepEqual(
+      judge(scenario, found).filter(({ met }) => !met),
+      [],
+    )
+    const [first, last] = found.faults
+    assert.equal(last!.brokers[0]!.last, true)
+    assert.notEqual(last!.brokers[0]!.id, first!.brokers[0]!.id)
+    assert.ok(first!.revertedAt >= last!.at && first!.revertedAt < first!.at + 60_000)
+    assert.equal(last!.availability.partitionsStopped, 6)
+    assert.ok(last!.availability.restoredMs! > 3_000, 'who had less was not elected')
+    assert.deepEqual(await activeFaults(folder), [])
+  })
+
   async function notTheController(): Promise<readonly [number, number]> {
     await using admin = openCluster({ bootstrap: cluster.bootstrap, clientId: 'faults-it' })
     const { leader } = await admin.describeQuorum({ signal })

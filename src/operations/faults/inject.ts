@@ -33,6 +33,8 @@ export interface InjectTask {
   readonly leaseMs: number
   /** Who keeps the broker alive, for people: then nobody else starts it. Absent: nobody does. */
   readonly keptBy?: string | undefined
+  /** Has whoever keeps the broker alive leave it ended; only a `down` needs it, and only if somebody does. */
+  readonly leave?: ((broker: number) => Promise<void>) | undefined
   /** Takes a broker off its cluster's books; only an `unregister` needs it. */
   readonly unregister?: (broker: number) => Promise<unknown>
 }
@@ -124,6 +126,9 @@ async function wayBack({ plan, node, keptBy }: InjectTask, process: ProcessIdent
         FAULT_NETWORK_UNAVAILABLE,
         `${node.process.name} does not run in a network of its own`,
       )
+    case 'down':
+      // Who keeps it alive has been told not to, and may be gone when it is time.
+      return { kind: 'run', process: node.process }
     case 'kill':
     case 'crash-loop':
       return keptBy === undefined ? { kind: 'run', process: node.process } : { kind: 'kept', by: keptBy }
@@ -148,7 +153,7 @@ const UNSTARTABLE = '\nprocess.roles=nonsense\n'
 
 /** Answers when it was asked for, ms since the epoch. */
 async function strike(
-  { plan, node, unregister }: InjectTask,
+  { plan, node, leave, unregister }: InjectTask,
   target: RunningProcess,
   lease: FaultLease,
 ): Promise<number> {
@@ -170,6 +175,8 @@ async function strike(
       await applyEffect(lease.record.id, node.id, plan.network!)
       return at
     }
+    case 'down':
+      return kill(target, () => leave?.(node.id))
     case 'kill':
     case 'crash-loop':
       return kill(target)
@@ -210,9 +217,10 @@ const notRunning = (name: string): AjnaError =>
   new AjnaError(FAULT_TARGET_NOT_RUNNING, `${name} does not run`, { details: { name } })
 
 /** The identity is compared before each signal: never another process that was given the pid. */
-async function kill(target: RunningProcess): Promise<number> {
+async function kill(target: RunningProcess, then?: () => Promise<void> | undefined): Promise<number> {
   const at = Date.now()
   if (!(await target.kill('SIGKILL'))) throw notRunning(target.record.name)
+  await then?.()
   await target.exited
   return at
 }

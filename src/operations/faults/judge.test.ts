@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Incident } from '../heal/contract.ts'
 import { healingOf } from './analysis/healing.ts'
+import { partingsOf, proposedLossOf } from './analysis/proposed.ts'
 import { judge } from './judge.ts'
 import { latencies } from './load/latency.ts'
 import { timelineOf } from './report.ts'
@@ -15,6 +16,7 @@ const fault: FaultOutcome = {
   at: START + 5_000,
   harmedUntil: START + 17_000,
   revertedAt: START + 17_000,
+  progress: { acknowledged: 400, underWay: 3 },
   availability: { restoredMs: 4_200, longestGapMs: 4_150, partitionsStopped: 3, afterRevertMs: 0 },
   redundancyRestoredMs: 15_000,
   healing: null,
@@ -61,6 +63,7 @@ const good: RunResult = {
   latency: { before: null, during: null, after: null },
   unplannedEnds: [],
   incidents: null,
+  proposed: null,
   settled: true,
 }
 const faults: FaultInput[] = [{ at: '5s', fault: 'kill', broker: 'leader' }]
@@ -132,6 +135,59 @@ test('a run in which all is well fails when the alert stayed silent, or somethin
   assert.deepEqual(missedWith(expected, [{ ...incident, actedAt: null }]), ['remedy: none'])
   assert.deepEqual(missedWith(expected, [{ ...incident, state: 'available' }]), [
     'incidents followed to their end: 1 still open, 0 failed',
+  ])
+})
+
+test('where a person must be asked, silence fails, and an act, and a loss that is not what the load counts', () => {
+  const expect = { incident: 'partition-leaderless', remedy: 'none', proposed: true } as const
+  const log = { start: 0, epoch: 4, highWatermark: null, readFrom: [], problem: null }
+  const asked = (loss: number | null): Incident => ({
+    ...incident,
+    id: 'asked',
+    cause: 'partition-leaderless',
+    subject: { kind: 'partitions', partitions: [{ topic: 't', partition: 0 }] },
+    actedAt: null,
+    decision: { kind: 'wait', remedy: 'elect-most-advanced', reasons: [], refused: [] },
+    proposal: { number: 1, at: START + 9_000, answer: null },
+    recovery: {
+      partitions: [
+        {
+          ...{
+            topic: 't',
+            partition: 0,
+            leaderEpoch: 4,
+            replicas: [1, 2],
+            leader: 1,
+            loss,
+            committedLoss: 0,
+          },
+          logs: [{ ...log, broker: 1, role: 'survivor', end: 120, agreesUpTo: 100 }],
+        },
+      ],
+      doneAt: null,
+    },
+  })
+  const missed = (...incidents: readonly Incident[]): readonly string[] => {
+    const kept = partingsOf(incidents, 't')?.get(0)
+    const proposed = proposedLossOf(incidents, 1, good.faults, kept ?? 0) ?? null
+    return judge(scenarioOf({ name: 'judged', faults, expect }), { ...good, incidents, proposed })
+      .filter(({ met }) => !met)
+      .map(({ what, expected, found }) => `${what}: ${expected}, found ${found}`)
+  }
+  // 400 had been acknowledged, and the one to be elected has the first hundred.
+  assert.deepEqual(missed(incident, asked(300)), [], 'what is done about another one is not meant')
+  assert.deepEqual(missed(asked(303)), [], 'some that were under way had come through')
+  const [what, counted] = [
+    'loss that a person is asked to accept',
+    '300 records, and at most 3 that were under way',
+  ]
+  assert.deepEqual(missed(asked(299)), [`${what}: ${counted}, found 299 records`])
+  assert.deepEqual(missed(asked(304)), [`${what}: ${counted}, found 304 records`])
+  assert.deepEqual(missed(asked(null)), [`${what}: ${counted}, found not known`])
+  const { proposal: _, ...silent } = asked(300)
+  assert.deepEqual(missed(silent), [`${what}: counted, found nobody was asked`])
+  assert.deepEqual(missed({ ...asked(300), actedAt: START + 9_500 }), [
+    'remedy: none, found elect-most-advanced',
   ])
 })
 

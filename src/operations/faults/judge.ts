@@ -1,4 +1,6 @@
 import { isOver } from '../heal/contract.ts'
+import { remediesDone } from './analysis/healing.ts'
+import type { ProposedLoss } from './analysis/proposed.ts'
 import type { ExpectedHealing } from './contract.ts'
 import type { RunResult } from './run.ts'
 import type { Scenario } from './scenario.ts'
@@ -80,18 +82,12 @@ function undisturbed(limit: number, { latency: { before } }: RunResult): Expecta
  * been called, had it not been. Without a healer nothing of it is expected.
  */
 function healed(
-  { incident, remedy }: ExpectedHealing,
-  { incidents, faults }: RunResult,
+  { incident, remedy, proposed }: ExpectedHealing,
+  { incidents, faults, proposed: told }: RunResult,
 ): readonly Expectation[] {
   if (incidents === null || (faults.length === 0 && incident === undefined)) return []
   const causes = [...new Set(incidents.map(({ cause }) => cause))]
-  const done = [
-    ...new Set(
-      incidents.flatMap(({ actedAt, decision }) =>
-        actedAt === null || decision.remedy === null ? [] : [decision.remedy],
-      ),
-    ),
-  ]
+  const done = remediesDone({ incident, proposed }, incidents)
   const named = (all: readonly string[], none: string): string => (all.length === 0 ? none : all.join(', '))
   const open = incidents.filter(each => !isOver(each))
   const failed = incidents.filter(({ state }) => state === 'failed')
@@ -116,6 +112,7 @@ function healed(
             met: remedy === 'none' ? done.length === 0 : remedy.some(each => done.includes(each)),
           },
         ]),
+    ...(proposed === true ? [asked(told)] : []),
     {
       what: 'incidents followed to their end',
       expected: 'all',
@@ -123,4 +120,16 @@ function healed(
       met: open.length + failed.length === 0,
     },
   ]
+}
+
+/** Whether a person was asked, and told what it would cost: what was acknowledged, and of what was under way some or all. */
+function asked(proposed: ProposedLoss | null): Expectation {
+  const { bound, acknowledged, underWay } = proposed ?? { bound: null, acknowledged: 0, underWay: 0 }
+  return {
+    what: 'loss that a person is asked to accept',
+    expected:
+      proposed === null ? 'counted' : `${acknowledged} records, and at most ${underWay} that were under way`,
+    found: proposed === null ? 'nobody was asked' : bound === null ? 'not known' : `${bound} records`,
+    met: bound !== null && acknowledged > 0 && bound >= acknowledged && bound <= acknowledged + underWay,
+  }
 }

@@ -7,6 +7,7 @@ import type { Incident } from '../heal/contract.ts'
 import { type Availability, availabilityOf, type FaultWindow } from './analysis/availability.ts'
 import type { RecordsVerdict } from './analysis/check.ts'
 import { healingOf } from './analysis/healing.ts'
+import { type ProposedLoss, partingsOf, proposedLossOf } from './analysis/proposed.ts'
 import { readAndCheck } from './analysis/read.ts'
 import { redundancyRestoredMs, type WholenessTrace } from './analysis/redundancy.ts'
 import type { Healer, Healing, HealingFigures, UnplannedEnd } from './contract.ts'
@@ -47,6 +48,8 @@ export interface RunResult {
   readonly unplannedEnds: readonly UnplannedEnd[]
   /** As they were in the end; null: no healer was at work. */
   readonly incidents: readonly Incident[] | null
+  /** What a person was asked to agree to lose; null: nobody was asked about all of the load. */
+  readonly proposed: ProposedLoss | null
   /** The cluster was whole again before the scenario's `settle` was over. */
   readonly settled: boolean
 }
@@ -113,7 +116,7 @@ async function runBounded(task: RunTask): Promise<RunResult> {
   using following = follower && followRun({ load, watch, healing }, follower)
   note(`load: ${scenario.load.rate} records/s to ${partitions} partitions of ${topic}`)
 
-  const done = await disturb({ ...task, healing }, admin, topic, load.startAt)
+  const done = await disturb({ ...task, healing }, admin, topic, load)
   await delay(Math.max(0, load.startAt + scenario.load.duration - Date.now()), undefined, { signal })
   const unplannedEnds: UnplannedEnd[] = []
   const settling: Settling = { watch, load, healing, settleMs: scenario.settle, signal }
@@ -127,13 +130,30 @@ async function runBounded(task: RunTask): Promise<RunResult> {
   note(`read back: ${loaded.streams.reduce((sum, each) => sum + each.sent, 0)} records were sent`)
   await using wire = openWire({ bootstrap: cluster.bootstrap, clientId: 'ajna-test-check' })
   const reading = { wire, topic, partitions, run, sent: loaded.streams }
-  const records = await readAndCheck({ ...reading, deadlineMs: READ_MS, signal })
+  const incidents = healing === undefined ? null : healing.incidents()
+  const partings = partingsOf(incidents ?? [], topic)
+  let kept = 0
+  const saw = (partition: number, offset: number): void => {
+    if (offset < (partings?.get(partition) ?? 0)) kept++
+  }
+  const records = await readAndCheck({ ...reading, saw, deadlineMs: READ_MS, signal })
   await admin.deleteTopics([{ name: topic }], { signal }).catch(() => undefined)
 
-  const incidents = healing === undefined ? null : healing.incidents()
   const faults = outcomes(done, loaded, wholeness, scenario, incidents)
   const latency = latencyOf(loaded, faults)
-  return { topic, load: loaded, records, faults, wholeness, latency, unplannedEnds, incidents, settled }
+  const proposed = proposedLossOf(incidents ?? [], partitions, done, kept) ?? null
+  return {
+    topic,
+    load: loaded,
+    records,
+    faults,
+    wholeness,
+    latency,
+    unplannedEnds,
+    incidents,
+    proposed,
+    settled,
+  }
 }
 
 interface Settling {

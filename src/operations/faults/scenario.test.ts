@@ -47,9 +47,10 @@ test('every scenario that comes with the program is allowed, says what it is for
 })
 
 test('every kind of failure that is measured is a scenario too, that expects the same', () => {
-  for (const { name, faults, impaired, expect } of failureKinds) {
-    const [first] = scenarioOf({ name, faults: [...faults] }).faults
-    const { incident, remedy } = expect
+  for (const { name, faults, impaired, expect, setting } of failureKinds) {
+    const measured = scenarioOf({ name, ...setting, faults: [...faults] })
+    const [first] = measured.faults
+    const { incident, remedy, proposed } = expect
     const found = library.filter(({ scenario }) => {
       const [fault] = scenario.faults
       const { at: _, ...done } = fault ?? { at: 0 }
@@ -58,6 +59,9 @@ test('every kind of failure that is measured is a scenario too, that expects the
         scenario.faults.length === faults.length &&
         JSON.stringify(done) === JSON.stringify(wanted) &&
         scenario.impaired === impaired &&
+        scenario.cluster.minInSync === measured.cluster.minInSync &&
+        scenario.load.succession === measured.load.succession &&
+        scenario.expect.proposed === proposed &&
         scenario.expect.incident === incident &&
         JSON.stringify(scenario.expect.remedy) === JSON.stringify(remedy)
       )
@@ -121,6 +125,15 @@ const hostile: readonly (readonly [what: string, from: string, to: string, ...sa
   ['a negative rate', 'rate: 300', 'rate: -1', /load\.rate/],
   ['a record too small to say who it is', 'recordSize: 200B', 'recordSize: 3B', /from 24B/],
   ['more replicas than nodes', 'replication: 3', 'replication: 4', /cluster\.replication.*at most 3/],
+  ['more in sync than replicas', 'replication: 3', 'minInSync: 4', /cluster\.minInSync.*at most 3/],
+  ['more controllers than nodes', 'replication: 3', 'controllers: 4', /cluster\.controllers.*at most 3/],
+  ['leaders of a succession', 'rate: 300', 'succession: true, leaders: [1]', /leaders or succession/],
+  [
+    'an end by no fault',
+    'for: 12s',
+    'untilFault: 2',
+    /faults\[0\]\.untilFault: found 2; allowed: .* later fault/,
+  ],
   ['no partitions', 'partitions: 6', 'partitions: 0', /cluster\.partitions/],
   ['an expected loss', 'lost: 0', 'lost: 3', /no test may expect to lose/],
   ['an unknown key', 'seed: 7', 'sed: 7', /the unknown key "sed"/, /did you mean seed/],
@@ -165,6 +178,14 @@ test('victims are what was asked for, and each a different one', () => {
     [4, 3],
   )
   assert.deepEqual(chosen(['all']), [1, 2, 3, 4])
+  assert.deepEqual(
+    chooseBrokers(['last'], [...facts, { ...facts[3]!, id: 5, last: true }], () => 0),
+    {
+      kind: 'chosen',
+      brokers: [{ ...facts[3]!, id: 5, last: true }],
+    },
+  )
+  assert.match(String(chosen(['last'])), /no broker is left for "last"/)
   assert.match(String(chosen(['follower', 'follower'])), /no broker is left for "follower"/)
   assert.match(String(chosen([9])), /no broker is left for 9/)
   assert.equal(chooseBrokers(['all'], [], () => 0).kind, 'none')
@@ -204,8 +225,9 @@ test('never is worse than any time', () => {
 })
 
 test('every kind of failure is a scenario that is allowed, and says what must be told of it', () => {
-  for (const { name, faults, impaired, expect } of failureKinds) {
-    scenarioOf({ name, faults: [...faults], ...(impaired === undefined ? {} : { impaired }) })
+  for (const { name, faults, impaired, expect, setting, prelude = 0 } of failureKinds) {
+    assert.ok(prelude < faults.length, `${name}: a failure after what prepares it`)
+    scenarioOf({ name, ...setting, faults: [...faults], ...(impaired === undefined ? {} : { impaired }) })
     assert.ok((expect.incident ?? expect.remedy) !== undefined, `${name}: an incident, a remedy, or none`)
   }
   assert.equal(new Set(failureKinds.map(({ name }) => name)).size, failureKinds.length)

@@ -27,10 +27,10 @@ const MAX_BANDWIDTH = 1024 ** 3
 /** What may be written to the disks in all, replicas included. */
 const MAX_DISK_BYTES = 2 * 1024 ** 3
 
-const role = z.enum(['leader', 'controller', 'follower', 'any', 'all'])
+const role = z.enum(['leader', 'controller', 'follower', 'last', 'any', 'all'])
 /** A broker's id, or what it is when the fault begins. */
 const broker = z.union([wholeNumber(1, 99), role], {
-  error: 'a broker’s id, or leader, controller, follower, any or all',
+  error: 'a broker’s id, or leader, controller, follower, last, any or all',
 })
 export type BrokerChoice = z.output<typeof broker>
 
@@ -40,7 +40,8 @@ const fault = z.strictObject({
   fault: z.enum(faultKinds),
   /**
    * To which broker, or brokers: `leader` leads the most partitions and is not the controller, `controller` is the active
-   * one, `follower` is neither. Of several that fit, the seed decides.
+   * one, `follower` is neither, `last` leads all partitions and is alone in sync: it is waited for. Of several that fit, the
+   * seed decides.
    */
   broker: z.union([broker, z.array(broker).min(1)]).transform(one => (Array.isArray(one) ? one : [one])),
   /**
@@ -48,6 +49,8 @@ const fault = z.strictObject({
    * killed is started at once, and one that is frozen is woken only if nobody has helped it by then.
    */
   for: between(100, 10 * 60_000, '100ms to 10m').default(12_000),
+  /** It is taken back as soon as this one of the list's later faults is done (the first is 1), if that is before its time is over. */
+  untilFault: wholeNumber(2, 50).optional(),
   /** Of a crash-loop: how often it dies, and how long it runs in between. */
   times: wholeNumber(2, 50).optional(),
   every: between(100, 60_000, '100ms to 1m').optional(),
@@ -83,9 +86,13 @@ const scenarioSchema = z.strictObject({
   cluster: z
     .strictObject({
       nodes: wholeNumber(1, 5).default(3),
+      /** So many of the nodes are controllers too, the last ones. Default: all. */
+      controllers: wholeNumber(1, 5).optional(),
       partitions: wholeNumber(1, 100).default(6),
       /** Replicas of each partition; all but one of them must have a record before it is acknowledged. */
       replication: wholeNumber(1, 5).optional(),
+      /** So many of them instead (min.insync.replicas). */
+      minInSync: wholeNumber(1, 5).optional(),
     })
     .prefault({}),
   load: z
@@ -102,6 +109,11 @@ const scenarioSchema = z.strictObject({
       requestTimeout: between(200, 60_000, '200ms to 1m').default(3_000),
       /** Brokers that lead partitions; the others only follow. Default: all. */
       leaders: z.array(wholeNumber(1, 99)).min(1).optional(),
+      /**
+       * All partitions have the same replicas in the same order, none on the active controller if there are others: whoever
+       * leads leads all of them, and when it fails, the next one does.
+       */
+      succession: z.boolean().optional(),
       /** How long at least; it goes on until what the faults broke is whole again. */
       duration: between(1_000, MAX_TEST_MS, '1s to 30m').default(10_000),
     })
@@ -136,11 +148,14 @@ const scenarioSchema = z.strictObject({
         })
         .transform(one => (one === 'none' || Array.isArray(one) ? one : [one]))
         .optional(),
+      /** A person must be asked about that incident, the loss counted to the record, and nothing be done before they answer. */
+      proposed: z.literal(true, { error: 'true, or nothing' }).optional(),
     })
     .prefault({}),
 })
 
 export type Scenario = DeepReadonly<z.output<typeof scenarioSchema>>
+export type ScenarioInput = z.input<typeof scenarioSchema>
 export type ScenarioFault = Scenario['faults'][number]
 
 /** @throws AjnaError CONFIG_INVALID with every problem found, each with its line, what was found and what is allowed */
@@ -148,11 +163,14 @@ export const readScenario = (text: string, file: string): Scenario =>
   readConfig(scenarioSchema, text, file, check)
 
 /** A scenario from a program, by the same rules. */
-export const scenarioOf = (value: z.input<typeof scenarioSchema>): Scenario =>
+export const scenarioOf = (value: ScenarioInput): Scenario =>
   readScenario(JSON.stringify(value), `scenario ${value.name}`)
 
 export const replicationOf = ({ cluster }: Pick<Scenario, 'cluster'>): number =>
   cluster.replication ?? Math.min(3, cluster.nodes)
+
+export const minInSyncOf = (scenario: Pick<Scenario, 'cluster'>): number =>
+  scenario.cluster.minInSync ?? Math.max(1, replicationOf(scenario) - 1)
 
 function check(scenario: Scenario): readonly Finding[] {
   const { cluster, load, faults, settle } = scenario
@@ -160,12 +178,18 @@ function check(scenario: Scenario): readonly Finding[] {
   const findings: Finding[] = []
   if (replicationOf(scenario) > cluster.nodes)
     findings.push({ path: ['cluster', 'replication'], allowed: `at most ${cluster.nodes}, one a node` })
+  if ((cluster.controllers ?? 1) > cluster.nodes)
+    findings.push({ path: ['cluster', 'controllers'], allowed: `at most ${cluster.nodes}, one a node` })
+  if (minInSyncOf(scenario) > replicationOf(scenario))
+    findings.push({ path: ['cluster', 'minInSync'], allowed: `at most ${replicationOf(scenario)} replicas` })
+  if (load.succession === true && load.leaders !== undefined)
+    findings.push({ path: ['load', 'leaders'], allowed: 'leaders or succession, not both' })
   for (const [index, id] of (load.leaders ?? []).entries())
     if (id > cluster.nodes) findings.push({ path: ['load', 'leaders', index], allowed: nodes })
   if (new Set(load.leaders).size < (load.leaders?.length ?? 0))
     findings.push({ path: ['load', 'leaders'], allowed: 'each broker once' })
   for (const [index, each] of faults.entries())
-    findings.push(...checkFault(each, index, cluster.nodes, nodes))
+    findings.push(...checkFault(each, index, cluster.nodes, nodes), ...checkUntil(each, index, faults.length))
   const lasts = lastsMs(scenario)
   const bytes = (lasts / 1_000) * load.rate * (load.recordSize + RECORD_OVERHEAD) * replicationOf(scenario)
   if (lasts > MAX_TEST_MS)
@@ -212,6 +236,15 @@ function checkFault(fault: ScenarioFault, index: number, nodes: number, allowed:
   else if (fault.bandwidth === undefined)
     findings.push({ path: at(), found: 'a throttle without a bandwidth', allowed: 'bandwidth: 1MiB, say' })
   return findings
+}
+
+function checkUntil({ fault, untilFault }: ScenarioFault, index: number, faults: number): Finding[] {
+  if (untilFault === undefined) return []
+  const path = ['faults', index, 'untilFault']
+  if (fault === 'crash-loop')
+    return [{ path, found: 'untilFault of a crash-loop', allowed: 'times and every' }]
+  if (untilFault > index + 1 && untilFault <= faults) return []
+  return [{ path, allowed: `the number of a later fault, at most ${faults}` }]
 }
 
 /** What a fault in the network does to one of its brokers; undefined: it is another fault. */

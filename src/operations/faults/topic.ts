@@ -2,9 +2,10 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { AjnaError } from '../../foundation/errors/errors.ts'
 import type { ClusterAdmin } from '../../foundation/kafka/admin.ts'
 import { refusalOf } from '../../foundation/kafka/errors.ts'
+import { controllerOf } from './controller.ts'
 import { TEST_TOPIC_FAILED } from './errors.ts'
 import { layoutOf } from './plan.ts'
-import { replicationOf, type Scenario } from './scenario.ts'
+import { minInSyncOf, replicationOf, type Scenario } from './scenario.ts'
 import type { TopicWatch } from './watch.ts'
 
 const READY_MS = 60_000
@@ -18,10 +19,9 @@ export async function createTopic(
   ids: readonly number[],
   signal: AbortSignal,
 ): Promise<void> {
-  const replication = replicationOf(scenario)
-  const replicas = layoutOf(scenario.cluster.partitions, replication, ids, scenario.load.leaders)
+  const replicas = await replicasOf(admin, scenario, ids, signal)
   const config = {
-    'min.insync.replicas': String(Math.max(1, replication - 1)),
+    'min.insync.replicas': String(minInSyncOf(scenario)),
     'retention.ms': '-1',
     'retention.bytes': '-1',
   }
@@ -29,6 +29,21 @@ export async function createTopic(
   // Nobody else makes a topic of that name: it exists already when the answer to the first attempt was lost.
   if (made?.error && refusalOf(made.error) !== 'TOPIC_ALREADY_EXISTS')
     throw new AjnaError(TEST_TOPIC_FAILED, topic, { cause: made.error })
+}
+
+async function replicasOf(
+  admin: ClusterAdmin,
+  scenario: Scenario,
+  ids: readonly number[],
+  signal: AbortSignal,
+): Promise<readonly (readonly number[])[]> {
+  const { cluster, load } = scenario
+  const replication = replicationOf(scenario)
+  if (load.succession !== true) return layoutOf(cluster.partitions, replication, ids, load.leaders)
+  const controller = await controllerOf(admin, signal)
+  const others = ids.filter(id => id !== controller)
+  const order = [...others, ...ids.filter(id => id === controller)].slice(0, replication)
+  return Array.from({ length: cluster.partitions }, () => order)
 }
 
 /**

@@ -160,6 +160,8 @@ export interface PlacedCluster {
   readonly clusterId: string
   readonly security: ClusterSecurity
   readonly nodes: readonly PlacedNode[]
+  /** Ids of the nodes that are controllers too; default: all. */
+  readonly controllers?: readonly number[]
   /** Brokers' settings over the driver's own, by their Kafka names. */
   readonly settings?: Readonly<Record<string, string>>
   /** Options for the brokers' JVM after the driver's own. */

@@ -42,7 +42,7 @@ export function affectedBy(seen: Seen, subject: BrokerSubject): Affected {
     leaderless: its.filter(({ leader }) => leader === null || leader === broker).length,
     waitingForIt: its.filter(({ isr }) => isDir || isr.includes(broker)).length,
     lastInSync: its
-      .filter(({ isr }) => isr.length === 1 && isr[0] === broker)
+      .filter(each => mayBeLast(each, broker))
       .map(({ topic, partition }) => `${topic}-${partition}`),
   }
 }
@@ -69,6 +69,13 @@ export function leftWithout(seen: Seen, subject: BrokerSubject): Without {
   }
   return { enough, tooFew, unknown }
 }
+
+/**
+ * With eligible leader replicas (KIP-966) whoever was in sync last is not in the ISR any more once it is fenced: of a partition
+ * that nobody leads, with nobody in sync, each replica may be the one.
+ */
+const mayBeLast = ({ leader, isr }: PartitionFacts, broker: number): boolean =>
+  isr.length === 0 ? leader === null : isr.length === 1 && isr[0] === broker
 
 /** Whether acknowledged writes flow to every partition that it concerns, without it. */
 export function flowsWithout(seen: Seen, subject: BrokerSubject): boolean {

@@ -258,6 +258,13 @@ const acted = (change: Partial<Incident>): Incident => ({
   ...change,
 })
 
+test('nor is any replica of a partition that nobody leads or is in sync with: which was the last one is not known', () => {
+  const dead = decided(facts(DIED, [partition(0), partition(4, { leader: null, isr: [] })]))
+  assert.match(dead.kind === 'refuse' ? dead.reasons.join() : '', /only in-sync replica of orders-4/)
+  const elsewhere = partition(4, { leader: null, isr: [], replicas: [2, 3] })
+  assert.equal(decided(facts(DIED, [partition(0), elsewhere])).kind, 'act')
+})
+
 for (const [why, memory, says] of [
   ['it is paused', { paused: 'a drill' }, /a drill/],
   ['no other cluster keeps its leases', { hasInterlock: false }, /no other cluster/],

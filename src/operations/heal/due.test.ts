@@ -3,9 +3,18 @@ import { test } from 'node:test'
 import type { ClusterAdmin } from '../../foundation/kafka/admin.ts'
 import { silentLogger } from '../../foundation/log/log.ts'
 import type { Lease } from '../fleet/interlock/contract.ts'
+import { ask } from './asking.ts'
 import { diagnosisOf } from './causes/leaderless.ts'
 import { createChronicle, opened } from './chronicle.ts'
-import type { BrokerFacts, HealFacts, Incident, IncidentsCommand, IncidentsState } from './contract.ts'
+import type {
+  BrokerFacts,
+  HealFacts,
+  HealPolicy,
+  Incident,
+  IncidentsCommand,
+  IncidentsState,
+} from './contract.ts'
+import { decide } from './decide.ts'
 import { diagnose } from './diagnose.ts'
 import { carryOutDue, isDue } from './due.ts'
 import { incidentsMachine } from './machine.ts'
@@ -24,7 +33,13 @@ function simulated() {
   let killBefore = Infinity
   let state: IncidentsState = incidentsMachine.initial
   let offset = 0
-  const cluster = { leader: null as number | null, replicas: ORDER, lastEnd: 120, elections: [] as string[] }
+  const cluster = {
+    leader: null as number | null,
+    replicas: ORDER,
+    lastEnd: 120,
+    bestEnd: 108,
+    elections: [] as string[],
+  }
   const step = (): void => {
     if (++calls >= killBefore) throw new Killed()
   }
@@ -47,7 +62,7 @@ function simulated() {
     const seen: LeaderlessFacts = {
       ...{ topic: 'orders', partition: 0, leaderEpoch: 6, replicas: cluster.replicas },
       ...{ since: 0, inSync: [3], lastKnown: [] },
-      logs: [log(1, 90, true), log(2, 108, true), log(3, cluster.lastEnd, false)],
+      logs: [log(1, 90, true), log(2, cluster.bestEnd, true), log(3, cluster.lastEnd, false)],
     }
     const facts: HealFacts = {
       at: 10_000,
@@ -111,6 +126,11 @@ function simulated() {
     log: silentLogger,
     signal: new AbortController().signal,
     answers: () => true,
+    stirredAt: () => 0,
+    decide: ({ diagnosis, facts }: Parameters<Work['decide']>[0]) =>
+      decide(diagnosis, facts, { 'partition-leaderless': 'automatic' } as HealPolicy, {
+        ...{ acts: [], incidents: [], paused: null, hasInterlock: true },
+      }),
     lookAgain: again,
   } as unknown as Work
   return {
@@ -203,6 +223,50 @@ test('nothing is due before somebody has agreed, nor while healing is paused', a
   await carryOut(at)
   assert.deepEqual([at.cluster.leader, at.incident().state], [null, 'approved'])
   at.submit({ kind: 'resume', actor: 'ada' })
+  await carryOut(at)
+  assert.equal(at.cluster.leader, 2)
+})
+
+test('who has everything comes back after a person was asked: it is elected by itself, unless they have said no', async () => {
+  for (const declined of [false, true]) {
+    const at = await proposed({ approved: false })
+    if (declined) at.submit({ ...answerTo(at.incident()), verdict: 'decline' } as IncidentsCommand)
+    const asking = new AbortController()
+    const looked = Promise.withResolvers<void>()
+    const work: Work = {
+      ...at.work,
+      signal: asking.signal,
+      // Something new each time: it is looked at again after a second.
+      stirredAt: () => Date.now(),
+      async lookAgain() {
+        setImmediate(looked.resolve)
+        return at.again()
+      },
+    }
+    at.cluster.bestEnd = 120
+    const asked = ask(work, createChronicle(work, at.incident()))
+    await looked.promise
+    if (declined) asking.abort()
+    await asked.catch(error => assert.ok(declined, error))
+    assert.equal(isDue(at.incident()), !declined)
+    if (declined) continue
+    await carryOut(at)
+    assert.deepEqual([at.cluster.leader, at.cluster.elections], [2, ['unclean: 2']])
+    assert.equal(at.incident().recovery!.partitions[0]!.loss, 0)
+    assert.deepEqual(at.incident().recovery!.partitions[0]!.replicas, ORDER)
+  }
+})
+
+test('where nobody could be elected, who comes back is looked for each second, and elected by itself', async () => {
+  const at = simulated()
+  at.cluster.bestEnd = 120
+  const seen = await at.again()
+  assert.ok(seen.kind === 'so')
+  const nobody = { kind: 'refuse', reasons: ['no replica of it lives'], refused: [] } as const
+  await createChronicle(at.work, opened(at.work, seen.diagnosis, nobody)).begin()
+  assert.equal(at.incident().recovery, undefined)
+  await ask(at.work, createChronicle(at.work, at.incident()))
+  assert.ok(isDue(at.incident()))
   await carryOut(at)
   assert.equal(at.cluster.leader, 2)
 })

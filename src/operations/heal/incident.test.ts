@@ -98,6 +98,7 @@ function world(change: Partial<Work> = {}): World {
       hasWoken: async () => false,
       stillSo: async () => true,
       again: async () => ({ diagnosis: frozen, decision: act('kill') }),
+      decide: () => ({ kind: 'wait', why: 'nobody is asked' }),
       lookAgain: async () => ({ kind: 'gone' }),
       ...change,
     },

@@ -84,6 +84,7 @@ export async function heal(options: HealerOptions): Promise<void> {
       const found = await diagnosedAgain(subject, id)
       return found === undefined ? undefined : { ...found, decision: decided(found.diagnosis, found.facts) }
     },
+    decide: ({ diagnosis, facts }) => decided(diagnosis, facts),
     async lookAgain({ id, subject, beganAt }): Promise<Again> {
       if (subject.kind === 'partitions') return leaderlessAgain(subject, beganAt)
       const found = await diagnosedAgain(subject, id)

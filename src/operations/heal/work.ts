@@ -23,6 +23,8 @@ export interface Work extends HealerOptions {
   readonly again: (
     incident: Incident,
   ) => Promise<{ readonly diagnosis: Diagnosis; readonly decision: Decision } | undefined>
+  /** What may be done about it, by policy, limits and pause too. */
+  readonly decide: (found: Extract<Again, { kind: 'so' }>) => Decision
   /** What would be diagnosed now of an incident's failure, for a person, or for whoever acts on what one has said. */
   readonly lookAgain: (of: Pick<Incident, 'id' | 'subject' | 'beganAt'>) => Promise<Again>
 }

@@ -35,6 +35,8 @@ export interface Keeper extends AsyncDisposable {
   status(): readonly ProcessStatus[]
   /** Starts a process at once that was given up, or waits to be restarted. */
   retry(process: string): Promise<void>
+  /** Ends a process, if it still runs, and leaves it ended until it is told to {@link retry}. */
+  stop(process: string): Promise<void>
 }
 
 /**
@@ -82,6 +84,7 @@ export async function startKeeper(options: KeeperOptions): Promise<Keeper> {
     token,
     status: () => kept.status(),
     retry: process => kept.act(process, 'start'),
+    stop: process => kept.act(process, 'stop'),
     async [Symbol.asyncDispose]() {
       stopping.abort()
       // Like an agent that has died: who waits for its news learns that nobody is there.

@@ -17,7 +17,13 @@ import {
 import type { FailureFigures } from '../../../operations/faults/contract.ts'
 import { whyUnavailable } from '../../../operations/faults/disk/build.ts'
 import { TEST_REPORT_UNWRITABLE } from '../../../operations/faults/errors.ts'
-import { failureKinds, kindsNamed, measureFailures } from '../../../operations/faults/failures.ts'
+import {
+  clusterOf,
+  type FailureKind,
+  failureKinds,
+  kindsNamed,
+  measureFailures,
+} from '../../../operations/faults/failures.ts'
 import { type PageRun, type PageTask, renderPage } from '../../../operations/faults/html/page.ts'
 import { traceOf } from '../../../operations/faults/html/trace.ts'
 import { type Expectation, judge } from '../../../operations/faults/judge.ts'
@@ -53,7 +59,6 @@ import { print, printJson, say } from '../output.ts'
 const AROUND_MS = 600_000
 /** A run of one kind of failure, at most. */
 const FAILURE_MS = 180_000
-const NODES = 3
 
 export interface TestOptions {
   readonly json?: boolean
@@ -122,6 +127,7 @@ export async function run(file: string, options: TestOptions): Promise<void> {
 /** Where a scenario is run. */
 export const bedOf = (scenario: Scenario, healer: 'on' | 'off'): BedTask => ({
   nodes: scenario.cluster.nodes,
+  controllers: scenario.cluster.controllers,
   ownNetwork: needsOwnNetwork(scenario.faults),
   disks: needsDisks(scenario),
   leaseMs: lastsMs(scenario) + AROUND_MS,
@@ -194,60 +200,29 @@ export async function failures(options: FailuresOptions): Promise<void> {
     ...{ kinds: names, runs: options.runs, seed },
     ...saidOf(options),
   }
-  const runs: PageRun[] = []
-  let met = true
-  const measure = async ({ cluster, healer, home, note, record, signal }: TestBed, some: typeof kinds) => {
-    const figures = await measureFailures({
-      cluster,
-      kinds: some,
-      runs: options.runs,
-      folder: home.faults,
-      random: randomOf(seed),
-      healer,
-      explain: cluster.explain,
-      note,
-      follower: record,
-      begins: ({ name, what }) => record.run(name, what),
-      ran: ({ name, what }, scenario, result) => {
-        const expectations = judge(scenario, result)
-        const missed = expectations.filter(each => !each.met)
-        if (runs.length < MAX_PAGE_RUNS) runs.push(pageRun(name, what, expectations, result))
-        for (const { what, expected, found } of missed)
-          note(`${name}: ${what}: expected ${expected}, found ${found}`)
-        met &&= missed.length === 0
-      },
-      signal,
-    })
-    return { figures, version: cluster.version, healer: healer?.name ?? null }
-  }
-  const measured = testing(newTest, say, async stage => {
+  const { figures, version, healer, runs, told } = await testing(newTest, say, async stage => {
     if (noDisks !== undefined) stage.note(`no disk can be made to fail here: ${noDisks}`)
     stage.note(`${kinds.length} of ${failureKinds.length} kinds, ${options.runs} of each, seed ${seed}`)
     const figures: FailureFigures[] = []
-    let [version, healer]: [string, string | null] = ['', null]
+    const runs: PageRun[] = []
+    let bed: Pick<MeasuredBed, 'version' | 'healer'> | undefined
     // Disks that can be made to fail are slower than others: who does not need them has none.
-    for (const some of [kinds.filter(kind => !needsDisks(kind)), kinds.filter(needsDisks)]) {
-      if (some.length === 0) continue
-      const leaseMs = some.length * options.runs * FAILURE_MS + AROUND_MS
-      const task = { nodes: NODES, ownNetwork, disks: some.some(needsDisks), leaseMs, healer: options.healer }
-      const found = await onBed(task, stage, bed => measure(bed, some))
-      figures.push(...found.figures)
-      ;({ version, healer } = found)
+    for (const its of Map.groupBy(kinds, kind => JSON.stringify(clusterOf(kind))).values()) {
+      const leaseMs = its.length * options.runs * FAILURE_MS + AROUND_MS
+      const task = { ...clusterOf(its[0]!), ownNetwork, leaseMs, healer: options.healer }
+      const measured = await onBed(task, stage, bed => measureOn(bed, its, options.runs, seed))
+      figures.push(...measured.figures)
+      runs.push(...measured.runs)
+      bed = measured
     }
-    const outcome = met ? 'met' : 'missed'
-    const told: ToldResult = {
-      outcome,
-      error: null,
-      version,
-      report: null,
-      failures: figures,
-      reproduces: null,
-      runs,
-    }
-    return { figures, version, healer, told }
+    const { version, healer } = bed!
+    const outcome = figures.every(({ met, runs }) => met === runs) ? 'met' : 'missed'
+    const pages = runs.slice(0, MAX_PAGE_RUNS)
+    const nothing = { error: null, report: null, reproduces: null }
+    const told: ToldResult = { ...nothing, outcome, version, failures: figures, runs: pages }
+    return { figures, version, healer, runs: pages, told }
   })
-  const { figures, version, healer } = await measured
-  if (!met) process.exitCode = 1
+  if (told.outcome !== 'met') process.exitCode = 1
   const compared = earlier === undefined ? undefined : compareFailures(earlier.failures, figures)
   if (compared !== undefined && gotWorse(compared)) process.exitCode = 1
   const document = {
@@ -266,6 +241,44 @@ export async function failures(options: FailuresOptions): Promise<void> {
   print(`Times are median / worst, from the fault on. ${healer === null ? NO_HEALER : WITH_HEALER}`)
   if (compared !== undefined) print(`\nBefore → now, ${options.compare}\n\n${renderCompared(compared)}`)
   print(`\n${JSON.stringify(document)}`)
+}
+
+interface MeasuredBed {
+  readonly figures: readonly FailureFigures[]
+  readonly runs: readonly PageRun[]
+  readonly version: string
+  readonly healer: string | null
+}
+
+/** Kinds that are measured on as many brokers. */
+async function measureOn(
+  bed: TestBed,
+  kinds: readonly FailureKind[],
+  times: number,
+  seed: number,
+): Promise<MeasuredBed> {
+  const { cluster, note, record } = bed
+  const runs: PageRun[] = []
+  const figures = await measureFailures({
+    cluster,
+    kinds,
+    runs: times,
+    folder: bed.home.faults,
+    random: randomOf(seed),
+    healer: bed.healer,
+    explain: cluster.explain,
+    note,
+    follower: record,
+    begins: ({ name, what }) => record.run(name, what),
+    ran: ({ name, what }, scenario, result) => {
+      const expectations = judge(scenario, result)
+      if (runs.length < MAX_PAGE_RUNS) runs.push(pageRun(name, what, expectations, result))
+      for (const { what, expected, found } of expectations.filter(each => !each.met))
+        note(`${name}: ${what}: expected ${expected}, found ${found}`)
+    },
+    signal: bed.signal,
+  })
+  return { figures, runs, version: cluster.version, healer: bed.healer?.name ?? null }
 }
 
 const failuresName = (kinds: number, runs: number): string =>

@@ -1,5 +1,5 @@
-import { type Cause, type Incident, subjectText } from '../../heal/contract.ts'
-import type { HealingFigures } from '../contract.ts'
+import { type Cause, type Incident, type Remedy, subjectText } from '../../heal/contract.ts'
+import type { ExpectedHealing, HealingFigures } from '../contract.ts'
 
 /**
  * What a healer made of a fault: the incidents that it told of from the fault on until the next. Pure.
@@ -33,4 +33,17 @@ export function healingOf(
       healedMs: since(each.healedAt),
     })),
   }
+}
+
+/** What was done, each once; where a person must be asked, about that alone. */
+export function remediesDone(
+  { incident, proposed }: ExpectedHealing,
+  incidents: readonly Incident[],
+): readonly Remedy[] {
+  const done = incidents
+    .filter(({ cause }) => proposed !== true || cause === incident)
+    .flatMap(({ actedAt, decision }) =>
+      actedAt === null || decision.remedy === null ? [] : [decision.remedy],
+    )
+  return [...new Set(done)]
 }

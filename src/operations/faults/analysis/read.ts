@@ -12,6 +12,8 @@ export interface ReadTask {
   readonly partitions: number
   readonly run: Buffer
   readonly sent: readonly StreamResult[]
+  /** Called for each record that the log holds. */
+  readonly saw?: (partition: number, offset: number) => void
   readonly deadlineMs: number
   readonly signal: AbortSignal
 }
@@ -43,8 +45,10 @@ export async function readAndCheck(task: ReadTask): Promise<RecordsVerdict> {
         throw batch.error
       }
       // A batch comes whole, also what lies in it before the start of the log.
-      for (const record of readableRecords(event.bytes, unread, starts.get(event.partition)))
+      for (const record of readableRecords(event.bytes, unread, starts.get(event.partition))) {
         check.see(event.partition, record.offset, readRecord(record.value, run))
+        task.saw?.(event.partition, record.offset)
+      }
       if (event.nextOffset >= (ends.get(event.partition) ?? Number.POSITIVE_INFINITY))
         ends.delete(event.partition)
       if (ends.size === 0) break

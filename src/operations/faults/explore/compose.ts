@@ -49,6 +49,7 @@ function detailsOf(kind: FaultKind, random: () => number): Partial<Step> {
   const parties = { way: one('both', 'in', 'out'), from: one('brokers', 'clients', 'all') } as const
   switch (kind) {
     case 'kill':
+    case 'down':
       return lasts(1_000, 12_000)
     case 'freeze':
       return lasts(200, 15_000)

@@ -55,12 +55,18 @@ const lane = (top: number, height: number, name: string, unit: string): string =
   `<text class="name" x="${LEFT - 8}" y="${top + 12}" text-anchor="end">${name}</text>` +
   `<text class="unit" x="${LEFT - 8}" y="${top + 25}" text-anchor="end">${unit}</text>`
 
+/** `kill: broker 1 (leads 2)`, `kill is over`. */
+const faultOf = (text: string): string | undefined => text.split(/[: ]/, 1)[0]
+
 /** Each fault's time, shaded. */
 function spans({ marks: all, lastsS }: RunTrace, { x }: Frame, bottom: number): string {
   const faults = all.filter(({ kind }) => kind === 'fault')
+  const overs = all.filter(({ kind }) => kind === 'over')
   return faults
     .map(fault => {
-      const over = all.find(({ kind, at }) => kind === 'over' && at >= fault.at)
+      // Those of one kind end in the order in which they began.
+      const index = overs.findIndex(({ at, text }) => at >= fault.at && faultOf(text) === faultOf(fault.text))
+      const [over] = index === -1 ? [] : overs.splice(index, 1)
       const [from, to] = [x(fault.at), x(over?.at ?? lastsS)]
       return `<rect class="span" x="${round(from)}" y="${LABELS}" width="${round(Math.max(1, to - from))}" height="${bottom - LABELS}"/>`
     })
@@ -136,7 +142,7 @@ function axis({ x, lastsS }: Frame, bottom: number): string {
 const LABEL_ROWS = 4
 const LABEL_WIDTH = 62
 
-/** Labels take the first row in which they do not cover another. */
+/** Labels take the first row in which they do not cover another; where there is none, the line says it to who points at it. */
 function marks({ marks: all }: RunTrace, { x }: Frame, bottom: number): string {
   const ends: number[] = Array.from({ length: LABEL_ROWS }, () => Number.NEGATIVE_INFINITY)
   return all
@@ -144,13 +150,13 @@ function marks({ marks: all }: RunTrace, { x }: Frame, bottom: number): string {
       const left = x(at)
       const free = ends.findIndex(end => end <= left)
       const row = free === -1 ? LABEL_ROWS - 1 : free
-      ends[row] = left + LABEL_WIDTH
+      if (free !== -1) ends[row] = left + LABEL_WIDTH
       const y = 12 + row * 14
       const [from, anchor] = left > WIDTH - LABEL_WIDTH ? [left - 4, 'end'] : [left + 4, 'start']
       return (
         `<g class="mark ${kind}"><title>${escapeHtml(`${round(at)} s: ${text}`)}</title>` +
         `<line x1="${round(left)}" x2="${round(left)}" y1="${y - 10}" y2="${bottom}"/>` +
-        `<text x="${round(from)}" y="${y}" text-anchor="${anchor}">${WORDS[kind]}</text></g>`
+        `${free === -1 ? '' : `<text x="${round(from)}" y="${y}" text-anchor="${anchor}">${WORDS[kind]}</text>`}</g>`
       )
     })
     .join('\n')

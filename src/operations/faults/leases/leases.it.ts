@@ -77,12 +77,13 @@ async function endLease(bed: Bed): Promise<void> {
   await writeActive(bed.faults, { ...fault!, until: Date.now() })
 }
 
-const arm = (bed: Bed, kind: FaultKind, keptBy?: string): Promise<ArmedFault> =>
+const arm = (bed: Bed, kind: FaultKind, keptBy?: string, leave?: () => Promise<void>): Promise<ArmedFault> =>
   armFault({
     folder: bed.faults,
     cluster: bed.cluster,
     node: bed.cluster.nodes[0]!,
     keptBy,
+    leave,
     unregister: async () => undefined,
     plan: { kind, times: 3, everyMs: 50 },
     purpose: 'a test',
@@ -232,6 +233,20 @@ test('a sweep leaves alone what is under way', async t => {
   assert.deepEqual(await sweep(bed.faults), [])
   assert.ok(await isStopped((await bed.pid())!))
   await fault.revert('enough')
+})
+
+test('a broker that its keeper was told to leave is started when the fault is taken back, whatever became of the keeper', async t => {
+  const bed = await bedOf(t)
+  const before = await bed.pid()
+  let told = 0
+  const fault = await arm(bed, 'down', 'an agent', async () => void told++)
+  await fault.begin(never)
+  assert.deepEqual([await bed.pid(), told], [undefined, 1])
+  await fault.revert('enough')
+  const pid = await bed.pid()
+  assert.ok(pid !== undefined && pid !== before)
+  await fault.revert('again')
+  assert.equal(await bed.pid(), pid, 'once')
 })
 
 test('a crash-loop kills as often as it is to, and leaves a process that runs', async t => {

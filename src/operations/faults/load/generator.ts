@@ -51,10 +51,18 @@ export interface StreamResult {
   readonly unknown: readonly Interval[]
 }
 
+export interface LoadProgress {
+  /** Records acknowledged so far. */
+  readonly acknowledged: number
+  /** Sent, and not acknowledged yet. */
+  readonly underWay: number
+}
+
 export interface Load extends AsyncDisposable {
   readonly startAt: number
   /** Records acknowledged so far. */
   acknowledged(): number
+  progress(): LoadProgress
   /** How long the oldest record that is due and not acknowledged has waited, over all partitions, ms. */
   waitingMs(): number
   /** Plans no more records, waits until those planned are acknowledged or `drainMs` have passed, and closes the producers. */
@@ -171,9 +179,15 @@ export async function startLoad(options: LoadOptions): Promise<Load> {
     await Promise.all(lanes.map(({ producer }) => producer[Symbol.asyncDispose]()))
   }
 
+  const acknowledgedSoFar = (): number => timelines.reduce((sum, each) => sum + each.acknowledged, 0)
+
   return {
     startAt,
-    acknowledged: () => timelines.reduce((sum, each) => sum + each.acknowledged, 0),
+    acknowledged: acknowledgedSoFar,
+    progress() {
+      const sent = lanes.flatMap(lane => lane.streams).reduce((sum, { stream }) => sum + stream.sent, 0)
+      return { acknowledged: acknowledgedSoFar(), underWay: sent - acknowledgedSoFar() }
+    },
     waitingMs: () => now() - waitingSince(now()),
     async stop(drainMs) {
       stopAt = now()

@@ -201,4 +201,13 @@ test('expectations are open until they are met or can be met no more', () => {
   assert.equal('incident' in states([incident(3)], false), false)
   const untouched = { ...scenario, expect: { ...scenario.expect, incident: 'none', remedy: 'none' } as const }
   assert.equal(states([incident(3)], true, untouched)['remedy'], 'missed: unregister')
+  const expect = {
+    ...scenario.expect,
+    incident: 'partition-leaderless',
+    remedy: 'none',
+    proposed: true,
+  } as const
+  const elsewhere = states([incident(3)], true, { ...scenario, expect })
+  assert.equal(elsewhere['remedy'], 'open: none')
+  assert.equal(elsewhere['loss that a person is asked to accept'], 'open: nobody is asked yet')
 })

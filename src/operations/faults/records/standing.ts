@@ -1,4 +1,5 @@
 import type { Incident } from '../../heal/contract.ts'
+import { remediesDone } from '../analysis/healing.ts'
 import type { Scenario } from '../scenario.ts'
 import type { TestEvent } from './model.ts'
 
@@ -95,15 +96,12 @@ export function latestIncidents(events: readonly TestEvent[]): readonly Incident
   return [...latest.values()]
 }
 
-function healed({ incident, remedy }: Scenario['expect'], incidents: readonly Incident[]): Standing[] {
+function healed(
+  { incident, remedy, proposed }: Scenario['expect'],
+  incidents: readonly Incident[],
+): Standing[] {
   const causes = [...new Set(incidents.map(({ cause }) => cause))]
-  const done = [
-    ...new Set(
-      incidents.flatMap(({ actedAt, decision }) =>
-        actedAt === null || decision.remedy === null ? [] : [decision.remedy],
-      ),
-    ),
-  ]
+  const done = remediesDone({ incident, proposed }, incidents)
   const standing = (
     what: string,
     expected: string | readonly string[],
@@ -129,5 +127,15 @@ function healed({ incident, remedy }: Scenario['expect'], incidents: readonly In
           expected: incident,
         }))),
     ...(remedy === undefined ? [] : [standing('remedy', remedy, done)]),
+    ...(proposed === true ? [asked(incidents)] : []),
   ]
 }
+
+const asked = (incidents: readonly Incident[]): Standing => ({
+  what: 'loss that a person is asked to accept',
+  expected: 'counted',
+  soFar: incidents.some(({ proposal }) => proposal !== undefined)
+    ? 'somebody is asked; read back at the end'
+    : 'nobody is asked yet',
+  state: 'open',
+})

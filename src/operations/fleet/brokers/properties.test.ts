@@ -40,6 +40,18 @@ test('three nodes: every listener asks for a certificate, access is by ACL, brok
   assert.ok(!Object.values(settings).some(value => value.includes('PLAINTEXT')))
 })
 
+test('where only some nodes are controllers, the others know how to reach them and listen for nobody', () => {
+  const cluster = { ...clusterOf(3, mtls), controllers: [3] }
+  const [broker, , both] = cluster.nodes.map(node => brokerSettings(cluster, node))
+  assert.deepEqual([broker!['process.roles'], both!['process.roles']], ['broker', 'broker,controller'])
+  assert.deepEqual(
+    [broker, both].map(each => each!['controller.quorum.voters']),
+    Array(2).fill('3@127.0.0.1:303'),
+  )
+  assert.ok(!broker!['listeners']!.includes('CONTROLLER') && both!['listeners']!.includes('CONTROLLER'))
+  assert.match(broker!['listener.security.protocol.map']!, /CONTROLLER:SSL/)
+})
+
 test('the controller listener is not advertised to clients', () => {
   const cluster = clusterOf(3, mtls)
   const settings = brokerSettings(cluster, cluster.nodes[0]!)

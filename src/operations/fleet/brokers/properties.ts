@@ -22,15 +22,20 @@ export function renderProperties(settings: Readonly<Record<string, string>>): st
 }
 
 function identitySettings(cluster: PlacedCluster, node: PlacedNode): Record<string, string> {
-  const voters = cluster.nodes.map(({ id, ports }) => `${id}@127.0.0.1:${ports.controller}`)
+  const voters = cluster.nodes
+    .filter(({ id }) => isController(cluster, id))
+    .map(({ id, ports }) => `${id}@127.0.0.1:${ports.controller}`)
   return {
-    'process.roles': 'broker,controller',
+    'process.roles': isController(cluster, node.id) ? 'broker,controller' : 'broker',
     'node.id': String(node.id),
     ...(node.rack === null ? {} : { 'broker.rack': node.rack }),
     'log.dirs': node.dataDirs.join(','),
     'controller.quorum.voters': voters.join(','),
   }
 }
+
+const isController = ({ controllers }: PlacedCluster, id: number): boolean =>
+  controllers?.includes(id) ?? true
 
 function listenerSettings(cluster: PlacedCluster, node: PlacedNode): Record<string, string> {
   const protocol = cluster.security.protocol === 'mtls' ? 'SSL' : 'PLAINTEXT'
@@ -44,7 +49,11 @@ function listenerSettings(cluster: PlacedCluster, node: PlacedNode): Record<stri
     ['CONTROLLER', `127.0.0.1:${controller}`, null],
   ] as const
   return {
-    listeners: listeners.map(([name, at]) => `${name}://${at}`).join(),
+    listeners: listeners
+      .flatMap(([name, at]) =>
+        name === 'CONTROLLER' && !isController(cluster, node.id) ? [] : [`${name}://${at}`],
+      )
+      .join(),
     // Controllers' addresses are in their quorum's configuration.
     'advertised.listeners': listeners
       .flatMap(([name, , told]) => (told === null ? [] : [`${name}://${told}`]))

@@ -148,10 +148,14 @@ const WITHDRAWING = [
 ]
 
 /** Why the broker cannot be spared for the seconds that a restart takes; undefined: it can. */
-function whyNeeded({ affected, subject }: Diagnosis, facts: HealFacts): string | undefined {
+function whyNeeded({ subject }: Diagnosis, facts: HealFacts): string | undefined {
   if (subject.kind === 'partitions') return undefined
-  if (affected.lastInSync.length > 0)
-    return `it is the only in-sync replica of ${named(affected.lastInSync)}: these would stand still until it is back`
+  // Those that nobody is in sync with stand still already.
+  const alone = (facts.partitions ?? [])
+    .filter(({ isr }) => isr.length === 1 && isr[0] === subject.broker)
+    .map(({ topic, partition }) => `${topic}-${partition}`)
+  if (alone.length > 0)
+    return `it is the only in-sync replica of ${named(alone)}: these would stand still until it is back`
   const { tooFew, unknown } = leftWithout(facts, subject)
   if (tooFew.length > 0)
     return `without it fewer replicas are in sync than min.insync.replicas of ${named(tooFew)}: nothing could be acknowledged until it is back`
