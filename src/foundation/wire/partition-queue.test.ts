@@ -145,6 +145,26 @@ test('only a batch that was never sent can be taken back', () => {
   assert.equal(queue.withdraw(waiting), false)
 })
 
+test('only what the log says of itself, again and again, is believed: leaders that are away do not count', () => {
+  const queue = new PartitionQueue('t', 0)
+  queue.push(batchOf(0))
+  const answer = (code: number): string => {
+    const batch = queue.take(1, 1n, 0)
+    const outcome = decideOutcome(code, batch, batch === queue.first)
+    queue.answered(batch, outcome)
+    if (outcome.kind === 'again') {
+      queue.rewind()
+      queue.resume()
+    }
+    return outcome.kind
+  }
+  for (let i = 0; i < 10; i++) assert.equal(answer(NOT_LEADER), 'again')
+  for (let i = 0; i < 4; i++) assert.equal(answer(OUT_OF_ORDER), 'again')
+  assert.equal(answer(NOT_LEADER), 'again')
+  for (let i = 0; i < 4; i++) assert.equal(answer(OUT_OF_ORDER), 'again')
+  assert.equal(answer(OUT_OF_ORDER), 'broken')
+})
+
 const fresh = { uncertain: false, strikes: 0 }
 const cases: readonly (readonly [code: number, batch: typeof fresh, first: boolean, kind: string])[] = [
   [0, fresh, true, 'acknowledged'],

@@ -22,13 +22,14 @@ export interface QueuedBatch {
   sequence: number | undefined
   /** Whether some attempt ended without saying if it was written. */
   uncertain: boolean
+  /** Attempts in a row, as the first of its partition, of which the log said that it cannot follow what it has. */
   strikes: number
 }
 
 export type Outcome =
   | { readonly kind: 'acknowledged' }
   /** Send it again, and whatever follows it, in the same order with the same sequences. */
-  | { readonly kind: 'again'; readonly uncertain: boolean }
+  | { readonly kind: 'again'; readonly uncertain: boolean; readonly strike?: boolean }
   /** Certainly not written, and never will be: later batches move up. */
   | { readonly kind: 'rejected' }
   | { readonly kind: 'fenced' }
@@ -61,10 +62,11 @@ export function decideOutcome(
   if (kind === 'out-of-sequence') {
     // Expected of whatever follows a batch that failed. Of the first it says that the log lost what it had acknowledged.
     if (first && batch.strikes + 1 >= STRIKES) return { kind: 'broken' }
-    return { kind: 'again', uncertain: false }
+    return { kind: 'again', uncertain: false, strike: true }
   }
-  const believed = name === 'CORRUPT_MESSAGE' && batch.strikes + 1 >= STRIKES
-  if ((isRetriable(kind) || uncertain) && !believed) return { kind: 'again', uncertain }
+  const strike = name === 'CORRUPT_MESSAGE'
+  const believed = strike && batch.strikes + 1 >= STRIKES
+  if ((isRetriable(kind) || uncertain) && !believed) return { kind: 'again', uncertain, strike }
   return batch.uncertain ? { kind: 'broken' } : { kind: 'rejected' }
 }
 
@@ -171,7 +173,8 @@ export class PartitionQueue {
     }
     this.#draining = true
     if (outcome.kind === 'again') {
-      if (batch === this.first) batch.strikes++
+      // A leader that is away, or a busy one, says nothing of the log.
+      if (batch === this.first) batch.strikes = outcome.strike === true ? batch.strikes + 1 : 0
       batch.uncertain ||= outcome.uncertain
       return
     }
