@@ -196,15 +196,16 @@ test('a lease that somebody else holds: told as a refusal with who and until whe
   }
   let [held, asked]: [readonly HeldLease[], number] = [[other], 0]
   const { acquire, history } = work.interlock()!
+  const obstacle = () => (held.length === 0 ? undefined : { lease: other, endsAt: NOW + other.leaseMs })
   const interlock: Interlock = {
     async acquire(request, signal) {
       asked++
       return held.length === 0
         ? acquire(request, signal)
-        : { granted: false, reason: 'somebody holds it', obstacle: { lease: other, endsAt: NOW } }
+        : { granted: false, reason: 'somebody holds it', obstacle: obstacle() }
     },
     held: () => held,
-    obstacle: () => undefined,
+    obstacle,
     history,
   }
   setTimeout(() => {
@@ -218,7 +219,7 @@ test('a lease that somebody else holds: told as a refusal with who and until whe
     /^the lease is held: a migration holds cluster edge since .* for “moving orders”, until they give it up, or have been silent for 15 s$/,
   )
   assert.equal(asked, 2, 'the journal is not asked again before it is free')
-  assert.deepEqual(done, ['killed 4711 with token 7', 'unregistered', 'released: done'])
+  assert.deepEqual(done, ['killed 4711 under k:7', 'unregistered', 'released: done'])
   const { decision: last, state } = told.at(-1)!
   assert.deepEqual([last.kind, last.remedy, state], ['act', 'kill-and-unregister', 'healed'])
 })

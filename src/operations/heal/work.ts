@@ -1,6 +1,6 @@
 /** What is shared by all who work on one incident. */
 import { setTimeout as delay } from 'node:timers/promises'
-import { conflicts, type Domain, type Lease } from '../fleet/interlock/contract.ts'
+import type { Domain, Lease } from '../fleet/interlock/contract.ts'
 import type { Chronicle, Firm } from './chronicle.ts'
 import type { Decision, Diagnosis, HealFacts, Incident, Subject } from './contract.ts'
 import { wanted } from './decide.ts'
@@ -65,11 +65,10 @@ export async function leaseFor(
     const { obstacle, reason } = answer
     if (!(await refused(obstacle === undefined ? reason : heldText(obstacle.lease, domain))))
       return 'another healer has it'
-    const isHeld = (): boolean => keys.held().some(({ id }) => id === obstacle?.lease.id)
     do {
       if (performance.now() > until) return NOT_IN_TIME
       await delay(LEASE_AGAIN_MS, undefined, { signal })
-    } while (isHeld())
+    } while (keys.obstacle(domain) !== undefined)
     if (!(await stillWanted())) return 'no lease in time: it is not so any more'
   }
 }
@@ -84,10 +83,8 @@ export function inTheWay(
   { cause, subject }: Pick<Incident, 'cause' | 'subject'>,
 ): string | undefined {
   const wanted = domainOf({ cluster, brokers }, subject)
-  const held = interlock()
-    ?.held()
-    .find(each => conflicts(each.domain, wanted))
-  if (held !== undefined) return heldText(held, wanted)
+  const held = interlock()?.obstacle(wanted)
+  if (held !== undefined) return heldText(held.lease, wanted)
   return secondRack({ cluster, cause, subject }, brokers, book.list(), now())
 }
 
