@@ -32,7 +32,7 @@ import { healedBrokers } from './heal.ts'
 import { type Host, hostAgent, hostAgents } from './host-agent.ts'
 import { bookOf } from './incidents.ts'
 
-const DEADLINE_MS = 240_000
+const DEADLINE_MS = 400_000
 const AUTOMATIC = Object.fromEntries(causes.map(cause => [cause, 'automatic'])) as HealPolicy
 /** A broker that is gone is fenced soon, so that the test is short. */
 const SETTINGS = { 'broker.session.timeout.ms': '6000', 'broker.heartbeat.interval.ms': '500' }
