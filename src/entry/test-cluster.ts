@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { featureLevels } from '../foundation/kafka-dist/features.ts'
 import { ensureKafka } from '../foundation/kafka-dist/kafka-dist.ts'
 import { defaultKafkaVersion } from '../foundation/kafka-dist/versions.ts'
 import { type ProcessSpec, type RunningProcess, start } from '../foundation/process/run.ts'
-import type { NodeNetwork, TestedCluster, TestedNode } from '../operations/faults/contract.ts'
+import type { NodeNetwork, NodeSetups, TestedCluster, TestedNode } from '../operations/faults/contract.ts'
 import { buildDisk } from '../operations/faults/disk/build.ts'
 import { diskAt, type FaultyDisk, mountDisk } from '../operations/faults/disk/disk.ts'
 import { leaseFault } from '../operations/faults/leases/lease.ts'
@@ -24,6 +25,10 @@ export interface TestClusterTask {
   readonly nodes: number
   /** So many of them are controllers, the last ones; default: all. */
   readonly controllers?: number | undefined
+  /** Kafka's releases that it will be run with, the one that it is made with first; absent: the default one. */
+  readonly versions?: readonly string[]
+  /** Brokers' settings over those of every test. */
+  readonly settings?: Readonly<Record<string, string>>
   /** In a network of its own, so that faults can be done to its connections. */
   readonly ownNetwork?: boolean
   /** Each broker has a second log dir, on a disk that can be made to fail. */
@@ -37,6 +42,7 @@ export interface TestClusterTask {
 /** A cluster of brokers combined with controllers, plaintext on loopback, that is gone when it is disposed. */
 export interface StartedTestCluster extends TestedCluster, AsyncDisposable {
   readonly placed: PlacedCluster
+  readonly setups: NodeSetups
   /** Why a broker that was started then has ended, in its own words. */
   explain(broker: number, since: string): Promise<string>
 }
@@ -54,7 +60,10 @@ const JVM_OPTIONS = ['-XX:TieredStopAtLevel=1']
 /** @throws AjnaError DISK_FAULTS_UNAVAILABLE, DISK_NOT_MOUNTED, BROKER_DIED, BROKER_NOT_READY, FAULT_UNWATCHED and what fetching Kafka throws */
 export async function startTestCluster(task: TestClusterTask): Promise<StartedTestCluster> {
   const { home, note, signal } = task
-  const dist = await ensureKafka(defaultKafkaVersion, { progress: note })
+  const [version = defaultKafkaVersion, ...later] = task.versions ?? []
+  const dist = await ensureKafka(version, { progress: note })
+  // Fetched now: an upgrade would stand still meanwhile, and a network of its own reaches nobody.
+  for (const each of later) await ensureKafka(each, { progress: note })
   const placed = await place(task, dist.version)
   const folder = join(home.faults, 'clusters', placed.name)
   const runDir = join(folder, 'run')
@@ -108,6 +117,7 @@ export async function startTestCluster(task: TestClusterTask): Promise<StartedTe
       version: placed.version,
       bootstrap: placed.nodes.map(({ ports }) => `127.0.0.1:${ports.client}`),
       nodes: nodes.map(([node]) => node),
+      setups: setupsOf(placed, runDir),
       async explain(broker, since) {
         return (await reasonOfDeath(placed.nodes.find(({ id }) => id === broker)!, since)).said
       },
@@ -118,6 +128,14 @@ export async function startTestCluster(task: TestClusterTask): Promise<StartedTe
     throw error
   }
 }
+
+const setupsOf = (placed: PlacedCluster, runDir: string): NodeSetups => ({
+  async prepare(broker, { version, settings }) {
+    const node = placed.nodes.find(({ id }) => id === broker)!
+    await prepareNode({ ...placed, version, settings }, node, await ensureKafka(version), runDir)
+  },
+  features: async version => featureLevels(await ensureKafka(version)),
+})
 
 const networkOfNode = ({ id, ports }: PlacedNode): NodeNetwork => ({
   gid: gidOf(id),
@@ -154,7 +172,7 @@ async function disksOf(
 }
 
 async function place(
-  { home, nodes, controllers = nodes, disks, role = 'tested' }: TestClusterTask,
+  { home, nodes, controllers = nodes, disks, settings = {}, role = 'tested' }: TestClusterTask,
   version: string,
 ): Promise<PlacedCluster> {
   const { prefix, portsOf: owner, heapMb } = ROLES[role]
@@ -193,6 +211,7 @@ async function place(
     security: { protocol: 'plaintext' },
     nodes: ids.map(placedNode),
     controllers: ids.slice(-controllers),
+    settings,
     jvmOptions: JVM_OPTIONS,
   }
 }

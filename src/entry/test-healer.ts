@@ -116,6 +116,7 @@ async function beginHealing(options: RunOptions): Promise<Healing> {
       process: broker => hosts.find(({ id }) => id === broker)?.running(),
       restart: async broker => hosts.find(({ id }) => id === broker)?.restart(),
       leave: async broker => hosts.find(({ id }) => id === broker)?.leave(),
+      reload: async broker => hosts.find(({ id }) => id === broker)?.reload(),
       async impair(hit) {
         const hurt = hosts.filter(({ id }) => hit.includes(id))
         if (impaired === 'leases') await endBroker(keeper)
@@ -191,6 +192,8 @@ interface TestHost {
   running(): { readonly pid: number; readonly ready: boolean } | undefined
   restart(): Promise<void>
   leave(): Promise<void>
+  /** @throws AjnaError AGENT_UNREACHABLE */
+  reload(): Promise<void>
   open(): Promise<void>
   close(): Promise<void>
 }
@@ -237,6 +240,10 @@ async function startHosts(
       },
       async leave() {
         await keeper?.stop(spec.name)
+      },
+      async reload() {
+        if (keeper === undefined) throw new AjnaError(AGENT_UNREACHABLE, `the agent of host-${id} is gone`)
+        await keeper.restart(spec.name)
       },
       async open() {
         keeper ??= await startKeeper({

@@ -3377,7 +3377,7 @@ export interface components {
             kind: "mark";
             at: number;
             /** @enum {string} */
-            mark: "fault" | "over" | "detected" | "acted" | "available" | "healed";
+            mark: "fault" | "planned" | "over" | "detected" | "acted" | "available" | "healed";
             text: string;
         } | {
             /** @constant */
@@ -3560,6 +3560,27 @@ export interface components {
                         afterRevertMs: number;
                         revertedMs: number;
                         redundancyRestoredMs: number | null;
+                    }[];
+                    /** @default [] */
+                    operations: {
+                        operation: string;
+                        what: string;
+                        /** @enum {string} */
+                        state: "done" | "taken-back" | "refused" | "failed" | "skipped";
+                        reason: string | null;
+                        atMs: number;
+                        tookMs: number;
+                        longestGapMs: number;
+                        partitionsStopped: number;
+                        metadataVersion: {
+                            before: number | null;
+                            after: number | null;
+                        };
+                        brokers: {
+                            id: number;
+                            backMs: number;
+                            wholeMs: number;
+                        }[];
                     }[];
                     latency: {
                         before: {

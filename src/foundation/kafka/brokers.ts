@@ -1,7 +1,7 @@
-import { unregisterBrokerV0 } from '@platformatic/kafka'
+import { unregisterBrokerV0, updateFeaturesV1 } from '@platformatic/kafka'
 import type { CallOptions, Calls } from './calls.ts'
 import { codecs } from './connections.ts'
-import { refusalOf } from './errors.ts'
+import { faultOf, refusalOf } from './errors.ts'
 
 export interface BrokerAdmin {
   /**
@@ -13,9 +13,20 @@ export interface BrokerAdmin {
    * @throws AjnaError KAFKA_REFUSED, KAFKA_UNREACHABLE, KAFKA_UNSUPPORTED, KAFKA_DEADLINE
    */
   unregisterBroker(broker: number, options?: CallOptions): Promise<boolean>
+  /**
+   * Raises features to these levels, all or none (KIP-584, KIP-1022): as `kafka-features upgrade`. Every broker and controller
+   * must know them. What has its level already stays as it is; there is no way back. Needs Alter on the cluster.
+   *
+   * @throws AjnaError KAFKA_REFUSED, KAFKA_UNREACHABLE, KAFKA_UNSUPPORTED, KAFKA_DEADLINE
+   */
+  upgradeFeatures(levels: ReadonlyMap<string, number>, options?: CallOptions): Promise<void>
 }
 
 const UNREGISTER = codecs(unregisterBrokerV0.api)
+const UPDATE_FEATURES = codecs(updateFeaturesV1.api)
+const CONTROLLER_MS = 3_000
+/** FeatureUpdate.UpgradeType: what lies below the present level is refused. */
+const UPGRADE = 1 as const
 
 export function brokerAdmin(calls: Calls): BrokerAdmin {
   return {
@@ -33,6 +44,25 @@ export function brokerAdmin(calls: Calls): BrokerAdmin {
         if (refusalOf(error) === 'BROKER_ID_NOT_REGISTERED') return false
         throw error
       }
+    },
+
+    async upgradeFeatures(levels, options) {
+      const updates = [...levels].map(([feature, maxVersionLevel]) => ({
+        feature,
+        maxVersionLevel,
+        upgradeType: UPGRADE,
+      }))
+      await calls.ask(
+        'raise features',
+        { to: 'controller' },
+        UPDATE_FEATURES,
+        [CONTROLLER_MS, updates, false],
+        options,
+        ({ errorCode, errorMessage, results }) => {
+          const failed = results.find(each => each.errorCode !== 0)
+          return faultOf(failed?.errorCode ?? errorCode, failed?.errorMessage ?? errorMessage)
+        },
+      )
     },
   }
 }

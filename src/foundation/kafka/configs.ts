@@ -5,7 +5,7 @@ import {
   incrementalAlterConfigsV1,
 } from '@platformatic/kafka'
 import type { AjnaError } from '../errors/errors.ts'
-import type { CallOptions, Calls, ItemOutcome } from './calls.ts'
+import type { CallOptions, Calls, ItemOutcome, Target } from './calls.ts'
 import { codecs } from './connections.ts'
 import { byName } from './topics.ts'
 import { chunked } from './values.ts'
@@ -39,10 +39,10 @@ export interface DescribedConfig {
 }
 
 export interface ConfigAdmin {
-  /** Every setting of each resource, or `only` those named. */
+  /** Every setting of each resource, or `only` those named. Those of a broker are told by itself only: `broker`. */
   describeConfigs(
     resources: readonly ConfigResource[],
-    options?: CallOptions & { readonly only?: readonly string[] },
+    options?: CallOptions & { readonly only?: readonly string[]; readonly broker?: number },
   ): Promise<readonly DescribedConfig[]>
   alterConfigs(
     changes: readonly ConfigChange[],
@@ -76,6 +76,8 @@ export function configAdmin(calls: Calls): ConfigAdmin {
   return {
     async describeConfigs(resources, { only, ...options } = {}) {
       const described = new Map<ConfigResource, ReadonlyMap<string, ConfigEntry>>()
+      const target: Target =
+        options.broker === undefined ? { to: 'any' } : { to: 'broker', id: options.broker }
       const outcomes = await Promise.all(
         chunked(resources, RESOURCES_PER_REQUEST).map(chunk =>
           calls.each(
@@ -88,7 +90,7 @@ export function configAdmin(calls: Calls): ConfigAdmin {
                 resourceName: name,
                 configurationKeys: only === undefined ? null : [...only],
               }))
-              const { results } = await once({ to: 'any' }, DESCRIBE, [asked, false, false])
+              const { results } = await once(target, DESCRIBE, [asked, false, false])
               const found = new Map(results.map(result => [keyOfResult(result), result]))
               for (const resource of pending) {
                 const configs = found.get(keyOf(resource))?.configs ?? []

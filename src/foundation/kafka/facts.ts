@@ -10,7 +10,7 @@ import {
   describeQuorumV1,
   describeQuorumV2,
 } from '@platformatic/kafka'
-import type { Broker, CallOptions, Calls } from './calls.ts'
+import type { Broker, CallOptions, Calls, Target } from './calls.ts'
 import { codecs } from './connections.ts'
 import { faultOf } from './errors.ts'
 import { describeClusterV2 } from './requests/describe-cluster.ts'
@@ -82,8 +82,8 @@ export interface Feature {
 export interface FactAdmin {
   describeCluster(options?: CallOptions): Promise<ClusterFacts>
   describeQuorum(options?: CallOptions): Promise<Quorum>
-  /** Feature levels, `metadata.version` among them. */
-  describeFeatures(options?: CallOptions): Promise<readonly Feature[]>
+  /** Feature levels, `metadata.version` among them; `broker`: as that one has them, and what it could do. */
+  describeFeatures(options?: CallOptions & { readonly broker?: number }): Promise<readonly Feature[]>
   /** @param options.replicas false: the dirs alone, which costs the same however many replicas they hold */
   describeLogDirs(
     broker: number,
@@ -159,7 +159,9 @@ export function factAdmin(calls: Calls): FactAdmin {
     },
 
     async describeFeatures(options) {
-      const answer = await calls.ask('describe features', { to: 'any' }, API_VERSIONS, ['ajna', '1'], options)
+      const target: Target =
+        options?.broker === undefined ? { to: 'any' } : { to: 'broker', id: options.broker }
+      const answer = await calls.ask('describe features', target, API_VERSIONS, ['ajna', '1'], options)
       const finalized = new Map(
         (answer.finalizedFeatures ?? []).map(each => [each.name, each.maxVersionLevel]),
       )

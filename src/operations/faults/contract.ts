@@ -72,6 +72,29 @@ export interface TestedCluster {
   readonly nodes: readonly TestedNode[]
 }
 
+/** What a node is run with, from its next start on. */
+export interface NodeSetup {
+  /** Kafka's. */
+  readonly version: string
+  /** Over those that every broker has, by their Kafka names. */
+  readonly settings: Readonly<Record<string, string>>
+}
+
+/** Whoever runs the tested cluster's nodes: what planned operations need of them. */
+export interface NodeSetups {
+  /** Writes a node's files anew; how it is started stays the same. */
+  prepare(broker: number, setup: NodeSetup): Promise<void>
+  /** Features of a release and the level of each, as it forms a cluster. */
+  features(version: string): Promise<ReadonlyMap<string, number>>
+}
+
+/**
+ * What is done to a cluster as planned, while it serves. `upgrade`, `downgrade`: to another release, broker by broker. `restart`:
+ * the same release, with settings changed if so said. `configure`: settings changed while the brokers run (KIP-226).
+ */
+export const operationKinds = ['upgrade', 'downgrade', 'restart', 'configure'] as const
+export type OperationKind = (typeof operationKinds)[number]
+
 /** A broker that ended though no fault was on it, and was started again: nobody else keeps a test's brokers alive. */
 export interface UnplannedEnd {
   readonly broker: number
@@ -101,6 +124,8 @@ export interface Healing extends AsyncDisposable {
   restart(broker: number): Promise<void>
   /** Has the agent leave a broker as it is once its process has ended, until it is told to {@link restart} it. */
   leave(broker: number): Promise<void>
+  /** Has the agent stop it in order, an end that it expects, and start it with what its files say then; resolves once it starts. */
+  reload(broker: number): Promise<void>
 }
 
 /** What must be told of a failure, and done about it: any of these. Absent: whatever. `none`: nothing may be. */

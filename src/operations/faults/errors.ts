@@ -124,3 +124,9 @@ export const TEST_SCENARIO_UNKNOWN = errorKind(
   'They are the files in config/scenarios; the console’s Tests page lists them.',
   2,
 )
+
+export const TEST_OPERATION_FAILED = errorKind(
+  'TEST_OPERATION_FAILED',
+  'A planned operation on the tested cluster was not done, or was taken back.',
+  'The reason is in the message. A broker that did not come up has what it had before; the others were not touched.',
+)

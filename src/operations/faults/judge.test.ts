@@ -6,7 +6,7 @@ import { partingsOf, proposedLossOf } from './analysis/proposed.ts'
 import { judge } from './judge.ts'
 import { latencies } from './load/latency.ts'
 import { timelineOf } from './report.ts'
-import type { FaultOutcome, RunResult } from './run.ts'
+import type { FaultOutcome, OperationOutcome, RunResult } from './run.ts'
 import { type FaultInput, scenarioOf } from './scenario.ts'
 
 const START = 1_000_000
@@ -52,6 +52,7 @@ const good: RunResult = {
     examples: [],
   },
   faults: [fault],
+  operations: [],
   wholeness: {
     changes: [
       { at: START - 100, underReplicated: 0, leaderless: 0, silent: 0 },
@@ -235,4 +236,40 @@ test('a latency that is promised counts until the first fault; that nothing is t
     { cause: 'broker-dead', state: 'healed', actedAt: null, decision: { remedy: null } } as Incident,
   ]
   assert.deepEqual(missed({ ...quiet, incidents: told }), ['incident'])
+})
+
+const OPERATION: OperationOutcome = {
+  operation: 'restart',
+  what: 'rolling restart',
+  state: 'done',
+  reason: null,
+  at: START + 5_000,
+  endedAt: START + 20_000,
+  brokers: [{ broker: 2, at: START + 5_000, backAt: START + 9_000, wholeAt: START + 10_000 }],
+  metadataVersion: { before: 29, after: 29 },
+  longestGapMs: 4_150,
+  partitionsStopped: 1,
+}
+
+test('a planned operation is as expected when it ends as it is to, and stops nobody for longer than it may', () => {
+  const quiet: RunResult = { ...good, faults: [], operations: [OPERATION] }
+  const missed = (ends: 'done' | 'taken-back', longestGapWithin: string, result = quiet) =>
+    judge(
+      scenarioOf({
+        name: 'planned',
+        operations: [{ at: '5s', operation: 'restart', ends }],
+        expect: { longestGapWithin },
+      }),
+      result,
+    ).flatMap(({ met, what, found }) => (met ? [] : [`${what}: ${found}`]))
+  assert.deepEqual(missed('done', '5s'), [])
+  assert.deepEqual(missed('done', '2s'), ['longest time without an acknowledgement: 4150 ms'])
+  assert.deepEqual(missed('taken-back', '5s'), ['rolling restart: done'])
+  const taken = { ...OPERATION, state: 'taken-back', reason: 'broker 2 does not come up' } as const
+  assert.deepEqual(missed('done', '5s', { ...quiet, operations: [taken] }), [
+    'rolling restart: taken-back: broker 2 does not come up',
+  ])
+  assert.deepEqual(missed('taken-back', '5s', { ...quiet, operations: [taken] }), [])
+  assert.deepEqual(missed('done', '5s', { ...quiet, operations: [] }), ['rolling restart: skipped'])
+  assert.ok(timelineOf(quiet).some(line => line.includes('broker 2 is asked to stop')))
 })

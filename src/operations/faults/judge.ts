@@ -2,7 +2,8 @@ import { isOver } from '../heal/contract.ts'
 import { remediesDone } from './analysis/healing.ts'
 import type { ProposedLoss } from './analysis/proposed.ts'
 import type { ExpectedHealing } from './contract.ts'
-import type { RunResult } from './run.ts'
+import { inTurn, operationText, type PlannedOperation } from './planned/schema.ts'
+import type { OperationOutcome, RunResult } from './run.ts'
 import type { Scenario } from './scenario.ts'
 
 /** One thing that a scenario expects, and what was found. */
@@ -14,7 +15,7 @@ export interface Expectation {
 }
 
 /** Whether a run was what its scenario expects. A load that gave up, or proves nothing, meets nothing. */
-export function judge({ expect }: Scenario, result: RunResult): readonly Expectation[] {
+export function judge({ expect, operations }: Scenario, result: RunResult): readonly Expectation[] {
   const { records, load, faults } = result
   const atMost = (what: string, limit: number, found: number): Expectation => ({
     what,
@@ -50,6 +51,8 @@ export function judge({ expect }: Scenario, result: RunResult): readonly Expecta
     atMost('reordered', expect.reordered, records.reordered),
     atMost('foreign or damaged', 0, records.foreign),
     atMost('brokers that ended by themselves', 0, result.unplannedEnds.length),
+    ...inTurn(operations).map((each, index) => carriedOut(each, result.operations[index])),
+    ...(expect.longestGapWithin === undefined ? [] : [uninterrupted(expect.longestGapWithin, load)]),
     ...(expect.p99Within === undefined ? [] : [undisturbed(expect.p99Within, result)]),
     ...(faults.length > 0 && expect.availabilityRestoredWithin !== undefined
       ? [within('availability', expect.availabilityRestoredWithin, available)]
@@ -65,6 +68,28 @@ export function judge({ expect }: Scenario, result: RunResult): readonly Expecta
       met: result.settled || !wantsRedundancy,
     },
   ]
+}
+
+/** A planned operation ends as it is to, and leaves every broker as it should be. */
+function carriedOut(planned: PlannedOperation, found: OperationOutcome | undefined): Expectation {
+  const state = found?.state ?? 'skipped'
+  return {
+    what: operationText(planned),
+    expected: planned.ends,
+    found: found?.reason == null ? state : `${state}: ${found.reason}`,
+    met: state === planned.ends,
+  }
+}
+
+function uninterrupted(limit: number, { partitions }: RunResult['load']): Expectation {
+  const gaps = partitions.flatMap(each => each.gaps)
+  const longest = Math.round(Math.max(0, ...gaps.map(({ from, to }) => to - from)))
+  return {
+    what: 'longest time without an acknowledgement',
+    expected: `within ${limit} ms`,
+    found: longest === 0 ? 'no gap' : `${longest} ms`,
+    met: longest <= limit && !gaps.some(({ open }) => open),
+  }
 }
 
 /** What clients wait when nothing is broken. */

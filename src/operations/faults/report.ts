@@ -6,6 +6,7 @@ import type { Expectation } from './judge.ts'
 import type { LeasedFault } from './leases/record.ts'
 import type { LatencySummary } from './load/latency.ts'
 import { GAP_FROM_MS } from './load/timeline.ts'
+import type { OperationState } from './planned/failed.ts'
 import type { RunResult } from './run.ts'
 
 /** What a run comes to: for people, and as one JSON document. */
@@ -38,6 +39,21 @@ export interface RunReport {
     readonly afterRevertMs: number
     readonly revertedMs: number
     readonly redundancyRestoredMs: number | null
+  }[]
+  /** Times of brokers: from when each was asked to stop until it served again, and until all was in sync. */
+  readonly operations: readonly {
+    readonly operation: string
+    readonly what: string
+    readonly state: OperationState
+    readonly reason: string | null
+    /** After the load's start, ms. */
+    readonly atMs: number
+    readonly tookMs: number
+    readonly longestGapMs: number
+    readonly partitionsStopped: number
+    /** Finalized level, before and after; null: the cluster did not say. */
+    readonly metadataVersion: { readonly before: number | null; readonly after: number | null }
+    readonly brokers: readonly { readonly id: number; readonly backMs: number; readonly wholeMs: number }[]
   }[]
   readonly latency: RunResult['latency']
   readonly load: {
@@ -89,6 +105,22 @@ export function reportOf(task: ReportTask): RunReport {
       revertedMs: Math.round(each.revertedAt - each.at),
       redundancyRestoredMs: each.redundancyRestoredMs,
     })),
+    operations: result.operations.map(each => ({
+      operation: each.operation,
+      what: each.what,
+      state: each.state,
+      reason: each.reason,
+      atMs: Math.round(each.at - startAt),
+      tookMs: Math.round(each.endedAt - each.at),
+      longestGapMs: each.longestGapMs,
+      partitionsStopped: each.partitionsStopped,
+      metadataVersion: each.metadataVersion,
+      brokers: each.brokers.map(({ broker, at, backAt, wholeAt }) => ({
+        id: broker,
+        backMs: Math.round(backAt - at),
+        wholeMs: Math.round(wholeAt - at),
+      })),
+    })),
     latency: result.latency,
     load: {
       recordsPerSecond: load.rate,
@@ -120,6 +152,7 @@ export function renderRun(report: RunReport, result: RunResult): string {
       report.expectations,
     ),
     ...(report.faults.length === 0 ? [] : [renderFaults(report)]),
+    ...(report.operations.length === 0 ? [] : [renderOperations(report)]),
     renderLatency(report.latency),
     ['Timeline (s after the load’s start)', ...timelineOf(result)].join('\n'),
     ...(records.examples.length === 0 ? [] : [records.examples.join('\n')]),
@@ -149,6 +182,29 @@ const renderFaults = ({ faults }: RunReport): string =>
     120,
   )
 
+const renderOperations = ({ operations }: RunReport): string =>
+  renderTable(
+    [
+      { title: 'OPERATION', value: row => row.what, shrinkTo: 20 },
+      { title: '', value: row => row.state },
+      { title: 'TOOK ms', value: row => ms(row.tookMs), align: 'right' },
+      {
+        title: 'BROKERS: BACK, IN SYNC ms',
+        value: ({ brokers }) =>
+          brokers.map(({ id, backMs, wholeMs }) => `${id}: ${ms(backMs)}, ${ms(wholeMs)}`).join('; ') || '-',
+      },
+      { title: 'STOPPED', value: row => `${row.partitionsStopped} part.`, align: 'right' },
+      { title: 'GAP ms', value: row => ms(row.longestGapMs), align: 'right' },
+      {
+        title: 'METADATA.VERSION',
+        value: ({ metadataVersion: { before, after } }) =>
+          before === after ? String(after ?? '?') : `${before ?? '?'} → ${after ?? '?'}`,
+      },
+    ],
+    operations,
+    140,
+  )
+
 function renderLatency(latency: RunResult['latency']): string {
   const rows = (['before', 'during', 'after'] as const).flatMap(when => {
     const summary: LatencySummary | null = latency[when]
@@ -172,6 +228,7 @@ const MAX_LINES = 60
 export function timelineOf({
   load,
   faults,
+  operations,
   wholeness,
   unplannedEnds,
   incidents,
@@ -184,6 +241,14 @@ export function timelineOf({
       at: each.revertedAt,
       what: `${each.fault} of ${each.brokers.map(({ id }) => id).join(', ')} is over`,
     })
+  }
+  for (const { what, at, endedAt, state, reason, brokers } of operations) {
+    events.push({ at, what: `${what} begins` })
+    for (const each of brokers) {
+      events.push({ at: each.at, what: `broker ${each.broker} is asked to stop` })
+      events.push({ at: each.backAt, what: `broker ${each.broker} is back` })
+    }
+    events.push({ at: endedAt, what: `${what}: ${state}${reason === null ? '' : `: ${reason}`}` })
   }
   for (const { broker, at, reason } of unplannedEnds)
     events.push({ at, what: `broker ${broker} had ended by itself, and is started again: ${reason}` })

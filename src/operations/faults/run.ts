@@ -10,12 +10,13 @@ import { healingOf } from './analysis/healing.ts'
 import { type ProposedLoss, partingsOf, proposedLossOf } from './analysis/proposed.ts'
 import { readAndCheck } from './analysis/read.ts'
 import { redundancyRestoredMs, type WholenessTrace } from './analysis/redundancy.ts'
-import type { Healer, Healing, HealingFigures, UnplannedEnd } from './contract.ts'
+import type { Healer, Healing, HealingFigures, NodeSetups, UnplannedEnd } from './contract.ts'
 import { type DisturbTask, disturb, type FaultRecord, startEnded } from './disturb.ts'
 import { TEST_STOPPED } from './errors.ts'
 import { followRun } from './follow.ts'
 import { type Load, type LoadResult, startLoad } from './load/generator.ts'
 import { type LatencySummary, summarize } from './load/latency.ts'
+import { type OperationRecord, operate } from './planned/run.ts'
 import { lastsMs, type Scenario } from './scenario.ts'
 import { awaitWhole, createTopic } from './topic.ts'
 import { type TopicWatch, watchTopic } from './watch.ts'
@@ -23,6 +24,14 @@ import { type TopicWatch, watchTopic } from './watch.ts'
 export interface RunTask extends Omit<DisturbTask, 'healing'> {
   /** Absent: Kafka is on its own. */
   readonly healer?: Healer | undefined
+  /** Absent: what the brokers are run with cannot be changed, and operations are refused. */
+  readonly setups?: NodeSetups | undefined
+}
+
+/** A planned operation, and what clients saw of it. */
+export interface OperationOutcome extends OperationRecord {
+  readonly longestGapMs: number
+  readonly partitionsStopped: number
 }
 
 export interface FaultOutcome extends FaultRecord {
@@ -38,8 +47,12 @@ export interface RunResult {
   readonly load: LoadResult
   readonly records: RecordsVerdict
   readonly faults: readonly FaultOutcome[]
+  readonly operations: readonly OperationOutcome[]
   readonly wholeness: WholenessTrace
-  /** By when a record was meant to be sent; during: from the first fault until redundancy was back. Slots of a second. */
+  /**
+   * By when a record was meant to be sent; during: from the first fault or operation until redundancy was back. Slots of a
+   * second.
+   */
   readonly latency: {
     readonly before: LatencySummary | null
     readonly during: LatencySummary | null
@@ -116,7 +129,11 @@ async function runBounded(task: RunTask): Promise<RunResult> {
   using following = follower && followRun({ load, watch, healing }, follower)
   note(`load: ${scenario.load.rate} records/s to ${partitions} partitions of ${topic}`)
 
-  const done = await disturb({ ...task, healing }, admin, topic, load)
+  const begun = { ...task, healing, admin, watch }
+  const [done, operated] = await together(signal, [
+    until => disturb({ ...begun, signal: until }, admin, topic, load),
+    until => operate({ ...begun, signal: until }, load.startAt),
+  ])
   await delay(Math.max(0, load.startAt + scenario.load.duration - Date.now()), undefined, { signal })
   const unplannedEnds: UnplannedEnd[] = []
   const settling: Settling = { watch, load, healing, settleMs: scenario.settle, signal }
@@ -140,19 +157,40 @@ async function runBounded(task: RunTask): Promise<RunResult> {
   await admin.deleteTopics([{ name: topic }], { signal }).catch(() => undefined)
 
   const faults = outcomes(done, loaded, wholeness, scenario, incidents)
-  const latency = latencyOf(loaded, faults)
+  const operations = operated.map(each => ({ ...each, ...seenOf(each, loaded) }))
+  const latency = latencyOf(loaded, faults, operations)
   const proposed = proposedLossOf(incidents ?? [], partitions, done, kept) ?? null
+  const found = { topic, load: loaded, records, faults, operations, wholeness, latency }
+  return { ...found, unplannedEnds, incidents, proposed, settled }
+}
+
+/** Both, or neither: what fails ends the other. */
+async function together<One, Other>(
+  signal: AbortSignal,
+  [one, other]: readonly [(signal: AbortSignal) => Promise<One>, (signal: AbortSignal) => Promise<Other>],
+): Promise<readonly [One, Other]> {
+  const failed = new AbortController()
+  const until = AbortSignal.any([signal, failed.signal])
+  const ending = <T>(work: Promise<T>): Promise<T> =>
+    work.catch(error => {
+      failed.abort(error)
+      throw error
+    })
+  const ended = await Promise.allSettled([ending(one(until)), ending(other(until))])
+  if (failed.signal.aborted) throw failed.signal.reason
+  const [first, second] = ended as [PromiseFulfilledResult<One>, PromiseFulfilledResult<Other>]
+  return [first.value, second.value]
+}
+
+/** Gaps count for the operation that they overlap with. */
+function seenOf(
+  { at, endedAt }: OperationRecord,
+  { partitions }: LoadResult,
+): Pick<OperationOutcome, 'longestGapMs' | 'partitionsStopped'> {
+  const gaps = partitions.map(partition => partition.gaps.filter(({ from, to }) => to > at && from < endedAt))
   return {
-    topic,
-    load: loaded,
-    records,
-    faults,
-    wholeness,
-    latency,
-    unplannedEnds,
-    incidents,
-    proposed,
-    settled,
+    longestGapMs: Math.round(Math.max(0, ...gaps.flat().map(({ from, to }) => to - from))),
+    partitionsStopped: gaps.filter(each => each.length > 0).length,
   }
 }
 
@@ -210,17 +248,19 @@ function outcomes(
 function latencyOf(
   { latencies, startAt }: LoadResult,
   faults: readonly FaultOutcome[],
+  operations: readonly OperationOutcome[],
 ): RunResult['latency'] {
   const of = (from: number, to: number): LatencySummary | null => summarize(latencies, from, to) ?? null
-  const first = faults[0]
-  if (first === undefined) return { before: of(startAt, Number.POSITIVE_INFINITY), during: null, after: null }
+  const first = Math.min(...[...faults, ...operations].map(({ at }) => at))
+  if (first === Number.POSITIVE_INFINITY) return { before: of(startAt, first), during: null, after: null }
   const whole = Math.max(
     ...faults.map(each => each.at + (each.redundancyRestoredMs ?? Number.POSITIVE_INFINITY)),
+    ...operations.map(({ endedAt }) => endedAt),
   )
   // A slot that a fault begins in belongs to it.
   return {
-    before: of(startAt, first.at - 1_000),
-    during: of(first.at - 1_000, whole),
+    before: of(startAt, first - 1_000),
+    during: of(first - 1_000, whole),
     after: of(whole, Number.POSITIVE_INFINITY),
   }
 }

@@ -6,6 +6,7 @@ import { isAjnaError } from '../../foundation/errors/errors.ts'
 import { chooseBrokers } from './choose.ts'
 import { failureKinds, figuresOf, kindsNamed, spreadOf } from './failures.ts'
 import { layoutOf } from './plan.ts'
+import { inTurn, operationsLastMs, operationText, versionsOf } from './planned/schema.ts'
 import { firstComment } from './records/library.ts'
 import { type BrokerChoice, lastsMs, readScenario, replicationOf, scenarioOf } from './scenario.ts'
 
@@ -140,6 +141,39 @@ const hostile: readonly (readonly [what: string, from: string, to: string, ...sa
   ['times of a fault that happens once', 'for: 12s', 'times: 3', /times of a kill/],
   ['a name that is no name', 'name: leader-killed', 'name: ../../etc', /lower-case letters/],
   ['an end beyond all patience', 'at: 5s', 'at: 40m', /0s to 30m/],
+  [
+    'a release that nobody knows',
+    'nodes: 3,',
+    'nodes: 3, version: 4.9.9,',
+    /a\.yaml:3:\d+ cluster\.version: found "4\.9\.9"/,
+    /4\.3\.1/,
+  ],
+  [
+    'a release that has no controllers',
+    'nodes: 3,',
+    'nodes: 3, version: 2.8.2,',
+    /cluster\.version: found "2\.8\.2"/,
+  ],
+  [
+    'a setting that would make a node another one',
+    'nodes: 3,',
+    'nodes: 3, config: { node.id: 7 },',
+    /cluster\.config/,
+    /the test’s own/,
+  ],
+  [
+    'a setting of two lines',
+    'nodes: 3,',
+    'nodes: 3, config: { log.retention.ms: "1\\nnode.id=7" },',
+    /on one line/,
+  ],
+  [
+    'a name that is none of Kafka’s',
+    'nodes: 3,',
+    'nodes: 3, config: { "$(rm -rf /)": 1 },',
+    /num\.io\.threads/,
+  ],
+  ['a gap that no clock here can tell', 'lost: 0,', 'lost: 0, longestGapWithin: 1ms,', /from 500ms to 30m/],
   ['no map at all', base, '- kill everything\n', /a\.yaml:1:1/],
 ]
 
@@ -156,6 +190,89 @@ for (const [what, from, to, ...said] of hostile)
       },
     )
   })
+
+const planned = (...operations: string[]): string =>
+  `name: planned\ncluster: { version: 4.2.2 }\noperations:\n${operations.map(each => `  - { ${each} }\n`).join('')}`
+
+const hostilePlans: readonly (readonly [what: string, operations: readonly string[], ...said: RegExp[]])[] = [
+  [
+    'an unknown operation',
+    ['at: 1s, operation: upgrad, to: 4.3.1'],
+    /a\.yaml:4:\d+ operations\[0\]\.operation: found "upgrad"/,
+    /did you mean upgrade/,
+  ],
+  [
+    'an upgrade to nothing',
+    ['at: 1s, operation: upgrade'],
+    /upgrade without a release; allowed: to: 4\.3\.1/,
+  ],
+  [
+    'an upgrade to what runs',
+    ['at: 1s, operation: upgrade, to: 4.2.2'],
+    /upgrade from 4\.2\.2 to 4\.2\.2; allowed: a release after 4\.2\.2/,
+  ],
+  ['an upgrade backwards', ['at: 1s, operation: upgrade, to: 3.9.2'], /a release after 4\.2\.2/],
+  [
+    'a downgrade below what the cluster was made with',
+    ['at: 1s, operation: downgrade, to: 3.9.2'],
+    /features are finalized at 4\.2\.2/,
+    /never below the release/,
+  ],
+  [
+    'a downgrade of what is finalized',
+    ['at: 1s, operation: upgrade, to: 4.3.1, finalize: true', 'at: 2s, operation: downgrade, to: 4.2.2'],
+    /a\.yaml:5:\d+ operations\[1\]\.to: found downgrade to 4\.2\.2 of a cluster whose features are finalized at 4\.3\.1/,
+  ],
+  [
+    'the same, written in another order than it is done',
+    ['at: 9s, operation: downgrade, to: 4.2.2', 'at: 1s, operation: upgrade, to: 4.3.1, finalize: true'],
+    /a\.yaml:4:\d+ operations\[0\]\.to: found downgrade/,
+  ],
+  ['a restart to another release', ['at: 1s, operation: restart, to: 4.3.1'], /to of a restart/],
+  ['a restart that is finalized', ['at: 1s, operation: restart, finalize: true'], /finalize of a restart/],
+  ['a configure of nothing', ['at: 1s, operation: configure, set: {}'], /a configure of nothing/],
+  [
+    'what is finalized and taken back',
+    ['at: 1s, operation: upgrade, to: 4.3.1, finalize: true, ends: taken-back'],
+    /cannot be taken back/,
+  ],
+  ['a restart in no time', ['at: 1s, operation: restart, within: 1s'], /from 10s to 20m/],
+  [
+    'more than half an hour of it',
+    ['at: 1s, operation: restart, within: 20m', 'at: 1s, operation: restart, within: 20m'],
+    /a test of 42 minutes; allowed: at most 30/,
+  ],
+]
+
+for (const [what, operations, ...said] of hostilePlans)
+  test(`${what} is refused with its line and what is allowed`, () => {
+    assert.throws(
+      () => readScenario(planned(...operations), 'a.yaml'),
+      (error: unknown) => {
+        assert.ok(isAjnaError(error, 'CONFIG_INVALID'))
+        for (const each of said) assert.match(error.message, each)
+        return true
+      },
+    )
+  })
+
+test('operations follow one another, and what is to be taken back changes nothing for those after it', () => {
+  const scenario = readScenario(
+    planned(
+      'at: 20s, operation: downgrade, to: 4.2.2',
+      'at: 5s, operation: upgrade, to: 4.3.1, within: 1m',
+      'at: 1s, operation: upgrade, to: 4.3.1, within: 30s, ends: taken-back',
+    ),
+    'a.yaml',
+  )
+  assert.deepEqual(versionsOf(scenario), ['4.2.2', '4.3.1'])
+  assert.deepEqual(inTurn(scenario.operations).map(operationText), [
+    'upgrade to 4.3.1',
+    'upgrade to 4.3.1',
+    'downgrade to 4.2.2',
+  ])
+  assert.equal(operationsLastMs(scenario.operations), 31_000 + 60_000 + 300_000)
+})
 
 const facts = [
   { id: 1, leads: 2, controller: true },

@@ -1,27 +1,21 @@
 import { z } from 'zod'
 import { type DeepReadonly, readConfig } from '../../foundation/config/config.ts'
 import type { Finding } from '../../foundation/config/problem.ts'
-import { duration, size } from '../../foundation/config/units.ts'
+import { size } from '../../foundation/config/units.ts'
+import { defaultKafkaVersion } from '../../foundation/kafka-dist/versions.ts'
 import { causes, remedies } from '../heal/contract.ts'
 import { faultKinds, impairments, type NetworkEffect } from './contract.ts'
 import { isDiskFault } from './disk/kibosh.ts'
 import { MIN_RECORD_BYTES } from './load/record.ts'
 import { CLIENTS } from './network/rules.ts'
+import { brokerSettings, checkOperations, operation, operationsLastMs, version } from './planned/schema.ts'
+import { between, MAX_TEST_MS, wholeNumber } from './quantities.ts'
 
 /** A scenario's file. This schema is its documentation: every message says what is allowed. */
-
-const wholeNumber = (from: number, to: number) => {
-  const error = `a whole number from ${from.toLocaleString('en-US')} to ${to.toLocaleString('en-US')}`
-  return z.int({ error }).min(from, { error }).max(to, { error })
-}
-
-const between = (from: number, to: number, words: string) =>
-  duration().refine(ms => ms >= from && ms <= to, { error: `a duration from ${words}` })
 
 /** The schema's own limits: a test is bounded in time, memory and disk, whatever its file says. */
 const MAX_RATE = 20_000
 const MAX_RECORD_BYTES = 32 * 1024
-const MAX_TEST_MS = 30 * 60_000
 const MIN_BANDWIDTH = 16 * 1024
 const MAX_BANDWIDTH = 1024 ** 3
 /** What may be written to the disks in all, replicas included. */
@@ -88,6 +82,10 @@ const scenarioSchema = z.strictObject({
       nodes: wholeNumber(1, 5).default(3),
       /** So many of the nodes are controllers too, the last ones. Default: all. */
       controllers: wholeNumber(1, 5).optional(),
+      /** Kafka's release that it is made with, its features too. */
+      version: version.default(defaultKafkaVersion),
+      /** Brokers' settings over those that every test has, by their Kafka names. */
+      config: brokerSettings.default({}),
       partitions: wholeNumber(1, 100).default(6),
       /** Replicas of each partition; all but one of them must have a record before it is acknowledged. */
       replication: wholeNumber(1, 5).optional(),
@@ -119,6 +117,8 @@ const scenarioSchema = z.strictObject({
     })
     .prefault({}),
   faults: z.array(fault).max(50).default([]),
+  /** What is done to the cluster as planned meanwhile, one after another: it serves, and nobody is called. */
+  operations: z.array(operation).max(10).default([]),
   /** What of Ajna itself fails together with the brokers; only with a healer at work. */
   impaired: z.enum(impairments).optional(),
   /** How long to wait after the last fault for the cluster to be whole again. */
@@ -134,6 +134,8 @@ const scenarioSchema = z.strictObject({
       redundancyRestoredWithin: between(1, MAX_TEST_MS, '1ms to 30m').optional(),
       /** The same without a time: before `settle` is over. */
       redundancyRestored: z.boolean().default(true),
+      /** The longest time, in the whole run, that any partition acknowledges nothing though writes are due. */
+      longestGapWithin: between(500, MAX_TEST_MS, '500ms to 30m').optional(),
       /**
        * Of the records before the first fault, or of all if there is none: 99 of 100 are acknowledged so long after they were
        * due.
@@ -190,6 +192,7 @@ function check(scenario: Scenario): readonly Finding[] {
     findings.push({ path: ['load', 'leaders'], allowed: 'each broker once' })
   for (const [index, each] of faults.entries())
     findings.push(...checkFault(each, index, cluster.nodes, nodes), ...checkUntil(each, index, faults.length))
+  findings.push(...checkOperations(scenario))
   const lasts = lastsMs(scenario)
   const bytes = (lasts / 1_000) * load.rate * (load.recordSize + RECORD_OVERHEAD) * replicationOf(scenario)
   if (lasts > MAX_TEST_MS)
@@ -277,5 +280,6 @@ export const needsDisks = ({
 }): boolean => faults.some(({ fault }) => isDiskFault(fault))
 
 /** How long a scenario may take, ms. */
-export const lastsMs = ({ load, faults, settle }: Scenario): number =>
-  Math.max(load.duration, ...faults.map(each => each.at + faultMs(each))) + settle
+export const lastsMs = ({ load, faults, operations, settle }: Scenario): number =>
+  Math.max(load.duration, operationsLastMs(operations), ...faults.map(each => each.at + faultMs(each))) +
+  settle

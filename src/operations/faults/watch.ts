@@ -15,6 +15,8 @@ export interface TopicWatch extends AsyncDisposable {
   trace(): WholenessTrace
   /** How long it has been whole without a break, ms; 0: it is not, or not every broker says so. */
   wholeForMs(): number
+  /** Whether a broker said anything when it was asked last. */
+  answers(broker: number): boolean
   /** What the brokers say together now. */
   now(): CommonView
   /** What each broker says now, for people. */
@@ -75,6 +77,7 @@ export function watchTopic(admin: ClusterAdmin, topic: string, brokers: readonly
   return {
     trace: () => ({ changes: [...changes], worstSpacingMs }),
     wholeForMs: () => (wholeSince === undefined ? 0 : Date.now() - wholeSince),
+    answers: broker => views.get(broker) !== undefined,
     now: () => worstOf([...views.values()]),
     views: () => [...views].map(([id, view]) => `broker ${id}: ${viewInWords(view)}`).join('; '),
     async [Symbol.asyncDispose]() {

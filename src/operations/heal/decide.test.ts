@@ -98,6 +98,16 @@ for (const [what, state, cause] of [
   ['has no agent and is fenced, but answers', UNSEEN, undefined],
   ['died long ago', { ...DIED, testimony: { ...DEAD, lastEnd: { ...END, at: NOW - 60_000 } } }, undefined],
   [
+    'has just ended as it was ordered to',
+    { ...DIED, testimony: { ...DEAD, lastEnd: { ...END, expected: true } } },
+    undefined,
+  ],
+  [
+    'ended as it was ordered to, and others have waited for it since',
+    { ...DIED, testimony: { ...DEAD, lastEnd: { ...END, at: NOW - 2_500, expected: true } } },
+    'broker-dead',
+  ],
+  [
     'died, and its successor has just begun',
     { ...DIED, testimony: { ...LIVES, since: NOW - 200, lastEnd: END } },
     'broker-dead',

@@ -37,6 +37,8 @@ export interface Keeper extends AsyncDisposable {
   retry(process: string): Promise<void>
   /** Ends a process, if it still runs, and leaves it ended until it is told to {@link retry}. */
   stop(process: string): Promise<void>
+  /** Ends a process in order, as is expected then, and starts it again. @throws AjnaError PROCESS_STUCK */
+  restart(process: string): Promise<void>
 }
 
 /**
@@ -85,6 +87,7 @@ export async function startKeeper(options: KeeperOptions): Promise<Keeper> {
     status: () => kept.status(),
     retry: process => kept.act(process, 'start'),
     stop: process => kept.act(process, 'stop'),
+    restart: process => kept.act(process, 'restart'),
     async [Symbol.asyncDispose]() {
       stopping.abort()
       // Like an agent that has died: who waits for its news learns that nobody is there.

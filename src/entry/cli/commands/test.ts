@@ -30,6 +30,7 @@ import { type Expectation, judge } from '../../../operations/faults/judge.ts'
 import { activeFaults } from '../../../operations/faults/leases/record.ts'
 import { revert, whyOver } from '../../../operations/faults/leases/revert.ts'
 import { inOwnNetwork } from '../../../operations/faults/network/namespace.ts'
+import { inTurn, operationText, versionsOf } from '../../../operations/faults/planned/schema.ts'
 import { randomOf } from '../../../operations/faults/random.ts'
 import type { ToldResult } from '../../../operations/faults/records/model.ts'
 import type { NewTest } from '../../../operations/faults/records/write.ts'
@@ -86,7 +87,7 @@ export async function run(file: string, options: TestOptions): Promise<void> {
   await mayBeWritten(options.report)
   const seed = scenario.seed ?? randomInt(2 ** 32)
   const ownNetwork = needsOwnNetwork(scenario.faults)
-  if (ownNetwork && (await elsewhere())) return
+  if (ownNetwork && (await elsewhere(versionsOf(scenario)))) return
   const { report, result, runs } = await testing(
     {
       ...{ what: 'scenario', name: scenario.name, scenario: text, kinds: [], runs: 1, seed },
@@ -128,14 +129,19 @@ export async function run(file: string, options: TestOptions): Promise<void> {
 export const bedOf = (scenario: Scenario, healer: 'on' | 'off'): BedTask => ({
   nodes: scenario.cluster.nodes,
   controllers: scenario.cluster.controllers,
+  versions: versionsOf(scenario),
+  settings: scenario.cluster.config,
   ownNetwork: needsOwnNetwork(scenario.faults),
   disks: needsDisks(scenario),
   leaseMs: lastsMs(scenario) + AROUND_MS,
   healer,
 })
 
-export const faultsText = ({ faults }: Scenario): string =>
-  faults.map(({ fault, broker }) => `${fault} of ${broker.join(', ')}`).join('; ') || 'no fault'
+export const faultsText = ({ faults, operations }: Scenario): string =>
+  [
+    ...faults.map(({ fault, broker }) => `${fault} of ${broker.join(', ')}`),
+    ...inTurn(operations).map(operationText),
+  ].join('; ') || 'no fault'
 
 export async function runOnBed(
   { cluster, healer, home, record, note, signal }: TestBed,
@@ -144,6 +150,7 @@ export async function runOnBed(
 ): Promise<{ readonly report: RunReport; readonly result: RunResult }> {
   const result = await runScenario({
     ...{ scenario, cluster, healer, explain: cluster.explain, note, follower: record, signal },
+    setups: cluster.setups,
     folder: home.faults,
     random: randomOf(seed),
   })
@@ -173,9 +180,9 @@ export const saidOf = ({
 })
 
 /** Whether the command was carried out in a network of its own; it goes on as this process's exit code says. */
-export async function elsewhere(): Promise<boolean> {
-  // There it could not be fetched.
-  await ensureKafka(defaultKafkaVersion, { progress: say })
+export async function elsewhere(versions: readonly string[] = [defaultKafkaVersion]): Promise<boolean> {
+  // There they could not be fetched.
+  for (const version of versions) await ensureKafka(version, { progress: say })
   const code = await inOwnNetwork()
   if (code !== undefined) process.exitCode = code
   return code !== undefined

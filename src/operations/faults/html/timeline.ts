@@ -14,6 +14,7 @@ const GAP_ROW = 9
 
 const WORDS: Readonly<Record<Mark['kind'], string>> = {
   fault: 'fault',
+  planned: 'planned',
   over: 'over',
   detected: 'detected',
   acted: 'act',
@@ -58,9 +59,9 @@ const lane = (top: number, height: number, name: string, unit: string): string =
 /** `kill: broker 1 (leads 2)`, `kill is over`. */
 const faultOf = (text: string): string | undefined => text.split(/[: ]/, 1)[0]
 
-/** Each fault's time, shaded. */
+/** Each fault's and operation's time, shaded. */
 function spans({ marks: all, lastsS }: RunTrace, { x }: Frame, bottom: number): string {
-  const faults = all.filter(({ kind }) => kind === 'fault')
+  const faults = all.filter(({ kind }) => kind === 'fault' || kind === 'planned')
   const overs = all.filter(({ kind }) => kind === 'over')
   return faults
     .map(fault => {

@@ -24,7 +24,7 @@ export interface RunTrace {
 }
 
 export function traceOf(result: RunResult): RunTrace {
-  const { load, faults, wholeness, incidents } = result
+  const { load, faults, operations, wholeness, incidents } = result
   const since = (at: number): number => (at - load.startAt) / 1_000
   // Acknowledgements come in for a while after the last record was due.
   const lastsS = Math.max(since(load.stopAt), (load.acknowledged.length * ACKNOWLEDGED_SLOT_MS) / 1_000)
@@ -56,6 +56,10 @@ export function traceOf(result: RunResult): RunTrace {
           text: `${fault.fault}: broker ${fault.brokers.map(describeBroker).join(', ')}`,
         },
         { at: since(fault.revertedAt), kind: 'over', text: `${fault.fault} is over` },
+      ]),
+      ...operations.flatMap(({ what, state, at, endedAt }): Mark[] => [
+        { at: since(at), kind: 'planned', text: what },
+        { at: since(endedAt), kind: 'over', text: `${what}: ${state}` },
       ]),
       ...(incidents ?? []).flatMap(incidentMarks).map(mark => ({ ...mark, at: since(mark.at) })),
     ].sort((a, b) => a.at - b.at),

@@ -66,9 +66,9 @@ const leasedFault = z.object({
   id: z.string().regex(/^[a-z0-9-]{1,80}$/),
   /**
    * `cluster` is no fault: the cluster a test has made, which must not outlive it either. `healer`: a healer's process that may
-   * stop itself.
+   * stop itself. `restart`: a broker that is down for a planned one.
    */
-  kind: z.enum([...faultKinds, 'healer', 'cluster']),
+  kind: z.enum([...faultKinds, 'restart', 'healer', 'cluster']),
   cluster: z.string(),
   /** Null for what is no broker. */
   node: z.int().nullable(),

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { DeepReadonly } from '../../../foundation/config/config.ts'
 import { causes, incident, remedies } from '../../heal/contract.ts'
+import { operationStates } from '../planned/failed.ts'
 
 /** What is kept of a test: what it is, what happens while it runs, how it ended. Times are ms since the epoch. */
 
@@ -31,7 +32,7 @@ export const testRecord = z.object({
 })
 export type TestRecord = Readonly<z.infer<typeof testRecord>>
 
-export const markKinds = ['fault', 'over', 'detected', 'acted', 'available', 'healed'] as const
+export const markKinds = ['fault', 'planned', 'over', 'detected', 'acted', 'available', 'healed'] as const
 
 /** Once a second while the load runs. */
 export const liveSample = z.object({
@@ -110,6 +111,23 @@ const runReport = z.object({
       redundancyRestoredMs: ms.nullable(),
     }),
   ),
+  /** Absent in records of earlier releases. */
+  operations: z
+    .array(
+      z.object({
+        operation: z.string(),
+        what: line,
+        state: z.enum(operationStates),
+        reason: z.string().nullable(),
+        atMs: ms,
+        tookMs: ms,
+        longestGapMs: ms,
+        partitionsStopped: count,
+        metadataVersion: z.object({ before: z.int().nullable(), after: z.int().nullable() }),
+        brokers: z.array(z.object({ id: z.int(), backMs: ms, wholeMs: ms })),
+      }),
+    )
+    .default([]),
   latency: z.object({
     before: latencySummary.nullable(),
     during: latencySummary.nullable(),

@@ -1,5 +1,6 @@
 import type { Incident } from '../../heal/contract.ts'
 import { remediesDone } from '../analysis/healing.ts'
+import { inTurn, operationText, type PlannedOperation } from '../planned/schema.ts'
 import type { Scenario } from '../scenario.ts'
 import type { TestEvent } from './model.ts'
 
@@ -17,7 +18,7 @@ const FLOWING_MS = 1_000
 
 /** How a scenario's expectations stand by what has happened. What is read back at the end is open until then. Pure. */
 export function standingOf(
-  { expect, faults }: Pick<Scenario, 'expect' | 'faults'>,
+  { expect, faults, operations }: Pick<Scenario, 'expect' | 'faults' | 'operations'>,
   healer: boolean,
   events: readonly TestEvent[],
 ): readonly Standing[] {
@@ -45,6 +46,17 @@ export function standingOf(
     atTheEnd('lost', expect.lost),
     atTheEnd('duplicated', expect.duplicated),
     atTheEnd('reordered', expect.reordered),
+    ...inTurn(operations).map(each => operationStanding(each, events)),
+    ...(expect.longestGapWithin === undefined
+      ? []
+      : [
+          {
+            what: 'longest time without an acknowledgement',
+            expected: `within ${expect.longestGapWithin} ms`,
+            soFar: flowing ? 'writes flow' : `a record waits, for ${Math.round(sample?.waitMs ?? 0)} ms`,
+            state: 'open' as const,
+          },
+        ]),
     ...(expect.p99Within === undefined
       ? []
       : [
@@ -87,6 +99,18 @@ export function standingOf(
       ? healed(expect, latestIncidents(events))
       : []),
   ]
+}
+
+function operationStanding(planned: PlannedOperation, events: readonly TestEvent[]): Standing {
+  const what = operationText(planned)
+  const marks = events.flatMap(event => (event.kind === 'mark' && event.text.startsWith(what) ? [event] : []))
+  const ended = marks.find(({ mark }) => mark === 'over')?.text.slice(`${what}: `.length)
+  return {
+    what,
+    expected: planned.ends,
+    soFar: ended ?? (marks.length > 0 ? 'under way' : 'not yet'),
+    state: ended === undefined ? 'open' : ended === planned.ends ? 'met' : 'missed',
+  }
 }
 
 /** Each as it was told last, oldest first. */

@@ -27,6 +27,8 @@ const OVERDUE_MS = 60_000
 /** A sign of death that old explains nothing any more: by then the controller has found out by itself. */
 const FRESH_MS = 30_000
 const SAME_LOSS_MS = 10_000
+/** Leaders move before an end that was ordered; what still waits for it so long after it was not given the time. */
+const ORDERED_MS = 2_000
 
 export const brokerCare: Care = { diagnose, plan }
 
@@ -70,6 +72,7 @@ function death({ testimony, probe, registration }: BrokerFacts, at: number): Fou
   if (probe.kind === 'answers') return undefined
   const { lastEnd } = testimony
   if (lastEnd === null || at - lastEnd.at > FRESH_MS) return undefined
+  if (lastEnd.expected && at - lastEnd.at < ORDERED_MS) return undefined
   if (testimony.kind === 'running' && at - testimony.since >= NOT_REGISTERED_YET_MS) return undefined
   const signals: Signal[] = [{ source: 'agent', says: `process ${lastEnd.pid} ended (${lastEnd.how})` }]
   if (probe.kind === 'refused') signals.push({ source: 'probe', says: 'nobody listens at its address' })
