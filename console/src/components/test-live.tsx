@@ -120,6 +120,7 @@ export function TestCourse({ detail }: { readonly detail: TestDetail }) {
 
 const MARK_TONES: Readonly<Record<MarkEvent['mark'], Tone>> = {
   fault: 'bad',
+  planned: 'off',
   over: 'off',
   detected: 'warn',
   acted: 'warn',

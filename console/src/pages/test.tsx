@@ -219,6 +219,22 @@ const FAULTS: readonly Column<Fault>[] = [
   { name: 'Redundant', unit: 'ms', numeric: true, width: '120px', cell: row => ms(row.redundancyRestoredMs) },
 ]
 
+type Operation = Report['operations'][number]
+
+const OPERATIONS: readonly Column<Operation>[] = [
+  { name: 'Operation', cell: row => row.what },
+  { name: 'Ended', width: '104px', cell: row => row.state },
+  { name: 'At', unit: 's', numeric: true, width: '64px', cell: row => (row.atMs / 1_000).toFixed(1) },
+  { name: 'Took', unit: 's', numeric: true, width: '72px', cell: row => (row.tookMs / 1_000).toFixed(1) },
+  {
+    name: 'Brokers',
+    minor: true,
+    cell: ({ brokers }) =>
+      brokers.map(({ id, wholeMs }) => `${id} in ${(wholeMs / 1_000).toFixed(1)} s`).join(', ') || '–',
+  },
+  { name: 'Longest gap', unit: 'ms', numeric: true, width: '128px', cell: row => count(row.longestGapMs) },
+]
+
 interface LatencyRow {
   readonly when: string
   readonly records: number
@@ -235,7 +251,11 @@ const LATENCY: readonly Column<LatencyRow>[] = [
   { name: 'Longest', unit: 'ms', numeric: true, width: '112px', cell: row => row.maxMs.toFixed(1) },
 ]
 
-const WHEN = { before: 'before the faults', during: 'until all was redundant', after: 'afterwards' } as const
+const WHEN = {
+  before: 'before anything was done',
+  during: 'until all was redundant',
+  after: 'afterwards',
+} as const
 
 function Faults({ report }: { readonly report: Report }) {
   const latency = (['before', 'during', 'after'] as const).flatMap(when => {
@@ -251,6 +271,21 @@ function Faults({ report }: { readonly report: Report }) {
             columns={FAULTS}
             rows={report.faults}
             rowKey={row => `${row.fault} ${row.atMs}`}
+            minWidth={720}
+            empty={null}
+          />
+        </Section>
+      )}
+      {report.operations.length > 0 && (
+        <Section
+          title="Operations"
+          aside={<span className="quiet">each broker until all was in sync again</span>}
+        >
+          <Table
+            label="Operations"
+            columns={OPERATIONS}
+            rows={report.operations}
+            rowKey={row => `${row.what} ${row.atMs}`}
             minWidth={720}
             empty={null}
           />

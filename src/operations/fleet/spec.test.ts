@@ -124,12 +124,12 @@ const wrong: readonly (readonly [string, string, ...string[]])[] = [
   [
     'brokers: 3, racks: [a, b, c]',
     'brokers: 3, racks: [a, b, c], version: 4.3.0',
-    'ajna.yaml:10:60 clusters.hub.version: found "4.3.0"; allowed: 4.3.1 or 3.9.2; did you mean 4.3.1?',
+    'ajna.yaml:10:60 clusters.hub.version: found "4.3.0"; allowed: 4.3.1, 4.2.2 or 3.9.2; did you mean 4.3.1?',
   ],
   [
     'brokers: 3, racks: [a, b, c]',
     'brokers: 3, racks: [a, b, c], version: 2.8.2',
-    'ajna.yaml:10:60 clusters.hub.version: found "2.8.2"; allowed: 4.3.1 or 3.9.2',
+    'ajna.yaml:10:60 clusters.hub.version: found "2.8.2"; allowed: 4.3.1, 4.2.2 or 3.9.2',
   ],
   [
     'brokers: 3, racks: [a, b, c]',

@@ -218,6 +218,21 @@ describe('ajna test, as a user types it', { timeout: 500_000, concurrency: 2 }, 
     assert.match((await ajna('show', killed!.id)).out, /its process is gone[\s\S]*freeze broker \d/)
   })
 
+  test('killed -9 while a broker is down for a planned restart, the program leaves neither it nor its cluster', async () => {
+    const { begin, active, nothingIsLeft } = newHome()
+    const planned = `${scenario(1, '')}operations: [{ at: 0s, operation: restart }]\n`
+    const child = begin('run', await fileOf('restart.yaml', planned), '--healer', 'off')
+    const ended = Promise.all([text(child.stderr), once(child, 'exit')])
+    const early = ended.then(([err, [code]]) => assert.fail(`it ended by itself, with ${code}: ${err}`))
+    early.catch(() => undefined)
+    const begins = until('the broker is about to be stopped', async () =>
+      (await active()).some(({ kind, back }) => kind === 'restart' && back.kind === 'run'),
+    )
+    await Promise.race([begins, early])
+    child.kill('SIGKILL')
+    await until('nothing is left', nothingIsLeft)
+  })
+
   test('Ctrl-C undoes the fault, ends the cluster and what heals it, and says so', async () => {
     const { begin, active, listed, nothingIsLeft } = newHome()
     const child = begin(

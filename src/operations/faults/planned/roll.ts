@@ -217,7 +217,9 @@ async function isUp({ admin, watch, signal }: Roll, broker: number): Promise<boo
   const call = { signal, deadlineMs: ASK_MS }
   const found = await admin.describeCluster(call).catch(() => undefined)
   signal.throwIfAborted()
-  if (found?.brokers.find(({ id }) => id === broker)?.fenced !== false) return false
+  const registered = found?.brokers.find(({ id }) => id === broker)
+  // Brokers before 4.0 list only those that are not fenced, and say nothing of it.
+  if (registered === undefined || registered.fenced === true) return false
   // By its own word: until it answers, the others may still speak of the one before.
   return watch.answers(broker)
 }
