@@ -6,7 +6,7 @@ import { diskFaultKinds } from './disk/kibosh.ts'
 /**
  * What is done to a broker. `down`: killed, and not started again, its agent has been told so. `unregister`: the cluster forgets
  * it while it runs, and it never registers again by itself. `bad-config`: its settings become such that it cannot start, and it
- * dies. `partition`, `reset`, `throttle`: to its connections. `disk-…`: to the disk of one of its log dirs.
+ * dies. `partition`, `reset`, `throttle`, `delay`: to its connections. `disk-…`: to the disk of one of its log dirs.
  */
 export const faultKinds = [
   'kill',
@@ -18,6 +18,7 @@ export const faultKinds = [
   'partition',
   'reset',
   'throttle',
+  'delay',
   ...diskFaultKinds,
 ] as const
 export type FaultKind = (typeof faultKinds)[number]
@@ -59,6 +60,8 @@ export interface NetworkEffect {
     | { readonly kind: 'partition' }
     /** Whoever sends is answered with a TCP reset. */
     | { readonly kind: 'reset' }
+    /** Bytes come so much later, more or less by the jitter, in their order; the seed decides. */
+    | { readonly kind: 'delay'; readonly byMs: number; readonly jitterMs: number; readonly seed: number }
     /** What is beyond it is lost, as in a full queue. */
     | { readonly kind: 'throttle'; readonly bytesPerSecond: number }
 }

@@ -113,6 +113,7 @@ async function doFault(
     const network = networkEffect(
       fault,
       cluster.nodes.flatMap(({ id }) => (hit.has(id) ? [] : [id])),
+      task.random,
     )
     for (const { id } of brokers)
       armed.push(

@@ -242,6 +242,12 @@ export const failureKinds: readonly FailureKind[] = [
     expect: UNTOUCHED,
   },
   {
+    name: 'slow-link',
+    what: 'a leader as far away from other brokers as another continent: 100 ms each way, half as much more or less',
+    faults: [{ at: '0s', fault: 'delay', broker: 'leader', by: '100ms', jitter: '50ms', for: HOLD }],
+    expect: UNTOUCHED,
+  },
+  {
     name: 'slow-network',
     what: 'a leader whose packets beyond 64 KiB a second to other brokers are lost',
     faults: [{ at: '0s', fault: 'throttle', broker: 'leader', way: 'out', bandwidth: '64KiB', for: HOLD }],

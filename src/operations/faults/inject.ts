@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { appendFile, readFile } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import { AjnaError } from '../../foundation/errors/errors.ts'
@@ -9,7 +10,7 @@ import { type DiskFaultKind, faultsOf, isGivenUp, SLOW_DELAY_MS } from './disk/k
 import { FAULT_DISK_NONE, FAULT_NETWORK_UNAVAILABLE, FAULT_TARGET_NOT_RUNNING } from './errors.ts'
 import { type FaultLease, leaseFault } from './leases/lease.ts'
 import { endedFaults, type WayBack } from './leases/record.ts'
-import { applyEffect, networkOf } from './network/network.ts'
+import { applyDelay, applyEffect, networkOf } from './network/network.ts'
 
 export interface FaultPlan {
   readonly kind: FaultKind
@@ -121,14 +122,16 @@ async function wayBack({ plan, node, keptBy }: InjectTask, process: ProcessIdent
     case 'partition':
     case 'reset':
     case 'throttle':
-      if (node.network !== undefined) return { kind: 'network', network: await networkOf(process.pid) }
-      throw new AjnaError(
-        FAULT_NETWORK_UNAVAILABLE,
-        `${node.process.name} does not run in a network of its own`,
-      )
+      return { kind: 'network', network: await networkOf(networkedPid(node, process)) }
     case 'down':
       // Who keeps it alive has been told not to, and may be gone when it is time.
       return { kind: 'run', process: node.process }
+    case 'delay':
+      return {
+        kind: 'network',
+        network: await networkOf(networkedPid(node, process)),
+        relay: { runDir: node.process.runDir, name: `relay-${randomBytes(4).toString('hex')}` },
+      }
     case 'kill':
     case 'crash-loop':
       return keptBy === undefined ? { kind: 'run', process: node.process } : { kind: 'kept', by: keptBy }
@@ -148,15 +151,22 @@ async function wayBack({ plan, node, keptBy }: InjectTask, process: ProcessIdent
   }
 }
 
+/** @throws AjnaError FAULT_NETWORK_UNAVAILABLE */
+function networkedPid({ network, process: { name } }: TestedNode, { pid }: ProcessIdentity): number {
+  if (network !== undefined) return pid
+  throw new AjnaError(FAULT_NETWORK_UNAVAILABLE, `${name} does not run in a network of its own`)
+}
+
 /** What no broker starts with: without it a broker would not be known to belong anywhere. */
 const UNSTARTABLE = '\nprocess.roles=nonsense\n'
 
 /** Answers when it was asked for, ms since the epoch. */
 async function strike(
-  { plan, node, leave, unregister }: InjectTask,
+  { plan, node, cluster, leave, unregister }: InjectTask,
   target: RunningProcess,
   lease: FaultLease,
 ): Promise<number> {
+  const { id, back } = lease.record
   switch (plan.kind) {
     case 'freeze':
       return freeze(target)
@@ -172,11 +182,15 @@ async function strike(
     case 'reset':
     case 'throttle': {
       const at = Date.now()
-      await applyEffect(lease.record.id, node.id, plan.network!)
+      await applyEffect(id, node.id, plan.network!)
       return at
     }
     case 'down':
       return kill(target, () => leave?.(node.id))
+    case 'delay': {
+      const relay = back.kind === 'network' ? back.relay : undefined
+      return applyDelay(id, node.id, plan.network!, cluster.nodes, relay!)
+    }
     case 'kill':
     case 'crash-loop':
       return kill(target)

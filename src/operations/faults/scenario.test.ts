@@ -141,6 +141,15 @@ const hostile: readonly (readonly [what: string, from: string, to: string, ...sa
   ['times of a fault that happens once', 'for: 12s', 'times: 3', /times of a kill/],
   ['a name that is no name', 'name: leader-killed', 'name: ../../etc', /lower-case letters/],
   ['an end beyond all patience', 'at: 5s', 'at: 40m', /0s to 30m/],
+  ['a delay by nothing', 'fault: kill', 'fault: delay', /a delay by nothing; allowed: by: 200ms/],
+  ['a delay by an hour', 'fault: kill', 'fault: delay, by: 1h', /faults\[0\]\.by.*1ms to 5s/],
+  [
+    'a jitter beyond the delay: bytes would come before they are sent',
+    'fault: kill',
+    'fault: delay, by: 10ms, jitter: 20ms',
+    /faults\[0\]\.jitter.*at most 10ms/,
+  ],
+  ['a kill that is late', 'for: 12s', 'by: 5ms', /by and jitter of a delay only/],
   [
     'a release that nobody knows',
     'nodes: 3,',

@@ -58,11 +58,14 @@ const fault = z.strictObject({
       error: 'bytes a second, 16KiB to 1GiB',
     })
     .optional(),
+  /** Of a delay: how much later bytes come, and by how much more or less. */
+  by: between(1, 5_000, '1ms to 5s').optional(),
+  jitter: between(1, 5_000, '1ms to 5s').optional(),
   /** Of a disk-slow: how much longer each write and each sync takes. */
   delay: between(1, 60_000, '1ms to 1m').optional(),
 })
 
-const networkKinds = ['partition', 'reset', 'throttle'] as const
+const networkKinds = ['partition', 'reset', 'throttle', 'delay'] as const
 type NetworkKind = (typeof networkKinds)[number]
 export const isOfNetwork = (kind: string): kind is NetworkKind => networkKinds.some(each => each === kind)
 
@@ -225,7 +228,7 @@ function checkFault(fault: ScenarioFault, index: number, nodes: number, allowed:
   if (new Set(brokers.filter(each => each !== 'any')).size < brokers.filter(each => each !== 'any').length)
     findings.push({ path: at('broker'), found: 'a broker twice', allowed: 'each one once' })
   const only = (
-    keys: readonly ('times' | 'every' | 'way' | 'from' | 'bandwidth' | 'delay')[],
+    keys: readonly ('times' | 'every' | 'way' | 'from' | 'bandwidth' | 'delay' | 'by' | 'jitter')[],
     whose: string,
   ): void => {
     for (const key of keys)
@@ -234,6 +237,11 @@ function checkFault(fault: ScenarioFault, index: number, nodes: number, allowed:
   }
   if (kind !== 'crash-loop') only(['times', 'every'], 'times and every of a crash-loop only')
   if (kind !== 'disk-slow') only(['delay'], 'delay of a disk-slow only')
+  if (kind !== 'delay') only(['by', 'jitter'], 'by and jitter of a delay only')
+  else if (fault.by === undefined)
+    findings.push({ path: at(), found: 'a delay by nothing', allowed: 'by: 200ms, say' })
+  else if ((fault.jitter ?? 0) > fault.by)
+    findings.push({ path: at('jitter'), allowed: `at most ${fault.by}ms, what it is later by` })
   if (!isOfNetwork(kind)) only(['way', 'from'], `way and from of ${networkKinds.join(', ')} only`)
   if (kind !== 'throttle') only(['bandwidth'], 'bandwidth of a throttle only')
   else if (fault.bandwidth === undefined)
@@ -252,13 +260,24 @@ function checkUntil({ fault, untilFault }: ScenarioFault, index: number, faults:
 
 /** What a fault in the network does to one of its brokers; undefined: it is another fault. */
 export function networkEffect(
-  { fault: kind, way = 'both', from = 'brokers', bandwidth = MAX_BANDWIDTH }: ScenarioFault,
+  fault: ScenarioFault,
   others: readonly number[],
+  random: () => number,
 ): NetworkEffect | undefined {
+  const { fault: kind, way = 'both', from = 'brokers' } = fault
   if (!isOfNetwork(kind)) return undefined
-  const act = kind === 'throttle' ? { kind, bytesPerSecond: bandwidth } : { kind }
   const parties = [...(from === 'clients' ? [] : others), ...(from === 'brokers' ? [] : [CLIENTS])]
-  return { way, from: parties, act }
+  return { way, from: parties, act: actOf(kind, fault, random) }
+}
+
+function actOf(
+  kind: NetworkKind,
+  { bandwidth = MAX_BANDWIDTH, by: byMs = 0, jitter: jitterMs = 0 }: ScenarioFault,
+  random: () => number,
+): NetworkEffect['act'] {
+  if (kind === 'throttle') return { kind, bytesPerSecond: bandwidth }
+  if (kind === 'delay') return { kind, byMs, jitterMs, seed: Math.floor(random() * 2 ** 32) }
+  return { kind }
 }
 
 /** Whether some can only be done in a network of its own. */

@@ -65,6 +65,10 @@ function detailsOf(kind: FaultKind, random: () => number): Partial<Step> {
       return { ...parties, ...lasts(200, 3_000) }
     case 'throttle':
       return { ...parties, ...lasts(2_000, 15_000), bandwidth: one('64KiB', '256KiB', '1MiB') }
+    case 'delay': {
+      const by = 20 + whole(random, 400)
+      return { ...parties, ...lasts(2_000, 15_000), by: `${by}ms`, jitter: `${1 + whole(random, by)}ms` }
+    }
     case 'disk-slow':
       return { ...lasts(3_000, 15_000), delay: `${200 + whole(random, 3_000)}ms` }
     case 'disk-error':

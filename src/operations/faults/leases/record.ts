@@ -56,8 +56,12 @@ const wayBack = z.discriminatedUnion('kind', [
     mounts: z.array(z.string()).exactOptional(),
     folder: z.string(),
   }),
-  /** The fault's rules are taken away in that network, as the kernel names it. */
-  z.object({ kind: z.literal('network'), network: z.string() }),
+  /** The fault's rules are taken away in that network, as the kernel names it; then what they led connections through is ended. */
+  z.object({
+    kind: z.literal('network'),
+    network: z.string(),
+    relay: z.object({ runDir: z.string(), name: z.string() }).exactOptional(),
+  }),
 ])
 export type WayBack = DeepReadonly<z.infer<typeof wayBack>>
 

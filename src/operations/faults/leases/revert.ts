@@ -7,6 +7,7 @@ import { type FileLock, lockFile } from '../../../foundation/process/lock.ts'
 import { adopt, type ProcessSpec, start } from '../../../foundation/process/run.ts'
 import { mendDisk, unmountDisk } from '../disk/disk.ts'
 import { removeEffect } from '../network/network.ts'
+import { endRelay } from '../network/relay.ts'
 import {
   activeFaults,
   type EndedFault,
@@ -138,8 +139,10 @@ async function goBackBy(
       await rm(back.folder, { recursive: true, force: true })
       return `ended ${ended} of ${back.processes.length} processes`
     }
-    case 'network':
-      return removeEffect(id, back.network)
+    case 'network': {
+      const undone = await removeEffect(id, back.network)
+      return back.relay === undefined ? undone : `${undone}; ${await endRelay(back.relay)}`
+    }
     default:
       return back satisfies never
   }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readlink } from 'node:fs/promises'
+import { readdir, readlink } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -10,10 +10,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { type SweptFolder, sweptFolder } from '../../../../test/fleets/sweeper.ts'
-import { start } from '../../../foundation/process/run.ts'
+import { adopt, start } from '../../../foundation/process/run.ts'
 import type { NetworkEffect, TestedCluster, TestedNode } from '../contract.ts'
 import { type ArmedFault, armFault } from '../inject.ts'
-import { activeFaults } from '../leases/record.ts'
+import { activeFaults, endedFaults } from '../leases/record.ts'
 import type { Asked, Said } from '../testing/parties.ts'
 import { markConnections } from './network.ts'
 import { CLIENTS, gidOf } from './rules.ts'
@@ -197,19 +197,72 @@ else
       await until(async () => (await one.look()).echoed === BYTES)
     })
 
-    test('a coordinator killed -9 leaves no rule behind', async () => {
-      const args = [join(folder.path, 'faults'), JSON.stringify(cluster), '1', 'partition', `${DEADLINE_MS}`]
+    test('a delay: connections made before are reset, bytes of those made since come late, others are as they were', async () => {
+      const late: NetworkEffect = {
+        way: 'both',
+        from: [2],
+        act: { kind: 'delay', byMs: 300, jitterMs: 50, seed: 7 },
+      }
+      await bothConnected()
+      const client = connect(7_001, '127.0.0.1')
+      await once(client, 'connect')
+      await during(late, async () => {
+        await one.send(10)
+        await until(async () => (await one.look()).broken === 'ECONNRESET')
+        for (const [party, other] of [
+          [one, 7_002],
+          [two, 7_001],
+        ] as const) {
+          await party.connect(other)
+          const ms = await timed(async () => {
+            await party.send(200_000)
+            await until(async () => (await party.look()).echoed === 200_000)
+          })
+          assert.ok(ms >= 500, `there and back after ${ms} ms`)
+        }
+        const { received } = await one.look()
+        client.write('x')
+        await until(async () => (await one.look()).received === received + 1)
+      })
+      client.destroy()
+      const [ended] = await endedFaults(join(folder.path, 'faults'))
+      assert.match(ended!.undone, /took away chain delay-.*; ended relay-/)
+      await bothConnected()
+      await one.send(10)
+      await until(async () => (await one.look()).echoed === 10)
+    })
+
+    for (const kind of ['partition', 'delay'] as const)
+      test(`a coordinator killed -9 leaves nothing of a ${kind} behind`, () => killed(kind))
+
+    async function killed(kind: 'partition' | 'delay'): Promise<void> {
+      const args = [join(folder.path, 'faults'), JSON.stringify(cluster), '1', kind, `${DEADLINE_MS}`]
       const coordinator = spawn(process.execPath, [COORDINATOR, ...args], {
         stdio: ['ignore', 'pipe', 'inherit'],
       })
       await begun(coordinator)
-      const rules = async () => (await run('iptables', ['-S'])).stdout.trim().split('\n')
-      assert.ok((await rules()).length > 3)
+      const rulesOf = async (table: string) =>
+        (await run('iptables', ['-t', table, '-S'])).stdout
+          .trim()
+          .split('\n')
+          .filter(rule => !rule.startsWith('-P'))
+      const rules = async () => [...(await rulesOf('filter')), ...(await rulesOf('nat'))]
+      assert.ok((await rules()).length > 0)
       coordinator.kill('SIGKILL')
       await until(async () => (await activeFaults(join(folder.path, 'faults'))).length === 0)
-      assert.equal((await rules()).length, 3)
+      assert.deepEqual(await rules(), [])
+      const relays = await Promise.all(
+        (await readdir(join(folder.path, 'run'))).map(async file => {
+          const [name] = /^relay-[0-9a-f]+(?=\.json$)/.exec(file) ?? []
+          return name === undefined ? undefined : adopt(join(folder.path, 'run'), name)
+        }),
+      )
+      assert.deepEqual(
+        relays.filter(each => each !== undefined),
+        [],
+      )
       await bothConnected()
-    })
+    }
 
     async function bothConnected(): Promise<void> {
       await Promise.all([one.connect(7_002), two.connect(7_001)])

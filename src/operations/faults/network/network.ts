@@ -5,7 +5,8 @@ import { promisify } from 'node:util'
 import { AjnaError, describeError } from '../../../foundation/errors/errors.ts'
 import type { NetworkEffect, TestedNode } from '../contract.ts'
 import { FAULT_NETWORK_UNAVAILABLE } from '../errors.ts'
-import { faultRules, PAIRS, pairRules } from './rules.ts'
+import { type RelayPlace, startRelay } from './relay.ts'
+import { faultRules, PAIRS, pairRules, relayedBy, relayRules } from './rules.ts'
 
 const run = promisify(execFile)
 /** iptables' own lock may be held by another fault's way back for a moment. */
@@ -33,6 +34,23 @@ export async function markConnections(nodes: readonly Pick<TestedNode, 'id' | 'n
 export const applyEffect = (chain: string, broker: number, effect: NetworkEffect): Promise<void> =>
   restore(faultRules(chain, broker, effect))
 
+/** Answers when connections were led through it from, ms since the epoch. @throws AjnaError FAULT_NETWORK_UNAVAILABLE */
+export async function applyDelay(
+  chain: string,
+  broker: number,
+  effect: NetworkEffect,
+  nodes: readonly Pick<TestedNode, 'id' | 'network'>[],
+  place: RelayPlace,
+): Promise<number> {
+  const { act } = effect
+  if (act.kind !== 'delay') throw new RangeError(`no delay, but a ${act.kind}`)
+  const routes = relayedBy(broker, effect, nodes)
+  const ports = await startRelay(place, { routes, jitterMs: act.jitterMs, seed: act.seed })
+  const at = Date.now()
+  await restore(relayRules(chain, routes, ports))
+  return at
+}
+
 async function restore(rules: string): Promise<void> {
   try {
     const running = run('iptables-restore', ['--noflush', '--wait', WAIT_S])
@@ -56,14 +74,17 @@ export async function removeEffect(chain: string, network: string): Promise<stri
     const [command, ...rest] = [...enter, 'iptables', '-w', WAIT_S, ...args]
     return run(command!, rest)
   }
-  const there = await iptables('-S').then(({ stdout }) => stdout.includes(`-N ${chain}\n`))
-  if (!there) return `chain ${chain} was gone already`
-  const { stdout } = await iptables('-S', 'OUTPUT')
-  if (stdout.includes(`-j ${chain}\n`)) await iptables('-D', 'OUTPUT', '-j', chain)
-  const chains = [chain, `${chain}-do`]
-  for (const each of chains) await iptables('-F', each)
-  for (const each of chains) await iptables('-X', each)
-  return `took away chain ${chain}`
+  let found = 0
+  // First where new connections are led: until then those that are reset would come back there.
+  for (const table of ['nat', 'filter']) {
+    const { stdout } = await iptables('-t', table, '-S')
+    const chains = [chain, `${chain}-do`].filter(each => stdout.includes(`-N ${each}\n`))
+    if (stdout.includes(`-A OUTPUT -j ${chain}\n`)) await iptables('-t', table, '-D', 'OUTPUT', '-j', chain)
+    for (const each of chains) await iptables('-t', table, '-F', each)
+    for (const each of chains) await iptables('-t', table, '-X', each)
+    found += chains.length
+  }
+  return found === 0 ? `chain ${chain} was gone already` : `took away chain ${chain}`
 }
 
 /** What a command must begin with to run there; undefined: no process is left in it, and so it is no more. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { NetworkEffect } from '../contract.ts'
-import { CLIENTS, faultRules, gidOf, PAIRS, pairRules } from './rules.ts'
+import { CLIENTS, faultRules, gidOf, PAIRS, pairRules, RELAY_GID, relayedBy, relayRules } from './rules.ts'
 
 const brokers = [1, 2, 3].map(id => ({ id, network: { gid: gidOf(id), ports: [100 + id, 200 + id] } }))
 
@@ -54,4 +54,45 @@ test('a throttle has one limit for all that it hits, and lets at least a few pac
   assert.deepEqual(rules.match(/--hashlimit-above \S+ --hashlimit-burst \S+/g), [
     '--hashlimit-above 64kb/s --hashlimit-burst 256kb',
   ])
+})
+
+test('a delay leads every connection of the broker through a port of its own, each way as late as it is to be', () => {
+  const delay = { kind: 'delay', byMs: 200, jitterMs: 0, seed: 1 } as const
+  const relayed = (effect: NetworkEffect): string[] =>
+    relayedBy(1, effect, brokers).map(({ mark, port, upMs, downMs }) => {
+      const [pair] = [...marks].find(([, each]) => each === String(mark))!
+      return `${pair} at ${port}: ${upMs}, ${downMs}`
+    })
+  assert.deepEqual(relayed({ way: 'out', from: [2], act: delay }), [
+    '1>2 at 102: 200, 0',
+    '1>2 at 202: 200, 0',
+    '2>1 at 101: 0, 200',
+    '2>1 at 201: 0, 200',
+  ])
+  assert.deepEqual(relayed({ way: 'in', from: [CLIENTS], act: delay }), [
+    '0>1 at 101: 200, 0',
+    '0>1 at 201: 200, 0',
+  ])
+  assert.equal(relayed({ way: 'both', from: [CLIENTS, 2, 3], act: delay }).length, 10)
+})
+
+test('what was connected before a delay is reset, and a relay is led through none', () => {
+  const effect = { way: 'both', from: [2], act: { kind: 'delay', byMs: 9, jitterMs: 0, seed: 1 } } as const
+  const all = relayedBy(1, effect, brokers)
+  const ports = all.map((_, index) => 9_000 + index)
+  const rules = relayRules('f', all, ports)
+  assert.deepEqual(
+    [...rules.matchAll(/--to-ports (\d+)/g)].map(([, port]) => Number(port)),
+    ports,
+  )
+  assert.equal(rules.match(/! --ctstate DNAT -j f-do/g)?.length, 2, 'one for each pair')
+  const gids = [...pairRules(brokers).matchAll(/! --gid-owner (\d+)-(\d+)/g)].map(([, from, to]) => [
+    from,
+    to,
+  ])
+  for (const [from, to] of gids)
+    assert.ok(
+      Number(from) <= RELAY_GID && RELAY_GID <= Number(to),
+      'its own connections are none of a client',
+    )
 })

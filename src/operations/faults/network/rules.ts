@@ -13,6 +13,8 @@ export const CLIENTS: Party = 0
 const FIRST_GID = 40_000
 const MAX_BROKERS = 99
 export const gidOf = (broker: number): number => FIRST_GID + broker
+/** Of what passes bytes on late. It counts among the brokers, and is none of a pair: its own connections have no mark. */
+export const RELAY_GID = gidOf(MAX_BROKERS)
 
 const markOf = (from: Party, to: number): number => FIRST_GID + from * (MAX_BROKERS + 1) + to
 
@@ -89,3 +91,74 @@ function limitOf(chain: string, bytesPerSecond: number): string {
 
 const table = (name: string, rules: readonly string[], chains: readonly string[] = []): string =>
   [`*${name}`, ...chains.map(chain => `:${chain} - [0:0]`), ...rules, 'COMMIT', ''].join('\n')
+
+/** A connection that is led through a relay: whose, where it was to go, and how much later the bytes of each way come. */
+export interface Relayed {
+  readonly mark: number
+  /** The listener that it was opened to. */
+  readonly port: number
+  /** From whoever opened it, and to them. */
+  readonly upMs: number
+  readonly downMs: number
+}
+
+/** All connections that a delay is done to. */
+export function relayedBy(
+  broker: number,
+  { way, from, act }: NetworkEffect,
+  brokers: readonly { readonly id: number; readonly network?: NodeNetwork }[],
+): readonly Relayed[] {
+  const byMs = act.kind === 'delay' ? act.byMs : 0
+  const [sent, received] = [way === 'in' ? 0 : byMs, way === 'out' ? 0 : byMs]
+  const portsOf = (id: number): readonly number[] =>
+    brokers.find(each => each.id === id)?.network?.ports ?? []
+  return from.flatMap(other => [
+    // Nobody opens a connection to a client.
+    ...portsOf(other).map(port => ({
+      mark: markOf(broker, other),
+      port,
+      upMs: sent,
+      downMs: received,
+    })),
+    ...portsOf(broker).map(port => ({
+      mark: markOf(other, broker),
+      port,
+      upMs: received,
+      downMs: sent,
+    })),
+  ])
+}
+
+/**
+ * Leads connections through a relay's ports, in the order of `relayed`. Those that were made before are reset: whoever has one opens
+ * it anew, and gets one that is led.
+ */
+export function relayRules(chain: string, relayed: readonly Relayed[], ports: readonly number[]): string {
+  const last = `${chain}-do`
+  const marks = new Set(relayed.map(({ mark }) => mark))
+  return [
+    table(
+      'nat',
+      [
+        ...relayed.map(
+          ({ mark, port }, index) =>
+            `-A ${chain} -p tcp --dport ${port} -m connmark --mark ${mark} -j REDIRECT --to-ports ${ports[index]}`,
+        ),
+        `-I OUTPUT -j ${chain}`,
+      ],
+      [chain],
+    ),
+    table(
+      'filter',
+      [
+        ...[...marks].map(
+          mark => `-A ${chain} -p tcp -m connmark --mark ${mark} -m conntrack ! --ctstate DNAT -j ${last}`,
+        ),
+        `-A ${last} -p tcp --tcp-flags RST RST -j RETURN`,
+        `-A ${last} -p tcp -j REJECT --reject-with tcp-reset`,
+        `-I OUTPUT -j ${chain}`,
+      ],
+      [chain, last],
+    ),
+  ].join('')
+}

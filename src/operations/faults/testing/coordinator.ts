@@ -25,6 +25,9 @@ const fault = await armFault({
     times: 3,
     everyMs: 100,
     ...(kind === 'partition' ? { network: { way: 'both', from: [2], act: { kind } } } : {}),
+    ...(kind === 'delay'
+      ? { network: { way: 'both', from: [2], act: { kind, byMs: 50, jitterMs: 10, seed: 7 } } }
+      : {}),
   },
   purpose: 'a coordinator that will be killed',
   leaseMs: Number(leaseMs),
