@@ -5,6 +5,7 @@ import { featureLevels } from '../foundation/kafka-dist/features.ts'
 import { ensureKafka } from '../foundation/kafka-dist/kafka-dist.ts'
 import { defaultKafkaVersion } from '../foundation/kafka-dist/versions.ts'
 import { type ProcessSpec, type RunningProcess, start } from '../foundation/process/run.ts'
+import { buildClock, clockEnvironment, newClock } from '../operations/faults/clock/clock.ts'
 import type { NodeNetwork, NodeSetups, TestedCluster, TestedNode } from '../operations/faults/contract.ts'
 import { buildDisk } from '../operations/faults/disk/build.ts'
 import { diskAt, type FaultyDisk, mountDisk } from '../operations/faults/disk/disk.ts'
@@ -33,6 +34,8 @@ export interface TestClusterTask {
   readonly ownNetwork?: boolean
   /** Each broker has a second log dir, on a disk that can be made to fail. */
   readonly disks?: boolean
+  /** Each broker has a clock that can be set wrong. */
+  readonly clocks?: boolean
   /** After so long it is ended, whatever becomes of this process; before, once this process is gone. */
   readonly leaseMs: number
   readonly note: (what: string) => void
@@ -64,6 +67,7 @@ export async function startTestCluster(task: TestClusterTask): Promise<StartedTe
   const dist = await ensureKafka(version, { progress: note })
   // Fetched now: an upgrade would stand still meanwhile, and a network of its own reaches nobody.
   for (const each of later) await ensureKafka(each, { progress: note })
+  const clockLibrary = task.clocks === true ? await buildClock(join(home.faults, 'clock')) : undefined
   const placed = await place(task, dist.version)
   const folder = join(home.faults, 'clusters', placed.name)
   const runDir = join(folder, 'run')
@@ -98,8 +102,12 @@ export async function startTestCluster(task: TestClusterTask): Promise<StartedTe
         const own = disks.get(node.id)
         if (own !== undefined) await mountDisk(own)
         const disk = own === undefined ? {} : { disk: own }
-        const prepared = await prepareNode(placed, node, dist, runDir)
-        const known = { id: node.id, settings: serverPropertiesPath(node), ...disk }
+        const plain = await prepareNode(placed, node, dist, runDir)
+        const clock = clockLibrary === undefined ? undefined : join(node.home, 'clock')
+        if (clock !== undefined) await newClock(clock)
+        const prepared = clock === undefined ? plain : withClock(plain, clockLibrary!, clock)
+        const settings = serverPropertiesPath(node)
+        const known = { id: node.id, settings, ...disk, ...(clock === undefined ? {} : { clock }) }
         if (task.ownNetwork !== true) return [{ ...known, process: prepared }, await start(prepared)]
         const { network, process } = inOwnGroup(node, prepared)
         return [{ ...known, process, network }, await start(process)]
@@ -128,6 +136,11 @@ export async function startTestCluster(task: TestClusterTask): Promise<StartedTe
     throw error
   }
 }
+
+const withClock = (spec: ProcessSpec, library: string, file: string): ProcessSpec => ({
+  ...spec,
+  env: { ...spec.env, ...clockEnvironment(library, file) },
+})
 
 const setupsOf = (placed: PlacedCluster, runDir: string): NodeSetups => ({
   async prepare(broker, { version, settings }) {

@@ -6,7 +6,8 @@ import { diskFaultKinds } from './disk/kibosh.ts'
 /**
  * What is done to a broker. `down`: killed, and not started again, its agent has been told so. `unregister`: the cluster forgets
  * it while it runs, and it never registers again by itself. `bad-config`: its settings become such that it cannot start, and it
- * dies. `partition`, `reset`, `throttle`, `delay`: to its connections. `disk-…`: to the disk of one of its log dirs.
+ * dies. `partition`, `reset`, `throttle`, `delay`: to its connections. `clock-skew`: its wall clock is set wrong while it runs.
+ * `disk-…`: to the disk of one of its log dirs.
  */
 export const faultKinds = [
   'kill',
@@ -19,6 +20,7 @@ export const faultKinds = [
   'reset',
   'throttle',
   'delay',
+  'clock-skew',
   ...diskFaultKinds,
 ] as const
 export type FaultKind = (typeof faultKinds)[number]
@@ -37,6 +39,8 @@ export interface TestedNode {
   readonly process: ProcessSpec
   /** Path of its settings (server.properties). */
   readonly settings: string
+  /** The file that says how wrong its clock is; absent where it cannot be. */
+  readonly clock?: string
   /** How its connections are told from others; absent where faults in the network are not possible. */
   readonly network?: NodeNetwork
   /** Where one of its log dirs lies, which can be made to fail; the others, and the metadata log, do not. */

@@ -126,6 +126,7 @@ async function doFault(
             times: fault.times ?? CRASHES,
             everyMs: fault.every ?? CRASH_EVERY_MS,
             ...(network === undefined ? {} : { network }),
+            ...(fault.fault === 'clock-skew' ? { skewMs: (fault.ahead ?? 0) - (fault.behind ?? 0) } : {}),
             delayMs: fault.delay ?? SLOW_DELAY_MS,
           },
           purpose: `scenario ${scenario.name}`,

@@ -130,3 +130,9 @@ export const TEST_OPERATION_FAILED = errorKind(
   'A planned operation on the tested cluster was not done, or was taken back.',
   'The reason is in the message. A broker that did not come up has what it had before; the others were not touched.',
 )
+
+export const FAULT_CLOCK_UNAVAILABLE = errorKind(
+  'FAULT_CLOCK_UNAVAILABLE',
+  'The clock of a broker cannot be set wrong here.',
+  'What is preloaded into its process is built from source: apt-get install gcc libc6-dev.',
+)

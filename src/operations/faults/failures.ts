@@ -16,7 +16,14 @@ import { TEST_KIND_UNKNOWN } from './errors.ts'
 import type { RunFollower } from './follow.ts'
 import { judge } from './judge.ts'
 import { type RunResult, runScenario } from './run.ts'
-import { type FaultInput, needsDisks, type Scenario, type ScenarioInput, scenarioOf } from './scenario.ts'
+import {
+  type FaultInput,
+  needsClocks,
+  needsDisks,
+  type Scenario,
+  type ScenarioInput,
+  scenarioOf,
+} from './scenario.ts'
 
 /** A kind of failure that is measured: what is done, and, with a healer at work, what must be told of it and done about it. */
 export interface FailureKind {
@@ -242,6 +249,12 @@ export const failureKinds: readonly FailureKind[] = [
     expect: UNTOUCHED,
   },
   {
+    name: 'clock-ahead',
+    what: "a leading broker's clock is set ten minutes ahead while it runs, and right again after 12 s",
+    faults: [{ at: '0s', fault: 'clock-skew', broker: 'leader', ahead: '10m', for: HOLD }],
+    expect: UNTOUCHED,
+  },
+  {
     name: 'slow-link',
     what: 'a leader as far away from other brokers as another continent: 100 ms each way, half as much more or less',
     faults: [{ at: '0s', fault: 'delay', broker: 'leader', by: '100ms', jitter: '50ms', for: HOLD }],
@@ -349,7 +362,7 @@ async function scenarioFor(kind: FailureKind, { cluster, healer, signal }: Failu
 /** What cluster a kind is measured on. */
 export function clusterOf(kind: FailureKind) {
   const { nodes = USUAL_NODES, controllers = nodes } = kind.setting?.cluster ?? {}
-  return { nodes, controllers, disks: needsDisks(kind) }
+  return { nodes, controllers, disks: needsDisks(kind), clocks: needsClocks(kind) }
 }
 
 const inputOf = ({ incident, remedy, proposed }: ExpectedHealing): ScenarioInput['expect'] => ({

@@ -4,10 +4,16 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { AjnaError } from '../../foundation/errors/errors.ts'
 import { type ProcessIdentity, parseStat } from '../../foundation/process/identity.ts'
 import { adopt, pidFile, type RunningProcess, readPidFile, start } from '../../foundation/process/run.ts'
+import { setClock } from './clock/clock.ts'
 import type { FaultKind, NetworkEffect, TestedCluster, TestedNode } from './contract.ts'
 import { type FaultyDisk, loseDisk, setFaults } from './disk/disk.ts'
 import { type DiskFaultKind, faultsOf, isGivenUp, SLOW_DELAY_MS } from './disk/kibosh.ts'
-import { FAULT_DISK_NONE, FAULT_NETWORK_UNAVAILABLE, FAULT_TARGET_NOT_RUNNING } from './errors.ts'
+import {
+  FAULT_CLOCK_UNAVAILABLE,
+  FAULT_DISK_NONE,
+  FAULT_NETWORK_UNAVAILABLE,
+  FAULT_TARGET_NOT_RUNNING,
+} from './errors.ts'
 import { type FaultLease, leaseFault } from './leases/lease.ts'
 import { endedFaults, type WayBack } from './leases/record.ts'
 import { applyDelay, applyEffect, networkOf } from './network/network.ts'
@@ -21,6 +27,8 @@ export interface FaultPlan {
   readonly network?: NetworkEffect
   /** Of a disk that is slow: what each write takes longer. */
   readonly delayMs?: number
+  /** Of a clock-skew: how far ahead it is set, behind if negative. */
+  readonly skewMs?: number
 }
 
 export interface InjectTask {
@@ -132,6 +140,8 @@ async function wayBack({ plan, node, keptBy }: InjectTask, process: ProcessIdent
         network: await networkOf(networkedPid(node, process)),
         relay: { runDir: node.process.runDir, name: `relay-${randomBytes(4).toString('hex')}` },
       }
+    case 'clock-skew':
+      return { kind: 'clock', file: clockOf(node) }
     case 'kill':
     case 'crash-loop':
       return keptBy === undefined ? { kind: 'run', process: node.process } : { kind: 'kept', by: keptBy }
@@ -187,6 +197,11 @@ async function strike(
     }
     case 'down':
       return kill(target, () => leave?.(node.id))
+    case 'clock-skew': {
+      const at = Date.now()
+      await setClock(clockOf(node), plan.skewMs ?? 0)
+      return at
+    }
     case 'delay': {
       const relay = back.kind === 'network' ? back.relay : undefined
       return applyDelay(id, node.id, plan.network!, cluster.nodes, relay!)
@@ -204,6 +219,13 @@ async function strike(
     default:
       return plan.kind satisfies never
   }
+}
+
+/** @throws AjnaError FAULT_CLOCK_UNAVAILABLE */
+function clockOf({ id, clock }: TestedNode): string {
+  if (clock === undefined)
+    throw new AjnaError(FAULT_CLOCK_UNAVAILABLE, `broker ${id} has no clock that can be set wrong`)
+  return clock
 }
 
 /** @throws AjnaError FAULT_DISK_NONE */

@@ -351,6 +351,8 @@ function wayBackOf({ back }: LeasedFault): string {
       return back.by
     case 'end':
       return `ending ${count(back.processes.length, 'process', 'processes')}`
+    case 'clock':
+      return 'setting its clock right'
     case 'network':
       return 'taking rules away'
     default:

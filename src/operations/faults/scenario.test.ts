@@ -141,6 +141,14 @@ const hostile: readonly (readonly [what: string, from: string, to: string, ...sa
   ['times of a fault that happens once', 'for: 12s', 'times: 3', /times of a kill/],
   ['a name that is no name', 'name: leader-killed', 'name: ../../etc', /lower-case letters/],
   ['an end beyond all patience', 'at: 5s', 'at: 40m', /0s to 30m/],
+  ['a clock that is right', 'fault: kill', 'fault: clock-skew', /a clock that is right; allowed: ahead: 10m/],
+  [
+    'a clock on both sides of the truth',
+    'fault: kill',
+    'fault: clock-skew, ahead: 10m, behind: 10m',
+    /ahead and behind; allowed/,
+  ],
+  ['a clock of another age', 'fault: kill', 'fault: clock-skew, ahead: 52w', /from 1s|1s to 24h/],
   ['a delay by nothing', 'fault: kill', 'fault: delay', /a delay by nothing; allowed: by: 200ms/],
   ['a delay by an hour', 'fault: kill', 'fault: delay, by: 1h', /faults\[0\]\.by.*1ms to 5s/],
   [

@@ -61,6 +61,9 @@ const fault = z.strictObject({
   /** Of a delay: how much later bytes come, and by how much more or less. */
   by: between(1, 5_000, '1ms to 5s').optional(),
   jitter: between(1, 5_000, '1ms to 5s').optional(),
+  /** Of a clock-skew, one of both: how wrong it is set. */
+  ahead: between(1_000, 24 * 3_600_000, '1s to 24h').optional(),
+  behind: between(1_000, 24 * 3_600_000, '1s to 24h').optional(),
   /** Of a disk-slow: how much longer each write and each sync takes. */
   delay: between(1, 60_000, '1ms to 1m').optional(),
 })
@@ -228,7 +231,18 @@ function checkFault(fault: ScenarioFault, index: number, nodes: number, allowed:
   if (new Set(brokers.filter(each => each !== 'any')).size < brokers.filter(each => each !== 'any').length)
     findings.push({ path: at('broker'), found: 'a broker twice', allowed: 'each one once' })
   const only = (
-    keys: readonly ('times' | 'every' | 'way' | 'from' | 'bandwidth' | 'delay' | 'by' | 'jitter')[],
+    keys: readonly (
+      | 'times'
+      | 'every'
+      | 'way'
+      | 'from'
+      | 'bandwidth'
+      | 'delay'
+      | 'by'
+      | 'jitter'
+      | 'ahead'
+      | 'behind'
+    )[],
     whose: string,
   ): void => {
     for (const key of keys)
@@ -237,6 +251,13 @@ function checkFault(fault: ScenarioFault, index: number, nodes: number, allowed:
   }
   if (kind !== 'crash-loop') only(['times', 'every'], 'times and every of a crash-loop only')
   if (kind !== 'disk-slow') only(['delay'], 'delay of a disk-slow only')
+  if (kind !== 'clock-skew') only(['ahead', 'behind'], 'ahead and behind of a clock-skew only')
+  else if ((fault.ahead === undefined) === (fault.behind === undefined))
+    findings.push({
+      path: at(),
+      found: fault.ahead === undefined ? 'a clock that is right' : 'a clock ahead and behind',
+      allowed: 'ahead: 10m, or behind: 10m',
+    })
   if (kind !== 'delay') only(['by', 'jitter'], 'by and jitter of a delay only')
   else if (fault.by === undefined)
     findings.push({ path: at(), found: 'a delay by nothing', allowed: 'by: 200ms, say' })
@@ -283,6 +304,13 @@ function actOf(
 /** Whether some can only be done in a network of its own. */
 export const needsOwnNetwork = (faults: readonly Pick<ScenarioFault, 'fault'>[]): boolean =>
   faults.some(each => isOfNetwork(each.fault))
+
+/** Whether some can only be done to brokers whose clocks can be set wrong. */
+export const needsClocks = ({
+  faults,
+}: {
+  readonly faults: readonly Pick<ScenarioFault, 'fault'>[]
+}): boolean => faults.some(({ fault }) => fault === 'clock-skew')
 
 export const CRASHES = 3
 export const CRASH_EVERY_MS = 3_000

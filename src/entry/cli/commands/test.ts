@@ -7,6 +7,7 @@ import { AjnaError } from '../../../foundation/errors/errors.ts'
 import { writeWhole } from '../../../foundation/files/whole.ts'
 import { ensureKafka } from '../../../foundation/kafka-dist/kafka-dist.ts'
 import { defaultKafkaVersion } from '../../../foundation/kafka-dist/versions.ts'
+import { whyNoClocks } from '../../../operations/faults/clock/clock.ts'
 import {
   compareFailures,
   type EarlierReport,
@@ -47,6 +48,7 @@ import {
 import { type RunResult, runScenario } from '../../../operations/faults/run.ts'
 import {
   lastsMs,
+  needsClocks,
   needsDisks,
   needsOwnNetwork,
   readScenario,
@@ -133,6 +135,7 @@ export const bedOf = (scenario: Scenario, healer: 'on' | 'off'): BedTask => ({
   settings: scenario.cluster.config,
   ownNetwork: needsOwnNetwork(scenario.faults),
   disks: needsDisks(scenario),
+  clocks: needsClocks(scenario),
   leaseMs: lastsMs(scenario) + AROUND_MS,
   healer,
 })
@@ -195,7 +198,10 @@ export async function failures(options: FailuresOptions): Promise<void> {
   )
   // Who names a kind is told why it cannot be measured here; who names none gets what can be.
   const noDisks = options.kinds === undefined ? await whyUnavailable() : undefined
-  const kinds = named.filter(kind => noDisks === undefined || !needsDisks(kind))
+  const noClocks = options.kinds === undefined ? await whyNoClocks() : undefined
+  const kinds = named.filter(
+    kind => (noDisks === undefined || !needsDisks(kind)) && (noClocks === undefined || !needsClocks(kind)),
+  )
   const earlier = await earlierOf(options.compare)
   await mayBeWritten(options.report)
   const ownNetwork = needsOwnNetwork(kinds.flatMap(({ faults }) => faults))
@@ -209,6 +215,7 @@ export async function failures(options: FailuresOptions): Promise<void> {
   }
   const { figures, version, healer, runs, told } = await testing(newTest, say, async stage => {
     if (noDisks !== undefined) stage.note(`no disk can be made to fail here: ${noDisks}`)
+    if (noClocks !== undefined) stage.note(`no clock can be set wrong here: ${noClocks}`)
     stage.note(`${kinds.length} of ${failureKinds.length} kinds, ${options.runs} of each, seed ${seed}`)
     const figures: FailureFigures[] = []
     const runs: PageRun[] = []

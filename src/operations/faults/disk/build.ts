@@ -1,21 +1,14 @@
-import { execFile } from 'node:child_process'
-import { createHash } from 'node:crypto'
-import { access, mkdir, readdir, readFile, rename, rm } from 'node:fs/promises'
-import { join } from 'node:path'
+import { access } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
 import { AjnaError } from '../../../foundation/errors/errors.ts'
 import { DISK_FAULTS_UNAVAILABLE } from '../errors.ts'
+import { buildNative, hasCompiler } from '../native.ts'
 
 const SOURCES = fileURLToPath(new URL('./fs', import.meta.url))
-const COMPILER = 'gcc'
 const HEADER = '/usr/include/fuse3/fuse.h'
 const DEVICE = '/dev/fuse'
 const FLAGS = ['-O2', '-std=gnu11', '-Wall', '-Wextra', '-D_FILE_OFFSET_BITS=64', '-I/usr/include/fuse3']
 const LIBRARIES = ['-lfuse3', '-lpthread']
-const COMPILE_MS = 60_000
-
-const run = promisify(execFile)
 
 /** Why no disk can be made to fail on this machine; undefined: it can. */
 export async function whyUnavailable(): Promise<string | undefined> {
@@ -24,8 +17,7 @@ export async function whyUnavailable(): Promise<string | undefined> {
   if (await absent(DEVICE)) return `${DEVICE} is absent`
   if (process.getuid?.() !== 0) return 'only root may mount'
   if (await absent(HEADER)) return `${HEADER} is absent`
-  const compiler = await run(COMPILER, ['--version']).catch(() => undefined)
-  return compiler === undefined ? `${COMPILER} is absent` : undefined
+  return (await hasCompiler()) ? undefined : 'gcc is absent'
 }
 
 /**
@@ -37,27 +29,15 @@ export async function whyUnavailable(): Promise<string | undefined> {
 export async function buildDisk(cache: string): Promise<string> {
   const why = await whyUnavailable()
   if (why !== undefined) throw new AjnaError(DISK_FAULTS_UNAVAILABLE, why)
-  const names = (await readdir(SOURCES)).sort()
-  const hash = createHash('sha256').update(FLAGS.join())
-  for (const name of names) hash.update(name).update(await readFile(join(SOURCES, name)))
-  const program = join(cache, `faulty-disk-${hash.digest('hex').slice(0, 16)}`)
-  if (
-    await access(program).then(
-      () => true,
-      () => false,
-    )
-  )
-    return program
-  await mkdir(cache, { recursive: true })
-  // Of its own name: several may build it at once.
-  const making = `${program}.${process.pid}.new`
-  const sources = names.filter(name => name.endsWith('.c')).map(name => join(SOURCES, name))
   try {
-    await run(COMPILER, [...FLAGS, '-o', making, ...sources, ...LIBRARIES], { timeout: COMPILE_MS })
-    await rename(making, program)
+    return await buildNative({
+      name: 'faulty-disk',
+      sources: SOURCES,
+      flags: FLAGS,
+      libraries: LIBRARIES,
+      cache,
+    })
   } catch (cause) {
-    await rm(making, { force: true })
     throw new AjnaError(DISK_FAULTS_UNAVAILABLE, 'the file system cannot be built', { cause })
   }
-  return program
 }

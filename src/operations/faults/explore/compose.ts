@@ -69,6 +69,10 @@ function detailsOf(kind: FaultKind, random: () => number): Partial<Step> {
       const by = 20 + whole(random, 400)
       return { ...parties, ...lasts(2_000, 15_000), by: `${by}ms`, jitter: `${1 + whole(random, by)}ms` }
     }
+    case 'clock-skew': {
+      const by = `${1 + whole(random, 600)}s`
+      return { ...lasts(3_000, 15_000), ...(random() < 0.5 ? { ahead: by } : { behind: by }) }
+    }
     case 'disk-slow':
       return { ...lasts(3_000, 15_000), delay: `${200 + whole(random, 3_000)}ms` }
     case 'disk-error':

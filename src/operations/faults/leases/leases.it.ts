@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url'
 import { seededRandom } from '../../../../test/wire/random.ts'
 import { identify } from '../../../foundation/process/identity.ts'
 import { adopt, type ProcessSpec, start } from '../../../foundation/process/run.ts'
+import { newClock } from '../clock/clock.ts'
 import { type FaultKind, faultKinds, type TestedCluster } from '../contract.ts'
 import { isDiskFault } from '../disk/kibosh.ts'
 import { type ArmedFault, armFault, isStopped } from '../inject.ts'
@@ -61,12 +62,14 @@ async function bedOf(t: TestContext): Promise<Bed> {
   })
   await start(process)
   const settings = join(folder, 'server.properties')
+  const clock = join(folder, 'clock')
+  await newClock(clock)
   await writeFile(settings, 'node.id=1\n')
   const cluster = {
     name: 'idle',
     version: '0',
     bootstrap: ['127.0.0.1:1'],
-    nodes: [{ id: 1, process, settings }],
+    nodes: [{ id: 1, process, settings, clock }],
   }
   return { faults, cluster, coordinators, pid }
 }
@@ -85,7 +88,7 @@ const arm = (bed: Bed, kind: FaultKind, keptBy?: string, leave?: () => Promise<v
     keptBy,
     leave,
     unregister: async () => undefined,
-    plan: { kind, times: 3, everyMs: 50 },
+    plan: { kind, times: 3, everyMs: 50, skewMs: 600_000 },
     purpose: 'a test',
     leaseMs: LONG_MS,
   })
@@ -223,6 +226,8 @@ test('kill -9 of the coordinator at any moment leaves a process that runs', asyn
       const pid = await bed.pid()
       return pid !== undefined && !(await isStopped(pid)) && (await activeFaults(bed.faults)).length === 0
     })
+    const clock = await readFile(bed.cluster.nodes[0]!.clock!)
+    assert.equal(clock.readBigInt64LE(), 0n, `${what}: its clock is right`)
   }
 })
 

@@ -56,6 +56,8 @@ const wayBack = z.discriminatedUnion('kind', [
     mounts: z.array(z.string()).exactOptional(),
     folder: z.string(),
   }),
+  /** The clock that the file says is right. */
+  z.object({ kind: z.literal('clock'), file: z.string() }),
   /** The fault's rules are taken away in that network, as the kernel names it; then what they led connections through is ended. */
   z.object({
     kind: z.literal('network'),

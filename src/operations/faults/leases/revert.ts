@@ -5,6 +5,7 @@ import { writeWhole } from '../../../foundation/files/whole.ts'
 import { bootId, isAlive } from '../../../foundation/process/identity.ts'
 import { type FileLock, lockFile } from '../../../foundation/process/lock.ts'
 import { adopt, type ProcessSpec, start } from '../../../foundation/process/run.ts'
+import { rightClock } from '../clock/clock.ts'
 import { mendDisk, unmountDisk } from '../disk/disk.ts'
 import { removeEffect } from '../network/network.ts'
 import { endRelay } from '../network/relay.ts'
@@ -139,6 +140,8 @@ async function goBackBy(
       await rm(back.folder, { recursive: true, force: true })
       return `ended ${ended} of ${back.processes.length} processes`
     }
+    case 'clock':
+      return rightClock(back.file)
     case 'network': {
       const undone = await removeEffect(id, back.network)
       return back.relay === undefined ? undone : `${undone}; ${await endRelay(back.relay)}`

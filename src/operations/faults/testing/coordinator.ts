@@ -24,6 +24,7 @@ const fault = await armFault({
     kind,
     times: 3,
     everyMs: 100,
+    skewMs: 600_000,
     ...(kind === 'partition' ? { network: { way: 'both', from: [2], act: { kind } } } : {}),
     ...(kind === 'delay'
       ? { network: { way: 'both', from: [2], act: { kind, byMs: 50, jitterMs: 10, seed: 7 } } }
