@@ -85,7 +85,11 @@ test('what was connected before a delay is reset, and a relay is led through non
     [...rules.matchAll(/--to-ports (\d+)/g)].map(([, port]) => Number(port)),
     ports,
   )
-  assert.equal(rules.match(/! --ctstate DNAT -j f-do/g)?.length, 2, 'one for each pair')
+  assert.equal(
+    rules.match(/--ctdir ORIGINAL -m conntrack ! --ctstate DNAT -j f-do/g)?.length,
+    2,
+    'of each pair what the opener sends',
+  )
   const gids = [...pairRules(brokers).matchAll(/! --gid-owner (\d+)-(\d+)/g)].map(([, from, to]) => [
     from,
     to,

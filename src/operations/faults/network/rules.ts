@@ -130,8 +130,8 @@ export function relayedBy(
 }
 
 /**
- * Leads connections through a relay's ports, in the order of `relayed`. Those that were made before are reset: whoever has one opens
- * it anew, and gets one that is led.
+ * Leads connections through a relay's ports, in the order of `relayed`. Those that were made before are reset when their opener
+ * sends something: it opens another one, which is led.
  */
 export function relayRules(chain: string, relayed: readonly Relayed[], ports: readonly number[]): string {
   const last = `${chain}-do`
@@ -151,8 +151,10 @@ export function relayRules(chain: string, relayed: readonly Relayed[], ports: re
     table(
       'filter',
       [
+        // Only what its opener sends: a reset goes to who sends, and the other one, waiting for an answer, would wait on.
         ...[...marks].map(
-          mark => `-A ${chain} -p tcp -m connmark --mark ${mark} -m conntrack ! --ctstate DNAT -j ${last}`,
+          mark =>
+            `-A ${chain} -p tcp -m connmark --mark ${mark} -m conntrack --ctdir ORIGINAL -m conntrack ! --ctstate DNAT -j ${last}`,
         ),
         `-A ${last} -p tcp --tcp-flags RST RST -j RETURN`,
         `-A ${last} -p tcp -j REJECT --reject-with tcp-reset`,
