@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readdir, readFile, writeFile } from 'node:fs/promises'
+import { readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { after, before, describe, test } from 'node:test'
@@ -225,9 +225,12 @@ describe('ajna test, as a user types it', { timeout: 500_000, concurrency: 2 }, 
     const ended = Promise.all([text(child.stderr), once(child, 'exit')])
     const early = ended.then(([err, [code]]) => assert.fail(`it ended by itself, with ${code}: ${err}`))
     early.catch(() => undefined)
-    const begins = until('the broker is about to be stopped', async () =>
-      (await active()).some(({ kind, back }) => kind === 'restart' && back.kind === 'run'),
-    )
+    const begins = until('the broker is being stopped', async () => {
+      const restart = (await active()).find(({ kind }) => kind === 'restart')
+      if (restart?.back.kind !== 'run') return false
+      // Watched, and its settings written anew: it is stopped next.
+      return (await stat(restart.back.process.args.at(-1)!)).mtimeMs > restart.since
+    })
     await Promise.race([begins, early])
     child.kill('SIGKILL')
     await until('nothing is left', nothingIsLeft)
