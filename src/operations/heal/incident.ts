@@ -170,8 +170,10 @@ function overtaker(work: Work, chronicle: Chronicle): () => Promise<void> {
     if (obstacle !== undefined && before.reasons.includes(obstacle)) return
     const isFree = isHeldUp && obstacle === undefined
     const isDue = isFree || mayBeDue(open, at)
-    // What stood against it may be over: a second side may say now what one alone said.
-    const isStirred = isUnacted(open) && work.stirredAt() > lookedAt
+    // What stood against it may be over: a second side may say now what one alone said. One that is about to be acted on is
+    // its healer's.
+    const isLeft = isUnacted(open) && before.kind !== 'act'
+    const isStirred = isLeft && work.stirredAt() > lookedAt
     if (!isSilent && !isDue && !isStirred) return
     if (at - lookedAt < (isStirred || isFree ? STIRRED_EVERY_MS : TAKE_OVER_EVERY_MS)) return
     lookedAt = at
