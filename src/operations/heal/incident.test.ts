@@ -95,6 +95,7 @@ function world(change: Partial<Work> = {}): World {
       answers: () => isDead,
       isWell: () => true,
       stirredAt: () => 0,
+      stands: () => true,
       hasWoken: async () => false,
       stillSo: async () => true,
       again: async () => ({ diagnosis: frozen, decision: act('kill') }),
