@@ -23,7 +23,7 @@ const MAX_DETAILED = 100
  * it does is not taken, whoever had decided on it and when, unless a person has approved it.
  */
 export const incidentsMachine: Machine<IncidentsState, IncidentsCommand> = {
-  version: 4,
+  version: 5,
   initial: { incidents: [], paused: null },
   command: incidentsCommand,
   state: incidentsState,
