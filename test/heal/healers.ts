@@ -34,6 +34,8 @@ export interface HealersTask {
   readonly keys?: SharedCluster
   /** Brokers they are responsible for; default: all. */
   readonly healed?: (broker: number) => boolean
+  /** Whether the agent can tell what runs from what is stopped; default: it can. */
+  readonly watchesThreads?: boolean
 }
 
 export interface Healers extends AsyncDisposable {
@@ -48,7 +50,7 @@ export interface Healers extends AsyncDisposable {
 }
 
 export async function startHealers(task: HealersTask): Promise<Healers> {
-  const { cluster, holders, policy, patience = {}, healed = () => true } = task
+  const { cluster, holders, policy, patience = {}, healed = () => true, watchesThreads = true } = task
   await using stack = new AsyncDisposableStack()
   const stop = new AbortController()
   const keys = task.keys ?? stack.use(await sharedCluster())
@@ -78,7 +80,7 @@ export async function startHealers(task: HealersTask): Promise<Healers> {
         brokers: healedBrokers(placed),
         admin,
         tls: undefined,
-        agent: hostAgent(agent),
+        agent: watchesThreads ? hostAgent(agent) : { ...hostAgent(agent), ran: async () => undefined },
         interlock: () => interlock,
         book,
         policy,

@@ -5,7 +5,7 @@ import {
   incrementalAlterConfigsV1,
 } from '@platformatic/kafka'
 import type { AjnaError } from '../errors/errors.ts'
-import type { CallOptions, Calls, ItemOutcome } from './calls.ts'
+import type { CallOptions, Calls, ItemOutcome, Target } from './calls.ts'
 import { codecs } from './connections.ts'
 import { byName } from './topics.ts'
 import { chunked } from './values.ts'
@@ -83,12 +83,17 @@ export function configAdmin(calls: Calls): ConfigAdmin {
             chunk,
             options,
             async (pending, once) => {
-              const asked = pending.map(({ kind, name }) => ({
-                resourceType: kinds[kind],
-                resourceName: name,
-                configurationKeys: only === undefined ? null : [...only],
-              }))
-              const { results } = await once({ to: 'any' }, DESCRIBE, [asked, false, false])
+              const answers = await Promise.all(
+                [...byTarget(pending, each => each, 'any')].map(([target, its]) => {
+                  const asked = its.map(({ kind, name }) => ({
+                    resourceType: kinds[kind],
+                    resourceName: name,
+                    configurationKeys: only === undefined ? null : [...only],
+                  }))
+                  return once(target, DESCRIBE, [asked, false, false])
+                }),
+              )
+              const results = answers.flatMap(answer => answer.results)
               const found = new Map(results.map(result => [keyOfResult(result), result]))
               for (const resource of pending) {
                 const configs = found.get(keyOf(resource))?.configs ?? []
@@ -110,20 +115,40 @@ export function configAdmin(calls: Calls): ConfigAdmin {
         changes,
         options,
         async (pending, once) => {
-          const asked = pending.map(({ resource, set }) => ({
-            resourceType: kinds[resource.kind],
-            resourceName: resource.name,
-            configs: Object.entries(set).map(([name, value]) =>
-              value === null
-                ? ({ name, configOperation: DELETE } as const)
-                : ({ name, value, configOperation: SET } as const),
-            ),
-          }))
-          const answer = await once({ to: 'controller' }, ALTER, [asked, false])
-          return byName(answer.responses, keyOfResult, change => keyOf(change.resource))
+          const answers = await Promise.all(
+            [...byTarget(pending, ({ resource }) => resource, 'controller')].map(([target, its]) => {
+              const asked = its.map(({ resource, set }) => ({
+                resourceType: kinds[resource.kind],
+                resourceName: resource.name,
+                configs: Object.entries(set).map(([name, value]) =>
+                  value === null
+                    ? ({ name, configOperation: DELETE } as const)
+                    : ({ name, value, configOperation: SET } as const),
+                ),
+              }))
+              return once(target, ALTER, [asked, false])
+            }),
+          )
+          const responses = answers.flatMap(answer => answer.responses)
+          return byName(responses, keyOfResult, change => keyOf(change.resource))
         },
       ),
   }
+}
+
+/** What one broker has for itself only that one answers for (KIP-226). */
+function byTarget<T>(
+  items: readonly T[],
+  resourceOf: (item: T) => ConfigResource,
+  others: 'any' | 'controller',
+): ReadonlyMap<Target, readonly T[]> {
+  const groups = Map.groupBy(items, item => {
+    const { kind, name } = resourceOf(item)
+    return kind === 'broker' && name !== '' ? Number(name) : others
+  })
+  return new Map(
+    [...groups].map(([to, its]) => [typeof to === 'number' ? { to: 'broker', id: to } : { to }, its]),
+  )
 }
 
 const entryOf = (config: {
