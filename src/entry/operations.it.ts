@@ -80,10 +80,7 @@ describe('operations on a real cluster of an earlier release, under load, with t
     for (const broker of [1, 2, 3]) {
       const features = await admin.describeFeatures({ broker, signal })
       assert.equal(features.find(({ name }) => name === 'metadata.version')?.supported?.max, after)
-      const [config] = await admin.describeConfigs([{ kind: 'broker', name: String(broker) }], {
-        broker,
-        signal,
-      })
+      const [config] = await admin.describeConfigs([{ kind: 'broker', name: String(broker) }], { signal })
       assert.equal(config!.entries.get('socket.listen.backlog.size')?.value, '77')
     }
   })

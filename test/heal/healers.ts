@@ -16,11 +16,12 @@ import type { PlacedCluster } from '../../src/operations/fleet/contract.ts'
 import type { EndedLease, Interlock } from '../../src/operations/fleet/interlock/contract.ts'
 import { openInterlock } from '../../src/operations/fleet/interlock/interlock.ts'
 import { interlockMachine } from '../../src/operations/fleet/interlock/machine.ts'
+import type { Patience } from '../../src/operations/heal/conditions/facts.ts'
 import type { HealPolicy, Incident } from '../../src/operations/heal/contract.ts'
 import { incidentsMachine } from '../../src/operations/heal/machine.ts'
 import { heal } from '../../src/operations/heal/run.ts'
 import { type Keeper, startKeeper } from '../../src/operations/hosts/keeper.ts'
-import { sharedCluster, type TestCluster } from '../fleets/cluster.ts'
+import { type SharedCluster, sharedCluster, type TestCluster } from '../fleets/cluster.ts'
 import { createTopic } from '../wire/topics.ts'
 
 export interface HealersTask {
@@ -28,6 +29,13 @@ export interface HealersTask {
   /** Each is a healer of its own. */
   readonly holders: readonly string[]
   readonly policy: HealPolicy
+  readonly patience?: Partial<Patience>
+  /** Where they keep leases and incidents; default: the shared cluster. */
+  readonly keys?: SharedCluster
+  /** Brokers they are responsible for; default: all. */
+  readonly healed?: (broker: number) => boolean
+  /** Whether the agent can tell what runs from what is stopped; default: it can. */
+  readonly watchesThreads?: boolean
 }
 
 export interface Healers extends AsyncDisposable {
@@ -35,16 +43,19 @@ export interface Healers extends AsyncDisposable {
   leases(): readonly EndedLease[]
   /** Of the last holder. */
   readonly interlock: Interlock
+  /** Of the host that all brokers are on. */
   readonly agent: Keeper
   /** As another healer would, that has been killed since. */
   tell(incident: Incident): Promise<string | undefined>
 }
 
-export async function startHealers({ cluster, holders, policy }: HealersTask): Promise<Healers> {
+export async function startHealers(task: HealersTask): Promise<Healers> {
+  const { cluster, holders, policy, patience = {}, healed = () => true, watchesThreads = true } = task
   await using stack = new AsyncDisposableStack()
   const stop = new AbortController()
-  const keys = stack.use(await sharedCluster())
-  const agent = stack.use(await startAgent(cluster))
+  const keys = task.keys ?? stack.use(await sharedCluster())
+  const placed = { ...cluster.placed, nodes: cluster.placed.nodes.filter(({ id }) => healed(id)) }
+  const agent = stack.use(await startAgent(placed))
   const names = {
     interlock: `heal.interlock.${randomUUID()}`,
     incidents: `heal.incidents.${randomUUID()}`,
@@ -66,13 +77,14 @@ export async function startHealers({ cluster, holders, policy }: HealersTask): P
     ended.push(
       heal({
         cluster: cluster.name,
-        brokers: healedBrokers(cluster.placed),
+        brokers: healedBrokers(placed),
         admin,
         tls: undefined,
-        agent: hostAgent(agent),
+        agent: watchesThreads ? hostAgent(agent) : { ...hostAgent(agent), ran: async () => undefined },
         interlock: () => interlock,
         book,
         policy,
+        patience,
         now: Date.now,
         log: silentLogger,
         signal: stop.signal,
@@ -94,7 +106,7 @@ export async function startHealers({ cluster, holders, policy }: HealersTask): P
 export const runDirOf = ({ nodes }: PlacedCluster): string => join(nodes[0]!.home, '..', 'run')
 
 /** The agent of the host that all brokers are on; they run already. */
-async function startAgent({ placed }: TestCluster): Promise<Keeper> {
+async function startAgent(placed: PlacedCluster): Promise<Keeper> {
   const dist = await ensureKafka(placed.version)
   const runDirectory = runDirOf(placed)
   const processes = placed.nodes.map(async node => ({
@@ -104,7 +116,7 @@ async function startAgent({ placed }: TestCluster): Promise<Keeper> {
   }))
   return startKeeper({
     host: 'heal',
-    folder: join(runDirectory, '..', 'agent'),
+    folder: join(runDirectory, '..', `agent-${randomUUID()}`),
     processes: await Promise.all(processes),
     prepareLogDir: (process, path) => prepareBrokerDir([placed], process, path),
   })

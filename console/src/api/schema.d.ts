@@ -3210,9 +3210,22 @@ export interface components {
                     topic: string;
                     partition: number;
                 }[];
+            } | {
+                /** @constant */
+                kind: "leaders";
+            } | {
+                /** @constant */
+                kind: "quorum";
+            } | {
+                /** @constant */
+                kind: "movement";
+            } | {
+                /** @constant */
+                kind: "replicas";
+                on: number;
             };
             /** @enum {string} */
-            cause: "broker-dead" | "broker-frozen" | "broker-unregistered" | "disk-failed" | "disk-full" | "disk-slow" | "log-dir-offline" | "broker-lost" | "partition-leaderless" | "testimony-disputed";
+            cause: "broker-dead" | "broker-frozen" | "broker-unregistered" | "disk-failed" | "disk-full" | "disk-slow" | "log-dir-offline" | "broker-lost" | "partition-leaderless" | "testimony-disputed" | "leaders-unbalanced" | "quorum-at-risk" | "under-replicated" | "isr-flapping" | "data-movement" | "unclean-leader";
             /** @enum {string} */
             state: "open" | "proposed" | "declined" | "approved" | "acting" | "available" | "healed" | "failed";
             beganAt: number;
@@ -3228,7 +3241,7 @@ export interface components {
             decision: {
                 /** @enum {string} */
                 kind: "act" | "propose" | "wait" | "refuse";
-                remedy: ("unregister" | "kill" | "kill-and-unregister" | "withdraw-replicas" | "restore-log-dir" | "elect-most-advanced") | null;
+                remedy: ("unregister" | "kill" | "kill-and-unregister" | "withdraw-replicas" | "restore-log-dir" | "elect-most-advanced" | "elect-preferred") | null;
                 reasons: string[];
                 refused: {
                     what: string;
@@ -3403,9 +3416,22 @@ export interface components {
                         topic: string;
                         partition: number;
                     }[];
+                } | {
+                    /** @constant */
+                    kind: "leaders";
+                } | {
+                    /** @constant */
+                    kind: "quorum";
+                } | {
+                    /** @constant */
+                    kind: "movement";
+                } | {
+                    /** @constant */
+                    kind: "replicas";
+                    on: number;
                 };
                 /** @enum {string} */
-                cause: "broker-dead" | "broker-frozen" | "broker-unregistered" | "disk-failed" | "disk-full" | "disk-slow" | "log-dir-offline" | "broker-lost" | "partition-leaderless" | "testimony-disputed";
+                cause: "broker-dead" | "broker-frozen" | "broker-unregistered" | "disk-failed" | "disk-full" | "disk-slow" | "log-dir-offline" | "broker-lost" | "partition-leaderless" | "testimony-disputed" | "leaders-unbalanced" | "quorum-at-risk" | "under-replicated" | "isr-flapping" | "data-movement" | "unclean-leader";
                 /** @enum {string} */
                 state: "open" | "proposed" | "declined" | "approved" | "acting" | "available" | "healed" | "failed";
                 beganAt: number;
@@ -3421,7 +3447,7 @@ export interface components {
                 decision: {
                     /** @enum {string} */
                     kind: "act" | "propose" | "wait" | "refuse";
-                    remedy: ("unregister" | "kill" | "kill-and-unregister" | "withdraw-replicas" | "restore-log-dir" | "elect-most-advanced") | null;
+                    remedy: ("unregister" | "kill" | "kill-and-unregister" | "withdraw-replicas" | "restore-log-dir" | "elect-most-advanced" | "elect-preferred") | null;
                     reasons: string[];
                     refused: {
                         what: string;
@@ -3542,9 +3568,9 @@ export interface components {
                             incidents: {
                                 id: string;
                                 /** @enum {string} */
-                                cause: "broker-dead" | "broker-frozen" | "broker-unregistered" | "disk-failed" | "disk-full" | "disk-slow" | "log-dir-offline" | "broker-lost" | "partition-leaderless" | "testimony-disputed";
+                                cause: "broker-dead" | "broker-frozen" | "broker-unregistered" | "disk-failed" | "disk-full" | "disk-slow" | "log-dir-offline" | "broker-lost" | "partition-leaderless" | "testimony-disputed" | "leaders-unbalanced" | "quorum-at-risk" | "under-replicated" | "isr-flapping" | "data-movement" | "unclean-leader";
                                 subject: string;
-                                remedy: ("unregister" | "kill" | "kill-and-unregister" | "withdraw-replicas" | "restore-log-dir" | "elect-most-advanced") | null;
+                                remedy: ("unregister" | "kill" | "kill-and-unregister" | "withdraw-replicas" | "restore-log-dir" | "elect-most-advanced" | "elect-preferred") | null;
                                 refused: string | null;
                                 /** @enum {string} */
                                 state: "open" | "proposed" | "declined" | "approved" | "acting" | "available" | "healed" | "failed";

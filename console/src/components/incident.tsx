@@ -9,9 +9,30 @@ import { Instant } from './time-ago.tsx'
 const SHOWN_PARTITIONS = 3
 
 function subjectText(subject: Incident['subject']): string {
-  if (subject.kind === 'broker') return `broker ${subject.broker}`
-  if (subject.kind === 'log-dir') return `log dir ${subject.dir} of broker ${subject.broker}`
-  const names = subject.partitions.map(({ topic, partition }) => `${topic}-${partition}`)
+  switch (subject.kind) {
+    case 'broker':
+      return `broker ${subject.broker}`
+    case 'log-dir':
+      return `log dir ${subject.dir} of broker ${subject.broker}`
+    case 'replicas':
+      return `replicas on broker ${subject.on}`
+    case 'partitions':
+      return partitionsText(subject.partitions)
+    case 'leaders':
+      return 'preferred leaders'
+    case 'quorum':
+      return 'the controller quorum'
+    case 'movement':
+      return 'reassignments'
+    default:
+      return subject satisfies never
+  }
+}
+
+type Named = Extract<Incident['subject'], { kind: 'partitions' }>['partitions']
+
+function partitionsText(partitions: Named): string {
+  const names = partitions.map(({ topic, partition }) => `${topic}-${partition}`)
   const more = names.length - SHOWN_PARTITIONS
   return names.slice(0, SHOWN_PARTITIONS).join(', ') + (more > 0 ? ` and ${more} more` : '')
 }
@@ -33,15 +54,20 @@ export const incidentTones: Readonly<Record<Incident['state'], Tone>> = {
 export const since = ({ beganAt }: Incident, when: number | null): string =>
   when === null ? '–' : duration(when - beganAt)
 
-const whereText = ({ cluster, subject }: Incident): string =>
-  subject.kind === 'partitions' ? cluster : `${cluster} / ${subject.broker}`
+function brokerOf(subject: Incident['subject']): number | undefined {
+  if (subject.kind === 'replicas') return subject.on
+  return 'broker' in subject ? subject.broker : undefined
+}
+
+function whereText({ cluster, subject }: Incident): string {
+  const broker = brokerOf(subject)
+  return broker === undefined ? cluster : `${cluster} / ${broker}`
+}
 
 function Where({ incident }: { readonly incident: Incident }) {
   const { cluster, subject } = incident
-  const href =
-    subject.kind === 'partitions'
-      ? at('clusters', cluster)
-      : at('clusters', cluster, 'brokers', subject.broker)
+  const broker = brokerOf(subject)
+  const href = broker === undefined ? at('clusters', cluster) : at('clusters', cluster, 'brokers', broker)
   return (
     <A className="plain" href={href}>
       {whereText(incident)}

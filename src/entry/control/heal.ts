@@ -13,7 +13,9 @@ import {
   CONTROL_PRINCIPAL,
   HEALER_PRINCIPAL,
   type PlacedCluster,
+  type ResolvedHeal,
 } from '../../operations/fleet/contract.ts'
+import type { Patience } from '../../operations/heal/conditions/facts.ts'
 import type { Incident, IncidentsCommand } from '../../operations/heal/contract.ts'
 import type { IncidentBook } from '../../operations/heal/ends.ts'
 import { FULL, isFull } from '../../operations/heal/machine.ts'
@@ -86,6 +88,7 @@ export async function startHealing({ context, record, changed }: HealingOptions)
       interlock: keys.interlock,
       book: toldTo(record, keys.book, log),
       policy: file.fleet.heal,
+      patience: patienceOf(file.fleet.heal),
       now: Date.now,
       log: log.child({ cluster: placed.name }),
       signal,
@@ -122,6 +125,16 @@ export async function startHealing({ context, record, changed }: HealingOptions)
       if (!outcome.accepted) throw new AjnaError(ACT_REFUSED, `incident ${id}: ${outcome.reason}`)
       return record(entryOf(outcome.state.incidents.find(each => each.id === id)!))
     },
+  }
+}
+
+function patienceOf({ after }: ResolvedHeal): Partial<Patience> {
+  if (after === undefined) return {}
+  return {
+    unbalancedMs: after['leaders-unbalanced'],
+    quorumMs: after['quorum-at-risk'],
+    behindMs: after['under-replicated'],
+    movingMs: after['data-movement'],
   }
 }
 

@@ -23,9 +23,23 @@ export function bookOf(journal: Journal<IncidentsState, IncidentsCommand>): Inci
 }
 
 function subjectOf({ subject, cluster }: Incident): Activity['subject'] {
-  if (subject.kind !== 'partitions') return { kind: 'broker', name: String(subject.broker), cluster }
-  const [first] = subject.partitions
-  return { kind: 'partition', name: nameOf(first!), cluster }
+  switch (subject.kind) {
+    case 'broker':
+    case 'log-dir':
+      return { kind: 'broker', name: String(subject.broker), cluster }
+    case 'replicas':
+      return { kind: 'broker', name: String(subject.on), cluster }
+    case 'partitions': {
+      const [first] = subject.partitions
+      return { kind: 'partition', name: nameOf(first!), cluster }
+    }
+    case 'leaders':
+    case 'quorum':
+    case 'movement':
+      return { kind: 'cluster', name: cluster, cluster }
+    default:
+      return subject satisfies never
+  }
 }
 
 const OUTCOMES = { healed: 'done', failed: 'failed' } as const

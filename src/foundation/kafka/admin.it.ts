@@ -148,6 +148,26 @@ test('sets and resets settings one by one, and tells a topic’s own from inheri
   assert.notEqual(described!.entries.get('segment.ms')?.source, 'own')
 })
 
+test('one broker’s own settings are told and changed by that broker', async () => {
+  const names = (await admin.brokers()).map(({ id }) => String(id))
+  const resources = names.map(name => ({ kind: 'broker', name }) as const)
+  const rate = 'follower.replication.throttled.rate'
+  const set = (value: string | null) =>
+    admin.alterConfigs(resources.map(resource => ({ resource, set: { [rate]: value } })))
+  assert.deepEqual(
+    errorsOf(await set('1000000000')),
+    names.map(() => null),
+  )
+  await until(
+    () => admin.describeConfigs(resources),
+    described => described.every(({ entries }) => entries.get(rate)?.value === '1000000000'),
+  )
+  assert.deepEqual(
+    errorsOf(await set(null)),
+    names.map(() => null),
+  )
+})
+
 test('finds offsets by end and by time, each partition at its leader, and says which it cannot', async () => {
   await admin.createTopics([{ name: named('offsets'), layout: { partitions: 2, replicationFactor: 3 } }])
   await produce(named('offsets'), 1, ['a', 'b', 'c'])

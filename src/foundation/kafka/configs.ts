@@ -39,10 +39,10 @@ export interface DescribedConfig {
 }
 
 export interface ConfigAdmin {
-  /** Every setting of each resource, or `only` those named. Those of a broker are told by itself only: `broker`. */
+  /** Every setting of each resource, or `only` those named. Those of a broker are told by itself only. */
   describeConfigs(
     resources: readonly ConfigResource[],
-    options?: CallOptions & { readonly only?: readonly string[]; readonly broker?: number },
+    options?: CallOptions & { readonly only?: readonly string[] },
   ): Promise<readonly DescribedConfig[]>
   alterConfigs(
     changes: readonly ConfigChange[],
@@ -76,8 +76,6 @@ export function configAdmin(calls: Calls): ConfigAdmin {
   return {
     async describeConfigs(resources, { only, ...options } = {}) {
       const described = new Map<ConfigResource, ReadonlyMap<string, ConfigEntry>>()
-      const target: Target =
-        options.broker === undefined ? { to: 'any' } : { to: 'broker', id: options.broker }
       const outcomes = await Promise.all(
         chunked(resources, RESOURCES_PER_REQUEST).map(chunk =>
           calls.each(
@@ -85,12 +83,17 @@ export function configAdmin(calls: Calls): ConfigAdmin {
             chunk,
             options,
             async (pending, once) => {
-              const asked = pending.map(({ kind, name }) => ({
-                resourceType: kinds[kind],
-                resourceName: name,
-                configurationKeys: only === undefined ? null : [...only],
-              }))
-              const { results } = await once(target, DESCRIBE, [asked, false, false])
+              const answers = await Promise.all(
+                [...byTarget(pending, each => each, 'any')].map(([target, its]) => {
+                  const asked = its.map(({ kind, name }) => ({
+                    resourceType: kinds[kind],
+                    resourceName: name,
+                    configurationKeys: only === undefined ? null : [...only],
+                  }))
+                  return once(target, DESCRIBE, [asked, false, false])
+                }),
+              )
+              const results = answers.flatMap(answer => answer.results)
               const found = new Map(results.map(result => [keyOfResult(result), result]))
               for (const resource of pending) {
                 const configs = found.get(keyOf(resource))?.configs ?? []
@@ -112,20 +115,40 @@ export function configAdmin(calls: Calls): ConfigAdmin {
         changes,
         options,
         async (pending, once) => {
-          const asked = pending.map(({ resource, set }) => ({
-            resourceType: kinds[resource.kind],
-            resourceName: resource.name,
-            configs: Object.entries(set).map(([name, value]) =>
-              value === null
-                ? ({ name, configOperation: DELETE } as const)
-                : ({ name, value, configOperation: SET } as const),
-            ),
-          }))
-          const answer = await once({ to: 'controller' }, ALTER, [asked, false])
-          return byName(answer.responses, keyOfResult, change => keyOf(change.resource))
+          const answers = await Promise.all(
+            [...byTarget(pending, ({ resource }) => resource, 'controller')].map(([target, its]) => {
+              const asked = its.map(({ resource, set }) => ({
+                resourceType: kinds[resource.kind],
+                resourceName: resource.name,
+                configs: Object.entries(set).map(([name, value]) =>
+                  value === null
+                    ? ({ name, configOperation: DELETE } as const)
+                    : ({ name, value, configOperation: SET } as const),
+                ),
+              }))
+              return once(target, ALTER, [asked, false])
+            }),
+          )
+          const responses = answers.flatMap(answer => answer.responses)
+          return byName(responses, keyOfResult, change => keyOf(change.resource))
         },
       ),
   }
+}
+
+/** What one broker has for itself only that one answers for (KIP-226). */
+function byTarget<T>(
+  items: readonly T[],
+  resourceOf: (item: T) => ConfigResource,
+  others: 'any' | 'controller',
+): ReadonlyMap<Target, readonly T[]> {
+  const groups = Map.groupBy(items, item => {
+    const { kind, name } = resourceOf(item)
+    return kind === 'broker' && name !== '' ? Number(name) : others
+  })
+  return new Map(
+    [...groups].map(([to, its]) => [typeof to === 'number' ? { to: 'broker', id: to } : { to }, its]),
+  )
 }
 
 const entryOf = (config: {

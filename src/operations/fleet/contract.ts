@@ -55,10 +55,21 @@ export type ResolvedHeal = Readonly<
     | 'disk-full'
     | 'disk-slow'
     | 'log-dir-offline'
-    | 'testimony-disputed',
+    | 'testimony-disputed'
+    | 'leaders-unbalanced'
+    | 'quorum-at-risk'
+    | 'under-replicated'
+    | 'isr-flapping'
+    | 'data-movement'
+    | 'unclean-leader',
     'off' | 'propose' | 'automatic'
   >
->
+> & {
+  /** How long each has to stand before it is told, or acted on, ms; default: the healer's. */
+  readonly after?: Readonly<
+    Record<'leaders-unbalanced' | 'quorum-at-risk' | 'under-replicated' | 'data-movement', number>
+  >
+}
 
 /** Kafka Connect's REST API over the links. */
 export interface ResolvedConnect {

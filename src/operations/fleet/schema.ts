@@ -327,6 +327,12 @@ const connect = z.strictObject({
 
 /** What the platform does about a failure by itself: nothing, ask, or act. */
 const healing = z.enum(['off', 'propose', 'automatic']).default('automatic')
+/** Of what is told, and not to be helped by any act. */
+const telling = z.enum(['off', 'propose']).default('propose')
+const standing = (ms: number) =>
+  duration()
+    .refine(each => each >= 1_000 && each <= 86_400_000, { error: 'a duration from 1s to 24h' })
+    .default(ms)
 const heal = z.strictObject({
   'broker-dead': healing,
   'broker-frozen': healing,
@@ -338,6 +344,21 @@ const heal = z.strictObject({
   'partition-leaderless': healing,
   'broker-lost': healing,
   'testimony-disputed': healing,
+  'leaders-unbalanced': healing,
+  'quorum-at-risk': telling,
+  'under-replicated': telling,
+  'isr-flapping': telling,
+  'data-movement': telling,
+  'unclean-leader': telling,
+  /** How long each has to stand before it is told, or acted on. */
+  after: z
+    .strictObject({
+      'leaders-unbalanced': standing(60_000),
+      'quorum-at-risk': standing(10_000),
+      'under-replicated': standing(60_000),
+      'data-movement': standing(15_000),
+    })
+    .prefault({}),
 })
 
 /** Who is told of incidents, signed as Standard Webhooks has it. */

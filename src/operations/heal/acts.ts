@@ -2,27 +2,62 @@
 import { AjnaError } from '../../foundation/errors/errors.ts'
 import type { Lease } from '../fleet/interlock/contract.ts'
 import { demand } from './acts/demand.ts'
+import { awayIn, electPreferred } from './acts/prefer.ts'
 import { affectedBy } from './affected.ts'
 import { named } from './causes/signs.ts'
-import { type BrokerSubject, type Diagnosis, type Remedy, subjectText } from './contract.ts'
+import { type BrokerSubject, type Diagnosis, type Incident, type Remedy, subjectText } from './contract.ts'
 import type { HealerOptions } from './ends.ts'
 import { HEAL_ACT_FAILED } from './errors.ts'
 import { controllerView } from './facts.ts'
-import { withdraw, withdrawn } from './withdraw.ts'
+import { assignmentEvidence, withdraw, withdrawn } from './withdraw.ts'
 
 /** Unregistering may not be on its way any more when a successor of the dead process registers. */
 const UNREGISTER_MS = 2_000
 const KILLED_WITHIN_MS = 2_000
 
 /** Of those, what is done to a broker. */
-export type BrokerRemedy = Exclude<Remedy, 'elect-most-advanced'>
-export type OfBroker = Diagnosis & { readonly subject: BrokerSubject }
+type BrokerRemedy = Exclude<Remedy, 'elect-most-advanced' | 'elect-preferred'>
+type OfBroker = Diagnosis & { readonly subject: BrokerSubject }
 
-export const isOfBroker = (diagnosis: Diagnosis): diagnosis is OfBroker =>
-  diagnosis.subject.kind !== 'partitions'
+export const isOfBroker = (diagnosis: Diagnosis): diagnosis is OfBroker => 'broker' in diagnosis.subject
+
+/** What is to be done about a diagnosis, and how that is told. */
+export interface Act {
+  /** What must be known to make whole what it leaves behind when it is cut short. @throws what the cluster answers */
+  intent(): Promise<Incident['evidence']>
+  /** Answers with what was done. @throws AjnaError HEAL_ACT_FAILED; what the agent or the cluster answers */
+  carryOut(lease: Lease): Promise<string>
+}
+
+/** Undefined: no such remedy for such a subject; and elections of who is not in sync, which are in `due.ts`. */
+export function actFor(options: HealerOptions, diagnosis: Diagnosis, remedy: Remedy): Act | undefined {
+  if (remedy === 'elect-most-advanced') return undefined
+  if (remedy === 'elect-preferred')
+    return { intent: async () => [], carryOut: lease => giveBack(options, lease) }
+  if (!isOfBroker(diagnosis)) return undefined
+  const { broker } = diagnosis.subject
+  return {
+    intent: async () =>
+      remedy === 'withdraw-replicas' ? assignmentEvidence(await withdrawn(options, broker)) : [],
+    async carryOut(lease) {
+      await act(options, diagnosis, remedy, lease)
+      return doneText(diagnosis, remedy)
+    },
+  }
+}
+
+/** Whatever brokers should lead now, and others do. */
+async function giveBack(options: HealerOptions, lease: Lease): Promise<string> {
+  const view = await controllerView(options.admin, options.signal)
+  const { elected, failed, why, left } = await electPreferred(options, awayIn(view), () => demand(lease))
+  if (elected === 0 && failed > 0)
+    throw new AjnaError(HEAL_ACT_FAILED, 'no leadership could be given back', { cause: why })
+  const rest = failed + left === 0 ? '' : `; of ${failed + left} that is to come`
+  return `the leadership of ${elected} partitions was given back${rest}`
+}
 
 /** @throws AjnaError HEAL_ACT_FAILED; what the agent or the cluster answers */
-export async function act(
+async function act(
   options: HealerOptions,
   { subject, pid, cause, dirs }: OfBroker,
   remedy: BrokerRemedy,
@@ -68,7 +103,7 @@ async function untilDead({ agent, signal }: HealerOptions, process: string, pid:
   }
 }
 
-export function doneText({ subject, pid }: OfBroker, remedy: BrokerRemedy): string {
+function doneText({ subject, pid }: OfBroker, remedy: BrokerRemedy): string {
   const killed = `process ${pid} was killed`
   const unregistered = `broker ${subject.broker} was unregistered`
   const both = `${killed}, ${unregistered}`

@@ -77,7 +77,9 @@ export function opened({ now }: Pick<HealerOptions, 'now'>, diagnosis: Diagnosis
     healedAt: null,
     signals: [...signals],
     ...decided(decision),
-    evidence: evidenceOf('before', affected, subject),
+    evidence:
+      diagnosis.evidence?.map(each => ({ when: 'before' as const, ...each })) ??
+      evidenceOf('before', affected, subject),
     timeline: [{ at: detectedAt, text: openingText(diagnosis, decision).slice(0, 1_000) }],
     ...(asks ? { proposal: proposedAnew(undefined, detectedAt) } : {}),
   }

@@ -2,6 +2,9 @@ import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import type { Domain } from '../fleet/interlock/contract.ts'
 import type { DirStatus } from '../hosts/contract.ts'
+import type { ConditionFacts } from './conditions/facts.ts'
+import { standingCauses } from './conditions/standing.ts'
+import { clusterWide, wideKey, wideText } from './conditions/subjects.ts'
 import { answerOf, proposal } from './proposal.ts'
 import {
   type LeaderlessFacts,
@@ -28,6 +31,8 @@ export interface HealFacts {
   readonly partitions: readonly PartitionFacts[] | null
   /** Absent: not looked for. */
   readonly leaderless?: readonly LeaderlessFacts[]
+  /** What stands for how long. Absent: not looked for. */
+  readonly conditions?: ConditionFacts
 }
 
 export interface BrokerFacts {
@@ -103,6 +108,7 @@ export interface PartitionFacts {
   readonly leader: number | null
   readonly replicas: readonly number[]
   readonly isr: readonly number[]
+  readonly leaderEpoch?: number
   /** Replicas on brokers, or log dirs, that are offline. Absent: nobody was asked. */
   readonly offline?: readonly number[]
   /** So many in-sync replicas acknowledge a write (min.insync.replicas); null: not known. Absent: not asked for, and as Kafka has it, 1. */
@@ -119,6 +125,7 @@ export const subject = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('broker'), broker: z.int().nonnegative() }),
   z.object({ kind: z.literal('log-dir'), broker: z.int().nonnegative(), dir: line }),
   z.object({ kind: z.literal('partitions'), partitions: namedPartitions }),
+  ...clusterWide,
 ])
 export type Subject = Readonly<z.infer<typeof subject>>
 export type BrokerSubject = Extract<Subject, { readonly broker: number }>
@@ -134,7 +141,7 @@ export function subjectKey(subject: Subject): string {
     case 'partitions':
       return partitionsKey(subject.partitions)
     default:
-      return subject satisfies never
+      return wideKey(subject)
   }
 }
 
@@ -150,7 +157,7 @@ export function subjectText(subject: Subject): string {
     case 'partitions':
       return partitionsText(subject.partitions)
     default:
-      return subject satisfies never
+      return wideText(subject)
   }
 }
 
@@ -167,7 +174,8 @@ export interface Signal {
  * it runs, and the controller does not know it: such a one never comes back by itself. `broker-lost`: it answers nobody, the
  * controller has given it up, and no agent testifies for its process. `partition-leaderless`: whoever was in sync last does not
  * come back by itself. `disk-failed`, `disk-full`, `disk-slow`: that of one of a broker's log dirs. `log-dir-offline`: the disk is
- * well again, and the broker goes without it. `testimony-disputed`: what an agent says of a process another side contradicts.
+ * well again, and the broker goes without it. `testimony-disputed`: what an agent says of a process another side contradicts. The
+ * others stand for a while before they are told, unless another explains them: `conditions/`.
  */
 export const causes = [
   'broker-dead',
@@ -180,6 +188,7 @@ export const causes = [
   'broker-lost',
   'partition-leaderless',
   'testimony-disputed',
+  ...standingCauses,
 ] as const
 export type Cause = (typeof causes)[number]
 
@@ -201,6 +210,8 @@ export interface Diagnosis {
   readonly affected: Affected
   /** Log dirs that are to be made ready for the next start, where that is what helps. */
   readonly dirs?: readonly string[]
+  /** What is to be kept of how it was found, where partitions affected do not say it. */
+  readonly evidence?: readonly Readonly<{ label: string; value: string }>[]
 }
 
 /** Partitions that a subject's state touches. */
@@ -220,6 +231,7 @@ export const remedies = [
   'withdraw-replicas',
   'restore-log-dir',
   'elect-most-advanced',
+  'elect-preferred',
 ] as const
 export type Remedy = (typeof remedies)[number]
 
@@ -260,6 +272,8 @@ export type Plan =
 export interface Care {
   readonly diagnose: (facts: HealFacts) => readonly Diagnosis[]
   readonly plan: (diagnosis: Diagnosis, facts: HealFacts) => Plan
+  /** Of what stands for a while: whether it still does, whatever may explain it by now. */
+  readonly stands?: (subject: Subject, facts: HealFacts) => boolean
 }
 
 export type Decision =

@@ -2,6 +2,11 @@
 import { brokerCare } from './causes/broker.ts'
 import { diskCare } from './causes/disk.ts'
 import { leaderlessCare } from './causes/leaderless.ts'
+import { leadersCare } from './causes/leaders.ts'
+import { movementCare } from './causes/movement.ts'
+import { quorumCare } from './causes/quorum.ts'
+import { flappingCare, underReplicatedCare } from './causes/replicas.ts'
+import { uncleanCare } from './causes/unclean.ts'
 import type { Care, Cause, Diagnosis, HealFacts } from './contract.ts'
 
 export const cares: Readonly<Record<Cause, Care>> = {
@@ -15,6 +20,12 @@ export const cares: Readonly<Record<Cause, Care>> = {
   'partition-leaderless': leaderlessCare,
   'broker-lost': brokerCare,
   'testimony-disputed': brokerCare,
+  'leaders-unbalanced': leadersCare,
+  'quorum-at-risk': quorumCare,
+  'under-replicated': underReplicatedCare,
+  'isr-flapping': flappingCare,
+  'data-movement': movementCare,
+  'unclean-leader': uncleanCare,
 }
 
 /** One diagnosis for each subject that something is wrong with. */

@@ -5,7 +5,7 @@
 import { describeError } from '../../foundation/errors/errors.ts'
 import type { Lease } from '../fleet/interlock/contract.ts'
 import { electMostAdvanced, restoreOrder } from './acts/elect.ts'
-import { act, doneText, isOfBroker } from './acts.ts'
+import { actFor } from './acts.ts'
 import { proposeAnew, standDown } from './asking.ts'
 import { type Chronicle, type Firm, recoveryEvidence } from './chronicle.ts'
 import type { Incident } from './contract.ts'
@@ -87,23 +87,26 @@ async function carryOut(
   const { state, recovery: before } = chronicle.now()
   // What others have led meanwhile may still be in another order than its own.
   const recovery = now === undefined ? undefined : state === 'acting' ? before! : inOrderOf(before, now)
+  const act = actFor(work, diagnosis, remedy)
   const ahead: Partial<Incident> = {
     state: 'acting',
     actedAt: work.now(),
-    ...(recovery === undefined ? {} : { recovery, evidence: recoveryEvidence(recovery) }),
+    ...(recovery === undefined
+      ? { evidence: (await act?.intent()) ?? [] }
+      : { recovery, evidence: recoveryEvidence(recovery) }),
   }
   // Written ahead: whoever takes over knows what was begun, and the order to return to.
   if (state !== 'acting' && !(await chronicle.tell(ahead, `acting: ${remedy}`))) return false
+  let done: string | undefined
   try {
     if (remedy === 'elect-most-advanced') await electMostAdvanced(work, recovery!, lease)
-    else if (isOfBroker(diagnosis)) await act(work, diagnosis, remedy, lease)
+    else done = await act?.carryOut(lease)
   } catch (error) {
     work.signal.throwIfAborted()
     return failed(work, chronicle, `${remedy} failed: ${describeError(error)}`)
   }
   if (recovery !== undefined) return electionDone(work, chronicle, recovery)
-  if (remedy === 'elect-most-advanced' || !isOfBroker(diagnosis)) return false
-  return chronicle.tell({}, doneText(diagnosis, remedy))
+  return done === undefined ? false : chronicle.tell({}, done)
 }
 
 /** An election that has not come about is a person's to decide on; one that has, but for the order, is due again. */

@@ -4,6 +4,7 @@ import type { Logger } from '../../foundation/log/log.ts'
 import type { TlsSource } from '../../foundation/wire/contract.ts'
 import type { Fence, Interlock } from '../fleet/interlock/contract.ts'
 import type { ProcessList, ReplicaName, ReplicasOnDisk } from '../hosts/contract.ts'
+import type { Patience } from './conditions/facts.ts'
 import type { HealPolicy, Incident } from './contract.ts'
 
 /** A host's agent. Each throws when it does not answer. */
@@ -63,6 +64,8 @@ export interface HealerOptions {
   readonly interlock: () => Interlock | undefined
   readonly book: IncidentBook
   readonly policy: HealPolicy
+  /** How long what is only told has to stand; default: PATIENCE. */
+  readonly patience?: Partial<Patience>
   readonly now: () => number
   readonly log: Logger
   readonly signal: AbortSignal

@@ -25,9 +25,7 @@ export async function controllerView(admin: ClusterAdmin, signal: AbortSignal): 
     admin.describeTopics('all', call),
   ])
   const partitions = topics.flatMap(({ name: topic, partitions: each }) =>
-    each.map(({ partition, leader, replicas, isr, offline }) => ({
-      ...{ topic, partition, leader, replicas, isr, offline },
-    })),
+    each.map(state => ({ topic, ...state })),
   )
   return { brokers, partitions }
 }

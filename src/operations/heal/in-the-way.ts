@@ -31,11 +31,11 @@ export function secondRack(
   incidents: readonly Incident[],
   at: number,
 ): string | undefined {
-  if (subject.kind === 'partitions') return undefined
+  if (!('broker' in subject)) return undefined
   const rackOf = (id: number): string | null => brokers.find(each => each.id === id)?.rack ?? null
   const rack = rackOf(subject.broker)
   for (const each of incidents) {
-    if (each.cluster !== cluster || each.subject.kind === 'partitions' || isOver(each)) continue
+    if (each.cluster !== cluster || !('broker' in each.subject) || isOver(each)) continue
     const { actedAt, availableAt } = each
     const other = each.subject.broker
     if (actedAt === null || other === subject.broker) continue

@@ -95,6 +95,7 @@ function world(change: Partial<Work> = {}): World {
       answers: () => isDead,
       isWell: () => true,
       stirredAt: () => 0,
+      stands: () => true,
       hasWoken: async () => false,
       stillSo: async () => true,
       again: async () => ({ diagnosis: frozen, decision: act('kill') }),
@@ -133,6 +134,23 @@ test('an act whose healer fell silent is done by another one, under a lease of i
   assert.deepEqual(done, ['killed 4711 under k:7', 'released: done'])
   assert.equal(told.at(-1)!.state, 'healed')
   assert.ok(told[0]!.timeline.at(-1)!.text.startsWith('nothing was heard for 9900 ms'))
+})
+
+test('one that its healer is about to act on is not taken from it because something stirs', async () => {
+  const stop = new AbortController()
+  const here = world({ stirredAt: () => NOW + 60_000 })
+  const told: Incident = {
+    ...begun,
+    revision: 0,
+    state: 'open',
+    actedAt: null,
+    detectedAt: NOW - 600,
+    timeline: [{ at: NOW - 600, text: 'broker-frozen: broker 1; remedy: kill-and-unregister' }],
+  }
+  const following = resume({ ...here.work, signal: stop.signal }, told)
+  setTimeout(() => stop.abort(), 1_000)
+  await following
+  assert.deepEqual(here.done, [])
 })
 
 test('an act that another healer has in hand is only followed', async () => {

@@ -1,12 +1,15 @@
 /** One failure, from the decision to full redundancy: the lease, the act, the proof, each told as it happens. */
 import { setTimeout as delay } from 'node:timers/promises'
 import { describeError } from '../../foundation/errors/errors.ts'
-import { act, type BrokerRemedy, doneText, isOfBroker, type OfBroker } from './acts.ts'
+import { awayIn, electPreferred } from './acts/prefer.ts'
+import { actFor } from './acts.ts'
 import { affectedBy, flowsWithout, isRedundantWith } from './affected.ts'
 import { decidedText, isNews, isUnacted, mayBeDue } from './again.ts'
 import { ask } from './asking.ts'
 import { isLed } from './causes/leaderless.ts'
 import { type Chronicle, createChronicle, decided, evidenceOf, type Firm, opened } from './chronicle.ts'
+import { watchCondition } from './conditions/follow.ts'
+import { isStanding } from './conditions/standing.ts'
 import {
   type BrokerSubject,
   type Diagnosis,
@@ -21,7 +24,6 @@ import type { HealerOptions } from './ends.ts'
 import { type ControllerView, controllerView } from './facts.ts'
 import { isPassing, secondRack } from './in-the-way.ts'
 import { nameOf } from './recovery.ts'
-import { assignmentEvidence, withdrawn } from './withdraw.ts'
 import { HELD_UP, inTheWay, isCurrent, leaseFor, type Work } from './work.ts'
 
 /** An incident that was to be acted on, and of which nothing was told for so long: whoever acted is gone, or failed. */
@@ -74,10 +76,10 @@ export async function resume(work: Work, first: Incident): Promise<void> {
 }
 
 /** A person may decide on it; what could not be healed for want of a leader to elect may yet be. */
-const isAsked = ({ state, subject, decision }: Incident): boolean =>
+const isAsked = ({ state, cause, decision }: Incident): boolean =>
   state === 'proposed' ||
   state === 'declined' ||
-  (state === 'open' && subject.kind === 'partitions' && decision.kind === 'refuse')
+  (state === 'open' && cause === 'partition-leaderless' && decision.kind === 'refuse')
 
 async function carryOut(
   work: Work,
@@ -86,7 +88,8 @@ async function carryOut(
   remedy: Remedy,
   seenAt: number,
 ): Promise<void> {
-  if (!isOfBroker(diagnosis) || remedy === 'elect-most-advanced') return
+  const act = actFor(work, diagnosis, remedy)
+  if (act === undefined) return
   const stillSo = (): Promise<boolean> => work.stillSo(diagnosis)
   const { decision } = chronicle.now()
   const refused = (why: string): Promise<boolean> => holdUp(chronicle, why)
@@ -110,35 +113,27 @@ async function carryOut(
     return
   }
   const evidence = [{ label: 'incident', value: chronicle.now().id }]
+  let done: string
   try {
     // Written ahead: who only follows may see the act's effect before it is known here that it is done.
     const change = {
       state: 'acting',
       actedAt: work.now(),
       decision,
-      evidence: await intentOf(work, diagnosis, remedy),
+      evidence: await act.intent(),
     } as const
     if (!(await chronicle.tell(change, `acting: ${remedy}`))) {
       await lease.release({ outcome: 'failed', evidence })
       return
     }
-    await act(work, diagnosis, remedy, lease)
+    done = await act.carryOut(lease)
   } catch (error) {
     await lease.release({ outcome: 'failed', evidence })
     await chronicle.tell({}, `${remedy} failed: ${describeError(error)}`)
     return
   }
   await lease.release({ outcome: 'done', evidence })
-  await chronicle.tell({}, doneText(diagnosis, remedy))
-}
-
-/** What must be known to make whole what an act that is cut short leaves behind. @throws what the cluster answers */
-async function intentOf(
-  work: Work,
-  { subject }: OfBroker,
-  remedy: BrokerRemedy,
-): Promise<Incident['evidence']> {
-  return remedy === 'withdraw-replicas' ? assignmentEvidence(await withdrawn(work, subject.broker)) : []
+  await chronicle.tell({}, done)
 }
 
 /** Told as what it is for now: a refusal, with who stands in the way. False: another healer has told of it meanwhile. */
@@ -170,8 +165,10 @@ function overtaker(work: Work, chronicle: Chronicle): () => Promise<void> {
     if (obstacle !== undefined && before.reasons.includes(obstacle)) return
     const isFree = isHeldUp && obstacle === undefined
     const isDue = isFree || mayBeDue(open, at)
-    // What stood against it may be over: a second side may say now what one alone said.
-    const isStirred = isUnacted(open) && work.stirredAt() > lookedAt
+    // What stood against it may be over: a second side may say now what one alone said. One that is about to be acted on is
+    // its healer's.
+    const isLeft = isUnacted(open) && before.kind !== 'act'
+    const isStirred = isLeft && work.stirredAt() > lookedAt
     if (!isSilent && !isDue && !isStirred) return
     if (at - lookedAt < (isStirred || isFree ? STIRRED_EVERY_MS : TAKE_OVER_EVERY_MS)) return
     lookedAt = at
@@ -197,9 +194,17 @@ function overtaker(work: Work, chronicle: Chronicle): () => Promise<void> {
 function watchUntilOver(work: Work, chronicle: Chronicle): Promise<void> {
   const { subject, cause } = chronicle.now()
   if (cause === 'testimony-disputed') return watchSides(work, chronicle)
-  return subject.kind === 'partitions'
-    ? watchPartitions(work, chronicle, subject)
-    : watchBroker(work, chronicle, subject)
+  if (isStanding(cause)) return watchCondition(work, chronicle, overtaker(work, chronicle))
+  switch (subject.kind) {
+    case 'partitions':
+      return watchPartitions(work, chronicle, subject)
+    case 'broker':
+    case 'log-dir':
+      return watchBroker(work, chronicle, subject)
+    default:
+      // No other cause is about it.
+      return Promise.resolve()
+  }
 }
 
 /** Until nobody contradicts anybody any more, however long that takes. */
@@ -286,16 +291,11 @@ async function until(
 }
 
 /** Its partitions were led by others meanwhile: what it leads by preference it leads again. */
-async function returnLeaders(
-  { admin, signal, log }: HealerOptions,
-  broker: number,
-  view: ControllerView,
-): Promise<void> {
-  const away = view.partitions.filter(({ replicas, leader }) => replicas[0] === broker && leader !== broker)
+async function returnLeaders(options: HealerOptions, broker: number, view: ControllerView): Promise<void> {
+  const away = awayIn(view, broker)
   if (away.length === 0) return
-  const outcomes = await admin.electLeaders('preferred', away, { signal })
-  const failed = outcomes.filter(({ error }) => error !== null)
-  log.info({ broker, elected: away.length - failed.length, failed: failed.length }, 'leaders were returned')
+  const given = await electPreferred(options, away, () => {})
+  options.log.info({ broker, ...given }, 'leaders were returned')
 }
 
 /**

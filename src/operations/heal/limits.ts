@@ -17,7 +17,11 @@ export function actsIn(incidents: readonly Incident[], cluster: string): Acted[]
 
 /** Why one more act would be too many. */
 export function excessOf(acts: readonly Acted[], subject: Subject, at: number): string[] {
-  const recent = acts.filter(each => at - each.at < LIMITS.windowMs)
+  // Giving leadership back endangers nothing: it takes nothing from what may be done about failures, nor they from it.
+  const isLeaders = subject.kind === 'leaders'
+  const recent = acts.filter(
+    each => at - each.at < LIMITS.windowMs && (each.subject.kind === 'leaders') === isLeaders,
+  )
   const minutes = LIMITS.windowMs / 60_000
   const key = subjectKey(subject)
   const reasons: string[] = []

@@ -233,3 +233,72 @@ test('what an earlier version wrote is judged as it was then', () => {
   const rack = Array.from({ length: 8 }, (_, i) => act(`b${i}`, 100 + i, i)).flat()
   assert.ok(replay(rack, incidentsMachine.initial, 1).accepted.every(Boolean))
 })
+
+const standing = (id: string, more: Partial<Incident> = {}): IncidentsCommand =>
+  told(id, {
+    subject: { kind: 'replicas', on: 2 },
+    cause: 'under-replicated',
+    beganAt: 100,
+    timeline: [{ at: 200, text: 'told' }],
+    ...more,
+  })
+
+test('what stands has one incident whenever which healer saw it begin; when it is over, only what began later has another', () => {
+  const { accepted } = replay([
+    standing('a'),
+    standing('b', { beganAt: 104 }),
+    standing('c', { cause: 'isr-flapping' }),
+    standing('d', { subject: { kind: 'replicas', on: 3 } }),
+    standing('e', { cluster: 'hub' }),
+    standing('a', { revision: 1, state: 'healed', timeline: [{ at: 300, text: 'it is not so any more' }] }),
+    standing('f', { beganAt: 250 }),
+    standing('g', { beganAt: 301 }),
+  ])
+  assert.deepEqual(accepted, [true, false, true, true, true, true, false, true])
+})
+
+test('records of one election are told of as lost once, however healers group partitions', () => {
+  const of = (...partitions: readonly number[]): Partial<Incident> => ({
+    cause: 'unclean-leader',
+    subject: {
+      kind: 'partitions',
+      partitions: partitions.map(partition => ({ topic: 'orders', partition })),
+    },
+  })
+  const { accepted } = replay([
+    standing('a', of(0, 1)),
+    standing('b', of(1, 2)),
+    standing('a', { revision: 1, ...of(0, 1), state: 'failed', timeline: [{ at: 300, text: 'lost' }] }),
+    standing('c', { ...of(1), beganAt: 299 }),
+    standing('d', { ...of(1), beganAt: 301 }),
+    told('e', { ...of(1), cause: 'partition-leaderless' }),
+  ])
+  assert.deepEqual(accepted, [true, false, true, false, true, true])
+})
+
+test('giving leadership back has limits of its own, and takes nothing from those of failures', () => {
+  const leaders = (n: number): IncidentsCommand[] => {
+    const its: Partial<Incident> = {
+      subject: { kind: 'leaders' },
+      cause: 'leaders-unbalanced',
+      beganAt: 1_000 * n,
+      timeline: [{ at: 1_000 * n, text: 'told' }],
+    }
+    return [
+      told(`l${n}`, its),
+      told(`l${n}`, { ...its, revision: 1, state: 'acting', actedAt: 1_000 * n }),
+      told(`l${n}`, {
+        ...its,
+        revision: 2,
+        state: 'healed',
+        actedAt: 1_000 * n,
+        timeline: [{ at: 1_000 * n + 1, text: 'over' }],
+      }),
+    ]
+  }
+  const { accepted, state } = replay([1, 2, 3, 4].flatMap(leaders))
+  assert.deepEqual(accepted.slice(0, 9), Array(9).fill(true))
+  assert.deepEqual(accepted.slice(9), [true, false, false], `${LIMITS.actsPerSubject} in ten minutes`)
+  const dead = [told('dead'), told('dead', { revision: 1, state: 'acting', actedAt: 5_000 })]
+  assert.deepEqual(replay(dead, state).accepted, [true, true])
+})

@@ -1,4 +1,5 @@
 import type { Applied, CommandMeta, Machine } from '../../foundation/journal/contract.ts'
+import { isStanding } from './conditions/standing.ts'
 import {
   type Incident,
   type IncidentsCommand,
@@ -10,6 +11,7 @@ import {
 import { actsIn, excessOf } from './limits.ts'
 import { type AnswerOf, whyNotAnswered } from './proposal.ts'
 import { nameOf } from './recovery.ts'
+import { isOfSame } from './told.ts'
 
 export const MAX_INCIDENTS = 500
 /** A snapshot holds all of them, and each replica's log of fifty partitions takes 20 KB. */
@@ -21,7 +23,7 @@ const MAX_DETAILED = 100
  * it does is not taken, whoever had decided on it and when, unless a person has approved it.
  */
 export const incidentsMachine: Machine<IncidentsState, IncidentsCommand> = {
-  version: 4,
+  version: 5,
   initial: { incidents: [], paused: null },
   command: incidentsCommand,
   state: incidentsState,
@@ -55,7 +57,7 @@ function tell(
   const before = incidents[at]
   if (before === undefined) {
     if (told.revision !== 0) return refused(`incident ${told.id} is not known (any more)`)
-    const other = incidents.find(each => isOfSamePartitions(each, told))
+    const other = incidents.find(each => isOfSamePartitions(each, told) || isSameStanding(each, told))
     if (other !== undefined) return refused(`incident ${other.id} is about it already`)
     if (isFull(incidents) && machineVersion >= OPEN_STAY_SINCE) return refused(FULL)
     return { accepted: true, state: { ...state, incidents: bounded([...incidents, told]) } }
@@ -97,7 +99,7 @@ function whyNotNow({ incidents, paused }: IncidentsState, before: Incident, at: 
  * for the same state without a leader.
  */
 function isOfSamePartitions(before: Incident, told: Incident): boolean {
-  if (before.cluster !== told.cluster) return false
+  if (before.cluster !== told.cluster || before.cause !== told.cause || isStanding(told.cause)) return false
   if (before.subject.kind !== 'partitions' || told.subject.kind !== 'partitions') return false
   const epochs = ({ recovery }: Incident) =>
     new Map(recovery?.partitions.map(each => [nameOf(each), each.leaderEpoch]))
@@ -107,6 +109,14 @@ function isOfSamePartitions(before: Incident, told: Incident): boolean {
     .map(nameOf)
     .some(name => its.has(name) && (!isOver(before) || (then.get(name) ?? -1) >= (now.get(name) ?? Infinity)))
 }
+
+/** Healers that look at different moments see it begin at different ones: it is the same until it is over. */
+const isSameStanding = (before: Incident, told: Incident): boolean =>
+  isStanding(told.cause) &&
+  before.cluster === told.cluster &&
+  before.cause === told.cause &&
+  isOfSame(before.subject, told.subject) &&
+  (!isOver(before) || told.beganAt <= (before.timeline.at(-1)?.at ?? before.detectedAt))
 
 /** Of a proposal that stands: who declined may still approve, but nobody agrees to what was not put to them. */
 function answered(state: IncidentsState, answer: AnswerOf, at: number): Applied<IncidentsState> {

@@ -7,17 +7,21 @@ import { describeError } from '../../foundation/errors/errors.ts'
 import type { ProcessStatus } from '../hosts/contract.ts'
 import { diagnosisOf, isHopeless } from './causes/leaderless.ts'
 import { incidentId } from './chronicle.ts'
+import { noteExplained } from './conditions/explained.ts'
+import { PATIENCE } from './conditions/facts.ts'
+import { isStanding } from './conditions/standing.ts'
+import { createConditions } from './conditions/watch.ts'
 import {
   type Decision,
   type Diagnosis,
   type HealFacts,
+  type Incident,
   isOver,
   type LogDirFacts,
   type PartitionsSubject,
-  type Subject,
 } from './contract.ts'
 import { decide } from './decide.ts'
-import { diagnose } from './diagnose.ts'
+import { cares, diagnose } from './diagnose.ts'
 import { startDoubts } from './doubts.ts'
 import type { HealedBroker, HealerOptions } from './ends.ts'
 import { type ControllerView, controllerView, factsOf, testimonyOf } from './facts.ts'
@@ -35,7 +39,7 @@ import type { Again, Work } from './work.ts'
 
 const LOOK_MS = 1_000
 /** One failure rings no bell: a broker that answers, and is not registered. Every so often that is asked for. */
-export const SURVEY_MS = 5_000
+export const SURVEY_MS = PATIENCE.lookMs
 const SURVEY_WITHIN_MS = 500
 const AGENT_AGAIN_MS = 500
 const WATCH_MS = 250
@@ -48,6 +52,7 @@ const SAID_AGAIN_MS = 60_000
 export async function heal(options: HealerOptions): Promise<void> {
   const { brokers, agent, tls, now, signal, log } = options
   const alarm = createAlarm(now)
+  const { lookMs } = { ...PATIENCE, ...options.patience }
   const probes = startProbes({
     targets: brokers.map(({ id, host, port }) => ({ broker: id, host, port })),
     tls,
@@ -61,6 +66,7 @@ export async function heal(options: HealerOptions): Promise<void> {
       processes?.find(({ name }) => name === process),
       logDirs.of(broker),
     )
+  const conditions = createConditions(options)
   const work: Work = {
     ...options,
     stirredAt: alarm.rungAt,
@@ -72,22 +78,27 @@ export async function heal(options: HealerOptions): Promise<void> {
       return found !== undefined && !isTroubled(found) && found.broker === 'online'
     },
     async hasWoken({ subject, pid }) {
-      if (subject.kind === 'partitions') return false
+      if (!('broker' in subject)) return false
       const { process } = brokers.find(({ id }) => id === subject.broker)!
       const life = await agent.ran(process, LAST_LOOK_MS, signal).catch(() => undefined)
       return probes.of(subject.broker).kind === 'answers' || (life?.pid === pid && life.ran)
     },
-    async stillSo(diagnosis) {
-      return (await diagnosedAgain(diagnosis.subject, incidentId(diagnosis))) !== undefined
+    stands({ cause, subject }) {
+      const seen = conditions.last()
+      return seen === undefined || (cares[cause].stands?.(subject, seen) ?? true)
     },
-    async again({ id, subject }) {
-      const found = await diagnosedAgain(subject, id)
+    async stillSo(diagnosis) {
+      return (await diagnosedAgain({ ...diagnosis, id: incidentId(diagnosis) })) !== undefined
+    },
+    async again(incident) {
+      const found = await diagnosedAgain(incident)
       return found === undefined ? undefined : { ...found, decision: decided(found.diagnosis, found.facts) }
     },
     decide: ({ diagnosis, facts }) => decided(diagnosis, facts),
-    async lookAgain({ id, subject, beganAt }): Promise<Again> {
+    async lookAgain(incident): Promise<Again> {
+      const { subject, beganAt } = incident
       if (subject.kind === 'partitions') return leaderlessAgain(subject, beganAt)
-      const found = await diagnosedAgain(subject, id)
+      const found = await diagnosedAgain(incident)
       return found === undefined ? { kind: 'gone' } : { kind: 'so', ...found }
     },
   }
@@ -146,9 +157,33 @@ export async function heal(options: HealerOptions): Promise<void> {
     if (suspects.length === 0 && !isTimeToSurvey()) return
     const seen = await gather(suspects)
     const facts = { ...seen, leaderless: await survey.look(seen).catch(unsurveyed) }
-    for (const diagnosis of diagnose(facts)) {
+    considerAll(diagnose(facts), facts)
+    void lookAtConditions(seen)
+  }
+
+  function considerAll(diagnoses: readonly Diagnosis[], facts: HealFacts): void {
+    for (const diagnosis of diagnoses) {
       const id = newIncidentId(diagnosis, options.book.list())
       if (id !== undefined && !handling.has(id)) take(id, consider(id, diagnosis, facts))
+    }
+  }
+
+  /** Not waited for: what fails must not be found later for what only stands. */
+  let looksAtConditions = false
+  async function lookAtConditions(seen: HealFacts): Promise<void> {
+    if (looksAtConditions) return
+    looksAtConditions = true
+    try {
+      const facts = await conditions.look(seen)
+      considerAll(
+        diagnose(facts).filter(({ cause }) => isStanding(cause)),
+        facts,
+      )
+      await noteExplained(work, facts)
+    } catch (error) {
+      if (!signal.aborted) log.error({ err: error }, 'the healer could not look at what stands')
+    } finally {
+      looksAtConditions = false
     }
   }
 
@@ -156,7 +191,7 @@ export async function heal(options: HealerOptions): Promise<void> {
   let partitionsSeenAt = 0
   function isTimeToSurvey(): boolean {
     const isCalm = brokers.every(({ id }) => probes.of(id).kind === 'answers')
-    if (now() - partitionsSeenAt < (isCalm ? SURVEY_MS : LOOK_MS)) return false
+    if (now() - partitionsSeenAt < (isCalm ? lookMs : LOOK_MS)) return false
     partitionsSeenAt = now()
     return true
   }
@@ -188,11 +223,12 @@ export async function heal(options: HealerOptions): Promise<void> {
     isSuspect({ probe: probes.of(broker), testimony: testimonyOf(processes, process, null) }, now())
 
   /** The same failure, as it would be diagnosed now; undefined: it is not so any more. */
-  async function diagnosedAgain(subject: Subject, id: string) {
-    const facts = await gather(
-      subject.kind === 'partitions' ? [] : brokers.filter(({ id }) => id === subject.broker),
-    )
-    const diagnosis = diagnose(facts).find(each => isAbout(each, id))
+  async function diagnosedAgain(incident: Pick<Incident, 'id' | 'cause' | 'subject'>) {
+    const { subject } = incident
+    const broker = 'broker' in subject ? subject.broker : undefined
+    const seen = await gather(brokers.filter(({ id }) => id === broker))
+    const facts = broker === undefined ? await conditions.look(seen) : seen
+    const diagnosis = diagnose(facts).find(each => isAbout(each, incident))
     return diagnosis === undefined ? undefined : { diagnosis, facts }
   }
 

@@ -53,7 +53,7 @@ function inIncidents({ book, cluster }: Reach): ReadonlySet<string> {
   return new Set(
     book
       .list()
-      .filter(each => each.cluster === cluster && !isOver(each))
+      .filter(each => each.cluster === cluster && each.cause === 'partition-leaderless' && !isOver(each))
       .flatMap(({ subject }) => (subject.kind === 'partitions' ? subject.partitions.map(nameOf) : [])),
   )
 }

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { AGAIN_MS, isNews, mayBeDue } from './again.ts'
 import { incidentId } from './chronicle.ts'
 import type { Decision, Diagnosis, Incident } from './contract.ts'
-import { newIncidentId } from './told.ts'
+import { isAbout, newIncidentId } from './told.ts'
 
 const diagnosis: Diagnosis = {
   cause: 'broker-dead',
@@ -88,4 +88,22 @@ test('reasons against an act are told once', () => {
   assert.equal(isNews(refusal, told), false)
   assert.equal(isNews({ kind: 'act', remedy: 'kill', reasons: [], refused: [] }, told), true)
   assert.equal(isNews({ kind: 'wait', why: 'nothing to do' }, told), false)
+})
+
+test('what stands is about its cause and subject, whichever healer saw it begin, and has no second incident before it is over', () => {
+  const behind: Diagnosis = {
+    ...diagnosis,
+    cause: 'under-replicated',
+    subject: { kind: 'replicas', on: 2 },
+    mark: 'behind-rs',
+  }
+  const open = incident({ id: 'edge-replicas-2-behind-x', cause: behind.cause, subject: behind.subject })
+  assert.equal(newIncidentId(behind, []), 'edge-replicas-2-behind-rs')
+  assert.equal(newIncidentId(behind, [open]), undefined)
+  assert.equal(isAbout(behind, open), true)
+  assert.equal(isAbout({ ...behind, cause: 'isr-flapping' }, open), false)
+  assert.equal(isAbout({ ...behind, subject: { kind: 'replicas', on: 3 } }, open), false)
+  const healed: Incident = { ...open, state: 'healed', timeline: [{ at: 2_000, text: 'over' }] }
+  assert.equal(newIncidentId({ ...behind, beganAt: 1_900 }, [healed]), undefined, 'it is part of that')
+  assert.ok(newIncidentId({ ...behind, beganAt: 2_001 }, [healed]))
 })

@@ -1,8 +1,15 @@
 import { incidentId } from './chronicle.ts'
-import { type Diagnosis, type Incident, isOver, subjectKey } from './contract.ts'
+import { isStanding } from './conditions/standing.ts'
+import { type Diagnosis, type Incident, isOver, type Subject, subjectKey } from './contract.ts'
+import { nameOf } from './recovery.ts'
 
-/** Whether the incident of this id was opened for such a diagnosis. */
-export function isAbout(diagnosis: Diagnosis, id: string): boolean {
+/** Whether an incident was opened for such a diagnosis. */
+export function isAbout(
+  diagnosis: Diagnosis,
+  { id, cause, subject }: Pick<Incident, 'id' | 'cause' | 'subject'>,
+): boolean {
+  // Another healer, or this one before it was killed, may have seen it begin at another moment.
+  if (isStanding(cause)) return diagnosis.cause === cause && isOfSame(diagnosis.subject, subject)
   const first = incidentId(diagnosis)
   return id === first || id.startsWith(`${first}-again-`)
 }
@@ -16,6 +23,7 @@ export function isAbout(diagnosis: Diagnosis, id: string): boolean {
 export function newIncidentId(diagnosis: Diagnosis, incidents: readonly Incident[]): string | undefined {
   const { cause, cluster, subject, beganAt } = diagnosis
   const id = incidentId(diagnosis)
+  if (isStanding(cause)) return isTold(diagnosis, incidents) ? undefined : id
   const key = subjectKey(subject)
   if (subject.kind === 'partitions') {
     const isKnown = (each: Incident): boolean =>
@@ -35,6 +43,24 @@ export function newIncidentId(diagnosis: Diagnosis, incidents: readonly Incident
     if (beganAt <= settledAt(each)) return undefined
   }
   return again === 0 ? id : `${id}-again-${again}`.slice(-64)
+}
+
+/** What stands has one incident, until it is over; what began before that is part of it. */
+function isTold({ cause, cluster, subject, beganAt }: Diagnosis, incidents: readonly Incident[]): boolean {
+  return incidents.some(
+    each =>
+      each.cluster === cluster &&
+      each.cause === cause &&
+      isOfSame(each.subject, subject) &&
+      (!isOver(each) || beganAt <= settledAt(each)),
+  )
+}
+
+/** Healers may group partitions differently. */
+export function isOfSame(a: Subject, b: Subject): boolean {
+  if (a.kind !== 'partitions' || b.kind !== 'partitions') return subjectKey(a) === subjectKey(b)
+  const its = new Set(a.partitions.map(nameOf))
+  return b.partitions.some(each => its.has(nameOf(each)))
 }
 
 /** An act has had its effect by then, or has none. */

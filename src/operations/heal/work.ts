@@ -25,8 +25,10 @@ export interface Work extends HealerOptions {
   ) => Promise<{ readonly diagnosis: Diagnosis; readonly decision: Decision } | undefined>
   /** What may be done about it, by policy, limits and pause too. */
   readonly decide: (found: Extract<Again, { kind: 'so' }>) => Decision
+  /** Of what stands for a while: whether it still does, as far as was seen last. */
+  readonly stands: (incident: Incident) => boolean
   /** What would be diagnosed now of an incident's failure, for a person, or for whoever acts on what one has said. */
-  readonly lookAgain: (of: Pick<Incident, 'id' | 'subject' | 'beganAt'>) => Promise<Again>
+  readonly lookAgain: (of: Pick<Incident, 'id' | 'cause' | 'subject' | 'beganAt'>) => Promise<Again>
 }
 
 export type Again =
@@ -93,7 +95,7 @@ export function domainOf(
   { cluster, brokers }: Pick<HealerOptions, 'cluster' | 'brokers'>,
   subject: Subject,
 ): Domain {
-  if (subject.kind === 'partitions') return { kind: 'cluster', cluster }
+  if (!('broker' in subject)) return { kind: 'cluster', cluster }
   const { broker } = subject
   return { kind: 'broker', cluster, rack: brokers.find(({ id }) => id === broker)?.rack ?? null, broker }
 }

@@ -158,7 +158,7 @@ const settingsOf = async (
   signal: AbortSignal,
 ): Promise<ReadonlyMap<string, ConfigEntry>> => {
   const resource = { kind: 'broker', name: String(broker) } as const
-  const [found] = await admin.describeConfigs([resource], { signal, deadlineMs: ASK_MS, broker })
+  const [found] = await admin.describeConfigs([resource], { signal, deadlineMs: ASK_MS })
   if (found!.error !== null) throw found!.error
   return found!.entries
 }

@@ -149,7 +149,7 @@ const WITHDRAWING = [
 
 /** Why the broker cannot be spared for the seconds that a restart takes; undefined: it can. */
 function whyNeeded({ subject }: Diagnosis, facts: HealFacts): string | undefined {
-  if (subject.kind === 'partitions') return undefined
+  if (!('broker' in subject)) return undefined
   // Those that nobody is in sync with stand still already.
   const alone = (facts.partitions ?? [])
     .filter(({ isr }) => isr.length === 1 && isr[0] === subject.broker)

@@ -436,7 +436,7 @@ export function createHealer(actor: Actor, party: Party, world: HealerWorld): Si
 
   /** As incident.ts has it: who was to act has been silent, or nobody has acted for whatever stood against it. */
   function overtake(work: Work): void {
-    const { id, decision: before, timeline, subject } = work.told
+    const { id, cause, decision: before, timeline, subject } = work.told
     const isSilent =
       before.kind === 'act' &&
       work.takenOver < TAKE_OVER_TIMES &&
@@ -445,7 +445,7 @@ export function createHealer(actor: Actor, party: Party, world: HealerWorld): Si
     if (!isSilent && !isDue) return
     const seen = work.told
     gather([cluster.broker(brokerIn(subject))], facts => {
-      const diagnosis = rules.diagnose(facts).find(each => isAbout(each, id))
+      const diagnosis = rules.diagnose(facts).find(each => isAbout(each, { id, cause, subject }))
       if (diagnosis === undefined || work.told !== seen || handling.get(id) !== work || !proving.has(id))
         return
       const decision = decided(diagnosis, facts)
