@@ -240,7 +240,7 @@ describe('what stands in a cluster for too long, two healers watching', () => {
 
   async function order(broker: number, act: ProcessAct): Promise<void> {
     const name = brokerPrincipal(cluster.name, broker)
-    const body = JSON.stringify({ token: 0, reason: 'a test' })
+    const body = JSON.stringify({ fence: { keeper: 'the-test', token: 0 }, reason: 'a test' })
     const init = { method: 'POST', body, headers: headersOf(healers.agent), signal }
     const answer = await fetch(`${baseOf(healers.agent)}/api/processes/${name}/${act}`, init)
     assert.ok(answer.ok, `${act} ${name}: ${answer.status}`)
