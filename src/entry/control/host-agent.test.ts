@@ -7,6 +7,7 @@ import { hostAgents } from './host-agent.ts'
 const status = (name: string, pid: number | null): ProcessStatus => ({
   name,
   dirs: [],
+  corrupt: [],
   state: pid === null ? 'waiting' : 'ready',
   pid,
   since: pid,
