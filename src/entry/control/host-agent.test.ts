@@ -34,6 +34,7 @@ function scripted(name: string) {
     },
     ran: async () => ({ pid: 1, ran: true }),
     replicas: async () => undefined,
+    verify: async () => undefined,
     kill: async (_, pid) => void killed.push(pid),
     prepareLogDir: async () => undefined,
   }
