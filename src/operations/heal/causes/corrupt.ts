@@ -97,7 +97,7 @@ const REFUSED: readonly Alternative[] = [
   {
     what: 'restart the broker',
     whyNot:
-      'after an orderly end it reads no closed segment, and after a crash it cuts its log off at the damage',
+      'it does not look at what it has flushed, and cuts off at the damage what it has not: nothing would be mended',
   },
   {
     what: 'delete the records up to the damage, or the segment',
