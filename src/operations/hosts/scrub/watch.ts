@@ -14,7 +14,7 @@ export interface ScrubOptions {
   readonly listEveryMs: number
 }
 
-export const SCRUB: ScrubOptions = { bytesPerSecond: 8 * 1024 * 1024, againMs: 300_000, listEveryMs: 3_000 }
+export const SCRUB: ScrubOptions = { bytesPerSecond: 8 * 1024 * 1024, againMs: 300_000, listEveryMs: 5_000 }
 
 /** Of one log dir: more are as good as all of them. */
 const MOST_FINDINGS = 50
