@@ -26,26 +26,30 @@ export interface Corruption {
 
 /** @param changed told when something else is seen than before */
 export function watchCorruption(
-  reach: Reach & { readonly now: () => number },
+  reach: Reach & Pick<HealerOptions, 'now' | 'log'>,
   processes: () => readonly ProcessStatus[] | null,
   changed: () => void,
 ): Corruption {
   let seen: readonly DamageFacts[] = []
   const verify = remembered(reach)
+  async function look(): Promise<void> {
+    const told = toldBy(reach, processes())
+    const now: DamageFacts[] = []
+    for (const each of damagedIn(told).slice(0, MOST)) now.push(await lookAt(reach, each, told, verify))
+    const isNew = JSON.stringify(now) !== JSON.stringify(seen)
+    seen = now
+    if (isNew) changed()
+  }
   async function follow(): Promise<void> {
-    const { signal } = reach
+    const { signal, log } = reach
     while (!signal.aborted) {
-      const told = toldBy(reach, processes())
-      const damaged = damagedIn(told).slice(0, MOST)
-      const now: DamageFacts[] = []
-      for (const each of damaged) now.push(await lookAt(reach, each, told, verify))
-      const isNew = JSON.stringify(now) !== JSON.stringify(seen)
-      seen = now
-      if (isNew) changed()
-      await delay(damaged.length === 0 ? LISTEN_MS : LOOK_MS, undefined, { signal }).catch(() => undefined)
+      await look().catch(error => {
+        if (!signal.aborted) log.error({ err: error }, 'damaged replicas could not be looked at')
+      })
+      await delay(seen.length === 0 ? LISTEN_MS : LOOK_MS, undefined, { signal }).catch(() => undefined)
     }
   }
-  void follow().catch(() => undefined)
+  void follow()
   return { seen: () => seen }
 }
 
