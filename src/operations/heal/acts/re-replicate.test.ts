@@ -71,7 +71,12 @@ function world(
       kill: async () => assert.fail('nothing is killed'),
       prepareLogDir: async () => assert.fail('nothing is made ready'),
     },
-    interlock: () => ({ acquire: async () => ({ granted: true, lease }), held: () => [], history: () => [] }),
+    interlock: () => ({
+      acquire: async () => ({ granted: true, lease }),
+      obstacle: () => undefined,
+      held: () => [],
+      history: () => [],
+    }),
     book: {
       list: () => told.slice(-1),
       paused: () => null,
