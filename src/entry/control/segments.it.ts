@@ -16,7 +16,7 @@ import { type Incident, policyOf } from '../../operations/heal/contract.ts'
 import { assignmentEvidence } from '../../operations/heal/withdraw.ts'
 import { verifyReplica } from '../../operations/hosts/scrub/verify.ts'
 
-const DEADLINE_MS = 240_000
+const DEADLINE_MS = 300_000
 /** The least that Kafka allows (KIP-1030). */
 const SEGMENT_BYTES = 1024 * 1024
 const CONFIG = { 'segment.bytes': String(SEGMENT_BYTES), 'min.insync.replicas': '2' }

@@ -25,7 +25,7 @@ import { createDiskWatch } from '../disks/watch.ts'
 import { PLAN_INVALID, PROCESS_ANOTHER, PROCESS_UNKNOWN } from '../errors.ts'
 import { readReplicas } from '../replicas/read.ts'
 import { verifyReplica } from '../scrub/verify.ts'
-import { createScrubWatch, type ScrubOptions } from '../scrub/watch.ts'
+import { createScrubWatch, type Pace, type ScrubOptions } from '../scrub/watch.ts'
 import { planChanges } from './decide.ts'
 
 const PLAN_CHECK_MS = 500
@@ -87,9 +87,7 @@ export function createProcesses(options: ProcessesOptions): Processes {
     changed = Promise.withResolvers()
   }
   const disks = createDiskWatch(noteChange)
-  const isWell = (dir: string): boolean =>
-    disks.of([dir]).every(({ state }) => state === 'well' || state === 'full')
-  const segments = createScrubWatch(noteChange, isWell, options.scrub)
+  const segments = createScrubWatch(noteChange, dir => paceOn(disks.of([dir])), options.scrub)
   let plan: HostPlan | undefined
   let lastText: string | undefined
   // Orders and plan changes one after another: each may stop what another starts.
@@ -249,6 +247,11 @@ export function createProcesses(options: ProcessesOptions): Processes {
     },
   }
 }
+
+const PACES = { well: 'usual', full: 'usual', slow: 'sparing', failed: 'none', hanging: 'none' } as const
+
+/** As far as anybody looked. */
+const paceOn = ([dir]: readonly DirStatus[]): Pace => (dir === undefined ? 'usual' : PACES[dir.state])
 
 /** A broker without a log dir ends, again and again, and comes back with its disk: it is started seldom, and not given up. */
 function brokenDisk(dirs: readonly DirStatus[]): string | undefined {

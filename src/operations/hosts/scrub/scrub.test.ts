@@ -21,7 +21,7 @@ import { createBudget, listLogDir, readFile, unbounded } from './read.ts'
 import { scan } from './scan.ts'
 import { inTurn, type Segment, segmentsIn } from './segments.ts'
 import { verifyReplica } from './verify.ts'
-import { createScrubWatch, type ScrubWatch } from './watch.ts'
+import { createScrubWatch, type Pace, type ScrubWatch } from './watch.ts'
 
 const DEADLINE_MS = 60_000
 /** Read all the time, as fast as can be. */
@@ -168,7 +168,7 @@ test('a segment that rots is told of, and no more once it is another file, or is
   let changes = 0
   const watch = createScrubWatch(
     () => changes++,
-    () => true,
+    () => 'sparing',
     AT_ONCE,
   )
   t.after(() => watch.watch([]))
@@ -192,17 +192,17 @@ test('a segment that rots is told of, and no more once it is another file, or is
   assert.deepEqual(watch.of([place.dir]), [])
 })
 
-test('nothing is read of a disk that is not well', async t => {
+test('nothing is read of a disk that fails', async t => {
   const place = await logDir(t)
   await place.flip(0)
   const asked = Promise.withResolvers<void>()
   let times = 0
-  const isWell = (dir: string): boolean => {
+  const paceOf = (dir: string): Pace => {
     assert.equal(dir, place.dir)
     if (++times === 5) asked.resolve()
-    return false
+    return 'none'
   }
-  const watch = createScrubWatch(assert.fail, isWell, AT_ONCE)
+  const watch = createScrubWatch(assert.fail, paceOf, AT_ONCE)
   t.after(() => watch.watch([]))
   watch.watch([place.dir])
   await asked.promise

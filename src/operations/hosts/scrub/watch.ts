@@ -16,6 +16,9 @@ export interface ScrubOptions {
 
 export const SCRUB: ScrubOptions = { bytesPerSecond: 8 * 1024 * 1024, againMs: 300_000, listEveryMs: 5_000 }
 
+/** How much may be read of a log dir: a disk that is slow is asked for a segment at a time, one that fails or hangs for nothing. */
+export type Pace = 'usual' | 'sparing' | 'none'
+
 /** Of one log dir: more are as good as all of them. */
 const MOST_FINDINGS = 50
 /** A listing takes no more than this part of the time. */
@@ -35,11 +38,11 @@ interface Watched {
 
 /**
  * @param changed told when there are other findings than before
- * @param isWell whether a log dir's disk is well, as far as anybody looked: one that is not is left alone
+ * @param paceOf of a log dir, by what its disk is found to be
  */
 export function createScrubWatch(
   changed: () => void,
-  isWell: (logDir: string) => boolean,
+  paceOf: (logDir: string) => Pace,
   { bytesPerSecond, againMs, listEveryMs }: ScrubOptions = SCRUB,
 ): ScrubWatch {
   const watched = new Map<string, Watched>()
@@ -49,13 +52,15 @@ export function createScrubWatch(
     const scanned = new Map<string, Scanned>()
     while (!signal.aborted) {
       const began = Date.now()
-      const segments = isWell(logDir) ? await listed(logDir, signal) : undefined
+      const pace = paceOf(logDir)
+      const segments = pace === 'none' ? undefined : await listed(logDir, signal)
       const nextListing = Date.now() + Math.max(listEveryMs, LIST_SHARE * (Date.now() - began))
       if (segments !== undefined) {
         forget(segments, scanned, findings)
         for (const segment of inTurn(segments, scanned, { now: began, againMs })) {
           if (signal.aborted || Date.now() >= nextListing) break
           await look(segment, scanned, findings, signal)
+          if (pace === 'sparing') break
         }
       }
       await delay(Math.max(0, nextListing - Date.now()), undefined, { signal }).catch(() => undefined)
