@@ -125,6 +125,8 @@ describe('disks of a cluster\u2019s brokers fail under load', {
           .incidents()
           .slice(known)
           .map(({ cause }) => cause)
+          // A busy machine's disks are slow: that is told, and no more.
+          .filter(cause => cause !== 'disk-slow')
           .sort(),
         ['disk-failed', 'log-dir-offline'],
         'nothing else was taken for a failure',

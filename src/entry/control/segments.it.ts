@@ -132,8 +132,14 @@ describe('segments of replicas are damaged while their brokers run', () => {
 
   const dirOf = (broker: number): string => cluster.nodes.find(({ id }) => id === broker)!.logDirs[0]!
 
+  /** Once whoever is asked knows of the topic. */
   async function statesOf(topic: string): Promise<readonly PartitionState[]> {
-    return (await admin.describeTopics([topic], { signal }))[0]!.partitions
+    let found: readonly PartitionState[] = []
+    await until(`${topic} is known`, async () => {
+      found = (await admin.describeTopics([topic], { signal }))[0]?.partitions ?? []
+      return found.length > 0
+    })
+    return found
   }
 
   /** A replica's first, once there is another behind it. */
