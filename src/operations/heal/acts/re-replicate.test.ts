@@ -94,6 +94,7 @@ function world(
     stillSo: async () => true,
     hasWoken: async () => false,
     again: async () => undefined,
+    decide: () => ({ kind: 'wait', why: 'nobody is asked' }),
     lookAgain: async () => so(work),
   }
   return { work, done, told }

@@ -46,7 +46,7 @@ const facts = (damaged: Partial<DamageFacts> = {}, state: Partial<PartitionFacts
 })
 function decisionOn(seen: HealFacts) {
   const [diagnosis] = corruptCare.diagnose(seen)
-  const memory = { acts: [], paused: null, hasInterlock: true }
+  const memory = { acts: [], incidents: [], paused: null, hasInterlock: true }
   return decide(diagnosis!, seen, policyOf('automatic'), memory)
 }
 const lately = { segments: [segment({ since: LATELY })] }
