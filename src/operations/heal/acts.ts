@@ -41,7 +41,9 @@ export function actFor(options: HealerOptions, diagnosis: Diagnosis, remedy: Rem
   return {
     async intent() {
       if (subject.kind === 'replica') return damageIntent(options, subject)
-      return remedy === 'withdraw-replicas' ? assignmentEvidence(await withdrawn(options, subject.broker)) : []
+      return remedy === 'withdraw-replicas'
+        ? assignmentEvidence(await withdrawn(options, subject.broker))
+        : []
     },
     async carryOut(lease) {
       await act(options, diagnosis, remedy, lease)

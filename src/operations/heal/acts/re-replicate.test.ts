@@ -90,6 +90,7 @@ function world(
     signal: AbortSignal.timeout(20_000),
     answers: () => true,
     isWell: () => false,
+    stands: () => true,
     stirredAt: () => 0,
     stillSo: async () => true,
     hasWoken: async () => false,
