@@ -203,6 +203,7 @@ function watchUntilOver(work: Work, chronicle: Chronicle): Promise<void> {
       return watchPartitions(work, chronicle, subject)
     case 'broker':
     case 'log-dir':
+    case 'replica':
       return watchBroker(work, chronicle, subject)
     default:
       // No other cause is about it.
