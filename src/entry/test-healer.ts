@@ -226,6 +226,7 @@ async function startHosts(
           processes: async (...args) => agent().processes(...args),
           ran: async (...args) => agent().ran(...args),
           replicas: async (...args) => agent().replicas(...args),
+          verify: async (...args) => agent().verify(...args),
           kill: async (...args) => agent().kill(...args),
           prepareLogDir: async (...args) => agent().prepareLogDir(...args),
         },

@@ -3205,6 +3205,12 @@ export interface components {
                 dir: string;
             } | {
                 /** @constant */
+                kind: "replica";
+                broker: number;
+                topic: string;
+                partition: number;
+            } | {
+                /** @constant */
                 kind: "partitions";
                 partitions: {
                     topic: string;
@@ -3225,7 +3231,7 @@ export interface components {
                 on: number;
             };
             /** @enum {string} */
-            cause: "broker-dead" | "broker-frozen" | "broker-unregistered" | "disk-failed" | "disk-full" | "disk-slow" | "log-dir-offline" | "broker-lost" | "partition-leaderless" | "testimony-disputed" | "leaders-unbalanced" | "quorum-at-risk" | "under-replicated" | "isr-flapping" | "data-movement" | "unclean-leader";
+            cause: "broker-dead" | "broker-frozen" | "broker-unregistered" | "disk-failed" | "disk-full" | "disk-slow" | "log-dir-offline" | "segment-corrupt" | "broker-lost" | "partition-leaderless" | "testimony-disputed" | "leaders-unbalanced" | "quorum-at-risk" | "under-replicated" | "isr-flapping" | "data-movement" | "unclean-leader";
             /** @enum {string} */
             state: "open" | "proposed" | "declined" | "approved" | "acting" | "available" | "healed" | "failed";
             beganAt: number;
@@ -3241,7 +3247,7 @@ export interface components {
             decision: {
                 /** @enum {string} */
                 kind: "act" | "propose" | "wait" | "refuse";
-                remedy: ("unregister" | "kill" | "kill-and-unregister" | "withdraw-replicas" | "restore-log-dir" | "elect-most-advanced" | "elect-preferred") | null;
+                remedy: ("unregister" | "kill" | "kill-and-unregister" | "withdraw-replicas" | "restore-log-dir" | "re-replicate" | "elect-most-advanced" | "elect-preferred") | null;
                 reasons: string[];
                 refused: {
                     what: string;
@@ -3411,6 +3417,12 @@ export interface components {
                     dir: string;
                 } | {
                     /** @constant */
+                    kind: "replica";
+                    broker: number;
+                    topic: string;
+                    partition: number;
+                } | {
+                    /** @constant */
                     kind: "partitions";
                     partitions: {
                         topic: string;
@@ -3431,7 +3443,7 @@ export interface components {
                     on: number;
                 };
                 /** @enum {string} */
-                cause: "broker-dead" | "broker-frozen" | "broker-unregistered" | "disk-failed" | "disk-full" | "disk-slow" | "log-dir-offline" | "broker-lost" | "partition-leaderless" | "testimony-disputed" | "leaders-unbalanced" | "quorum-at-risk" | "under-replicated" | "isr-flapping" | "data-movement" | "unclean-leader";
+                cause: "broker-dead" | "broker-frozen" | "broker-unregistered" | "disk-failed" | "disk-full" | "disk-slow" | "log-dir-offline" | "segment-corrupt" | "broker-lost" | "partition-leaderless" | "testimony-disputed" | "leaders-unbalanced" | "quorum-at-risk" | "under-replicated" | "isr-flapping" | "data-movement" | "unclean-leader";
                 /** @enum {string} */
                 state: "open" | "proposed" | "declined" | "approved" | "acting" | "available" | "healed" | "failed";
                 beganAt: number;
@@ -3447,7 +3459,7 @@ export interface components {
                 decision: {
                     /** @enum {string} */
                     kind: "act" | "propose" | "wait" | "refuse";
-                    remedy: ("unregister" | "kill" | "kill-and-unregister" | "withdraw-replicas" | "restore-log-dir" | "elect-most-advanced" | "elect-preferred") | null;
+                    remedy: ("unregister" | "kill" | "kill-and-unregister" | "withdraw-replicas" | "restore-log-dir" | "re-replicate" | "elect-most-advanced" | "elect-preferred") | null;
                     reasons: string[];
                     refused: {
                         what: string;
@@ -3568,9 +3580,9 @@ export interface components {
                             incidents: {
                                 id: string;
                                 /** @enum {string} */
-                                cause: "broker-dead" | "broker-frozen" | "broker-unregistered" | "disk-failed" | "disk-full" | "disk-slow" | "log-dir-offline" | "broker-lost" | "partition-leaderless" | "testimony-disputed" | "leaders-unbalanced" | "quorum-at-risk" | "under-replicated" | "isr-flapping" | "data-movement" | "unclean-leader";
+                                cause: "broker-dead" | "broker-frozen" | "broker-unregistered" | "disk-failed" | "disk-full" | "disk-slow" | "log-dir-offline" | "segment-corrupt" | "broker-lost" | "partition-leaderless" | "testimony-disputed" | "leaders-unbalanced" | "quorum-at-risk" | "under-replicated" | "isr-flapping" | "data-movement" | "unclean-leader";
                                 subject: string;
-                                remedy: ("unregister" | "kill" | "kill-and-unregister" | "withdraw-replicas" | "restore-log-dir" | "elect-most-advanced" | "elect-preferred") | null;
+                                remedy: ("unregister" | "kill" | "kill-and-unregister" | "withdraw-replicas" | "restore-log-dir" | "re-replicate" | "elect-most-advanced" | "elect-preferred") | null;
                                 refused: string | null;
                                 /** @enum {string} */
                                 state: "open" | "proposed" | "declined" | "approved" | "acting" | "available" | "healed" | "failed";

@@ -14,6 +14,8 @@ function subjectText(subject: Incident['subject']): string {
       return `broker ${subject.broker}`
     case 'log-dir':
       return `log dir ${subject.dir} of broker ${subject.broker}`
+    case 'replica':
+      return `replica ${subject.topic}-${subject.partition} on broker ${subject.broker}`
     case 'replicas':
       return `replicas on broker ${subject.on}`
     case 'partitions':

@@ -120,7 +120,17 @@ describe('disks of a cluster\u2019s brokers fail under load', {
         dirs.map(({ error }) => error),
         [null, null],
       )
-      assert.equal(healers.incidents().length, known + 2, 'nothing else was taken for a failure')
+      assert.deepEqual(
+        healers
+          .incidents()
+          .slice(known)
+          .map(({ cause }) => cause)
+          // A busy machine's disks are slow: that is told, and no more.
+          .filter(cause => cause !== 'disk-slow')
+          .sort(),
+        ['disk-failed', 'log-dir-offline'],
+        'nothing else was taken for a failure',
+      )
 
       await until('writes flow', () => load.waitingMs() < 1_000)
       const { partitions, streams, failure } = await load.stop(60_000)

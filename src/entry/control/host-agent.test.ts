@@ -7,6 +7,7 @@ import { hostAgents } from './host-agent.ts'
 const status = (name: string, pid: number | null): ProcessStatus => ({
   name,
   dirs: [],
+  corrupt: [],
   state: pid === null ? 'waiting' : 'ready',
   pid,
   since: pid,
@@ -33,6 +34,7 @@ function scripted(name: string) {
     },
     ran: async () => ({ pid: 1, ran: true }),
     replicas: async () => undefined,
+    verify: async () => undefined,
     kill: async (_, pid) => void killed.push(pid),
     prepareLogDir: async () => undefined,
   }

@@ -12,6 +12,7 @@ import {
   processList,
   type processOrder,
   replicasOnDisk,
+  replicaVerified,
 } from '../../operations/hosts/contract.ts'
 import { AGENT_REFUSED, AGENT_UNREACHABLE, type AgentAddress, baseOf, headersOf } from './agents.ts'
 
@@ -22,6 +23,8 @@ const PATIENCE_MS = 2_000
 const READ_MS = 10_000
 /** A broker that ends in order hands over its partitions first. */
 const ORDER_MS = 90_000
+/** A segment or two, whole. */
+const VERIFY_MS = 60_000
 
 /** What a person orders, too. */
 export interface OrderedAgent extends HostAgent {
@@ -88,6 +91,12 @@ export function hostAgent(address: AgentAddress): OrderedAgent {
       const response = await ask(path, READ_MS, signal, { method: 'POST', body })
       return response.status === 404 ? undefined : replicasOnDisk.parse(await response.json())
     },
+    async verify(process, range, signal) {
+      const body = JSON.stringify(range)
+      const path = `/api/processes/${encodeURIComponent(process)}/verify`
+      const response = await ask(path, VERIFY_MS, signal, { method: 'POST', body })
+      return response.status === 404 ? undefined : replicaVerified.parse(await response.json())
+    },
     kill: (process, pid, fence, reason, signal) =>
       command(process, 'kill', { fence, reason, pid }, PATIENCE_MS, signal),
     order: (process, act, fence, reason, signal) =>
@@ -144,6 +153,7 @@ export function hostAgents(hosts: readonly Host[], signal: AbortSignal): HostAge
     },
     ran: async (process, ...rest) => agentOf(process).ran(process, ...rest),
     replicas: async (process, ...rest) => agentOf(process).replicas(process, ...rest),
+    verify: async (process, ...rest) => agentOf(process).verify(process, ...rest),
     kill: async (process, ...rest) => agentOf(process).kill(process, ...rest),
     prepareLogDir: async (process, ...rest) => agentOf(process).prepareLogDir(process, ...rest),
   }

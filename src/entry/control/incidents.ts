@@ -27,6 +27,8 @@ function subjectOf({ subject, cluster }: Incident): Activity['subject'] {
     case 'broker':
     case 'log-dir':
       return { kind: 'broker', name: String(subject.broker), cluster }
+    case 'replica':
+      return { kind: 'partition', name: nameOf(subject), cluster }
     case 'replicas':
       return { kind: 'broker', name: String(subject.on), cluster }
     case 'partitions': {

@@ -40,6 +40,7 @@ async function world(t: TestContext, fail?: AjnaError, isUp = true) {
   let pid = 10
   const broker = (): ProcessStatus => ({
     ...{ name: 'kafka-edge-1', state: 'ready', pid, since: 1, lastEnd: null, starts: 1, dirs: [] },
+    corrupt: [],
   })
   const { restart } = restarts({
     facts: () => undefined,

@@ -11,6 +11,7 @@ import type { CallOptions, Calls, ItemOutcome, Once } from './calls.ts'
 import { codecs } from './connections.ts'
 import { type ApiFault, faultOf } from './errors.ts'
 import { electLeadersV2 } from './requests/elect-leaders.ts'
+import { type ReplicaRead, readReplicaV12 } from './requests/read-replica.ts'
 import { METADATA, topicStates } from './topics.ts'
 import { grouped, safeNumber } from './values.ts'
 
@@ -59,6 +60,15 @@ export interface PartitionAdmin {
     options?: CallOptions,
   ): Promise<readonly (TopicPartition & { readonly end: number })[]>
   /**
+   * What a broker serves of its replica, leader or follower, up to its high watermark: batches as they lie there, the last one
+   * possibly cut short; their checksums are for the caller to compare. `error`: Kafka's name of why it serves none.
+   */
+  readReplica(
+    broker: number,
+    read: ReplicaRead,
+    options?: CallOptions,
+  ): Promise<{ readonly error: string | null; readonly records: Buffer }>
+  /**
    * `unclean` makes the first live replica in the partition's order leader even if it is behind, and so may discard
    * acknowledged records: only with proof that it does not. A partition whose leader is as wanted already is done.
    */
@@ -76,6 +86,7 @@ export interface PartitionAdmin {
 }
 
 const LIST_OFFSETS = codecs(listOffsetsV7.api, listOffsetsV6.api)
+const READ_REPLICA = codecs(readReplicaV12)
 const ELECT_LEADERS = codecs(electLeadersV2)
 const REASSIGN = codecs(alterPartitionReassignmentsV1.api, alterPartitionReassignmentsV0.api)
 const LIST_REASSIGNMENTS = codecs(listPartitionReassignmentsV0.api)
@@ -176,6 +187,18 @@ export function partitionAdmin(calls: Calls): PartitionAdmin {
             end: safeNumber(offset),
           })),
       )
+    },
+
+    async readReplica(broker, read, options) {
+      const { errorCode, partition } = await calls.ask(
+        `what broker ${broker} has of ${keyOf(read)}`,
+        { to: 'broker', id: broker },
+        READ_REPLICA,
+        [read],
+        options,
+      )
+      const fault = faultOf(errorCode === 0 ? (partition?.errorCode ?? -1) : errorCode, '')
+      return { error: fault?.name ?? null, records: partition?.records ?? Buffer.alloc(0) }
     },
 
     electLeaders: (kind, partitions, options = {}) =>

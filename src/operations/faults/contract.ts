@@ -7,7 +7,8 @@ import { diskFaultKinds } from './disk/kibosh.ts'
  * What is done to a broker. `down`: killed, and not started again, its agent has been told so. `unregister`: the cluster forgets
  * it while it runs, and it never registers again by itself. `bad-config`: its settings become such that it cannot start, and it
  * dies. `partition`, `reset`, `throttle`, `delay`: to its connections. `clock-skew`: its wall clock is set wrong while it runs.
- * `disk-…`: to the disk of one of its log dirs.
+ * `disk-…`: to the disk of one of its log dirs. `segment-corrupt`: to some bytes of one of its
+ * replicas.
  */
 export const faultKinds = [
   'kill',
@@ -21,6 +22,7 @@ export const faultKinds = [
   'throttle',
   'delay',
   'clock-skew',
+  'segment-corrupt',
   ...diskFaultKinds,
 ] as const
 export type FaultKind = (typeof faultKinds)[number]

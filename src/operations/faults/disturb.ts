@@ -128,6 +128,7 @@ async function doFault(
             ...(network === undefined ? {} : { network }),
             ...(fault.fault === 'clock-skew' ? { skewMs: (fault.ahead ?? 0) - (fault.behind ?? 0) } : {}),
             delayMs: fault.delay ?? SLOW_DELAY_MS,
+            segment: { topic, partitions: await ledBy(id, admin, topic, signal) },
           },
           purpose: `scenario ${scenario.name}`,
           leaseMs: faultMs(fault) + LEASE_MARGIN_MS * (fault.times ?? 1),
@@ -194,10 +195,24 @@ async function lasts(
       if (alive.includes(true)) endedAt = undefined
       else endedAt ??= Date.now()
       if (armed.every(each => isBack(healing, each))) return endedAt
+      if ((await Promise.all(armed.map(each => each.isGone()))).every(gone => gone)) return undefined
     }
     await delay(Math.min(LOOK_EVERY_MS, Math.max(0, until - Date.now())), undefined, { signal })
   }
   return fault.fault === 'down' ? at : endedAt
+}
+
+/** Partitions that a broker leads; those it has, if it leads none. */
+async function ledBy(
+  broker: number,
+  admin: ClusterAdmin,
+  topic: string,
+  signal: AbortSignal,
+): Promise<readonly number[]> {
+  const [found] = await admin.describeTopics([topic], { signal })
+  const its = found?.partitions.filter(({ replicas }) => replicas.includes(broker)) ?? []
+  const led = its.filter(({ leader }) => leader === broker)
+  return (led.length === 0 ? its : led).map(({ partition }) => partition)
 }
 
 /** A broker is a new process that serves. */

@@ -136,3 +136,9 @@ export const FAULT_CLOCK_UNAVAILABLE = errorKind(
   'The clock of a broker cannot be set wrong here.',
   'What is preloaded into its process is built from source: apt-get install gcc libc6-dev.',
 )
+
+export const FAULT_SEGMENT_NONE = errorKind(
+  'FAULT_SEGMENT_NONE',
+  'The topic has no closed segment on that broker whose bytes could be flipped.',
+  'Let the load run for longer before the fault, or raise its rate.',
+)

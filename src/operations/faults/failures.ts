@@ -290,6 +290,12 @@ export const failureKinds: readonly FailureKind[] = [
     faults: [{ at: '0s', fault: 'disk-gone', broker: 'leader', for: DISK_HOLD }],
     expect: { incident: 'disk-failed', remedy: ['withdraw-replicas'] },
   },
+  {
+    name: 'segment-corrupt',
+    what: 'bytes flipped in a closed segment of a partition that a broker leads',
+    faults: [{ at: '0s', fault: 'segment-corrupt', broker: 'leader', for: '90s' }],
+    expect: { incident: 'segment-corrupt', remedy: ['re-replicate'] },
+  },
 ]
 
 /** @throws AjnaError TEST_KIND_UNKNOWN */

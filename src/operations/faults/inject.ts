@@ -17,6 +17,7 @@ import {
 import { type FaultLease, leaseFault } from './leases/lease.ts'
 import { endedFaults, type WayBack } from './leases/record.ts'
 import { applyDelay, applyEffect, networkOf } from './network/network.ts'
+import { chooseFlip, flip, isFlipped, type SegmentChoice } from './segment/segment.ts'
 
 export interface FaultPlan {
   readonly kind: FaultKind
@@ -29,6 +30,8 @@ export interface FaultPlan {
   readonly delayMs?: number
   /** Of a clock-skew: how far ahead it is set, behind if negative. */
   readonly skewMs?: number
+  /** Of a segment that is damaged: of what. */
+  readonly segment?: SegmentChoice
 }
 
 export interface InjectTask {
@@ -63,6 +66,8 @@ export interface ArmedFault {
   begin(signal: AbortSignal): Promise<number>
   /** Settles with a crash-loop's last death, or what kept it from that; else when it has begun. */
   readonly raged: Promise<void>
+  /** Whether nothing is left of it though nobody has taken it back: of flipped bytes, that file is gone. */
+  isGone(): Promise<boolean>
   /** Takes it back, unless its watchdog has: the process wakes, or is started, the disk is mended. Answers when that was done. */
   revert(why: string): Promise<number>
 }
@@ -105,6 +110,10 @@ export async function armFault(task: InjectTask): Promise<ArmedFault> {
       rage.then(raging.resolve, raging.reject)
       return at
     },
+    async isGone() {
+      const { back } = lease.record
+      return back.kind === 'unflip' && !(await isFlipped(back))
+    },
     async revert(why) {
       const { id } = lease.record
       const ended = (await lease.revert(why)) ?? (await endedFaults(folder)).find(each => each.id === id)
@@ -145,6 +154,8 @@ async function wayBack({ plan, node, keptBy }: InjectTask, process: ProcessIdent
     case 'kill':
     case 'crash-loop':
       return keptBy === undefined ? { kind: 'run', process: node.process } : { kind: 'kept', by: keptBy }
+    case 'segment-corrupt':
+      return { kind: 'unflip', ...(await chooseFlip(node.settings, plan.segment!)) }
     case 'disk-error':
     case 'disk-full':
     case 'disk-slow':
@@ -209,6 +220,12 @@ async function strike(
     case 'kill':
     case 'crash-loop':
       return kill(target)
+    case 'segment-corrupt': {
+      const at = Date.now()
+      const { back } = lease.record
+      if (back.kind === 'unflip') await flip(back)
+      return at
+    }
     case 'disk-error':
     case 'disk-full':
     case 'disk-slow':

@@ -347,6 +347,8 @@ function wayBackOf({ back }: LeasedFault): string {
       return `ending process ${back.process.pid}`
     case 'restore':
       return `writing back ${back.file}`
+    case 'unflip':
+      return `writing back bytes of ${back.file}`
     case 'kept':
       return back.by
     case 'end':

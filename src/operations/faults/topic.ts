@@ -11,6 +11,9 @@ import type { TopicWatch } from './watch.ts'
 const READY_MS = 60_000
 const LOOK_EVERY_MS = 100
 
+/** Only what is closed can be damaged while its broker runs. */
+const ROLLED_SOON = { 'segment.ms': '3000' }
+
 /** The topic a scenario writes to. @throws AjnaError TEST_TOPIC_FAILED */
 export async function createTopic(
   admin: ClusterAdmin,
@@ -24,6 +27,7 @@ export async function createTopic(
     'min.insync.replicas': String(minInSyncOf(scenario)),
     'retention.ms': '-1',
     'retention.bytes': '-1',
+    ...(scenario.faults.some(({ fault }) => fault === 'segment-corrupt') ? ROLLED_SOON : {}),
   }
   const [made] = await admin.createTopics([{ name: topic, layout: { replicas }, config }], { signal })
   // Nobody else makes a topic of that name: it exists already when the answer to the first attempt was lost.

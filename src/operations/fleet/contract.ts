@@ -55,6 +55,7 @@ export type ResolvedHeal = Readonly<
     | 'disk-full'
     | 'disk-slow'
     | 'log-dir-offline'
+    | 'segment-corrupt'
     | 'testimony-disputed'
     | 'leaders-unbalanced'
     | 'quorum-at-risk'

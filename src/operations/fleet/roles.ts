@@ -227,12 +227,15 @@ function controlPrincipal(facts: RoleFacts): RolePrincipal {
   }
 }
 
-/** Unregistering a dead broker and electing leaders need `alter` on the cluster; what they do is seen in the topics, what writes need in their settings. */
+/**
+ * Unregistering a dead broker and electing leaders need `alter` on the cluster; what they do is seen in the topics, what writes need in
+ * their settings. What a broker serves of a damaged replica is read, for its checksums.
+ */
 function healerPrincipal(facts: RoleFacts): RolePrincipal {
   const name = HEALER_PRINCIPAL
   const acls = [
     ...allow(name, 'cluster', CLUSTER_RESOURCE, ['alter']),
-    ...allow(name, 'topic', '*', ['describe', 'describeConfigs']),
+    ...allow(name, 'topic', '*', ['read', 'describeConfigs']),
   ]
   return { name, role: 'heal', acls: new Map([...facts.clusters.keys()].map(cluster => [cluster, acls])) }
 }

@@ -341,6 +341,7 @@ const heal = z.strictObject({
   'disk-full': healing,
   'disk-slow': z.enum(['off', 'propose']).default('propose'),
   'log-dir-offline': healing,
+  'segment-corrupt': healing,
   'partition-leaderless': healing,
   'broker-lost': healing,
   'testimony-disputed': healing,

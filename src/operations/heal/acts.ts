@@ -3,9 +3,11 @@ import { AjnaError } from '../../foundation/errors/errors.ts'
 import type { Lease } from '../fleet/interlock/contract.ts'
 import { demand } from './acts/demand.ts'
 import { awayIn, electPreferred } from './acts/prefer.ts'
+import { reReplicate } from './acts/re-replicate.ts'
 import { affectedBy } from './affected.ts'
 import { named } from './causes/signs.ts'
 import { type BrokerSubject, type Diagnosis, type Incident, type Remedy, subjectText } from './contract.ts'
+import { damageIntent } from './copied.ts'
 import type { HealerOptions } from './ends.ts'
 import { HEAL_ACT_FAILED } from './errors.ts'
 import { controllerView } from './facts.ts'
@@ -35,10 +37,14 @@ export function actFor(options: HealerOptions, diagnosis: Diagnosis, remedy: Rem
   if (remedy === 'elect-preferred')
     return { intent: async () => [], carryOut: lease => giveBack(options, lease) }
   if (!isOfBroker(diagnosis)) return undefined
-  const { broker } = diagnosis.subject
+  const { subject } = diagnosis
   return {
-    intent: async () =>
-      remedy === 'withdraw-replicas' ? assignmentEvidence(await withdrawn(options, broker)) : [],
+    async intent() {
+      if (subject.kind === 'replica') return damageIntent(options, subject)
+      return remedy === 'withdraw-replicas'
+        ? assignmentEvidence(await withdrawn(options, subject.broker))
+        : []
+    },
     async carryOut(lease) {
       await act(options, diagnosis, remedy, lease)
       return doneText(diagnosis, remedy)
@@ -65,6 +71,7 @@ async function act(
 ): Promise<void> {
   const { agent, admin, brokers, signal } = options
   const { broker } = subject
+  if (subject.kind === 'replica') return reReplicate(options, subject, lease)
   if (remedy === 'withdraw-replicas')
     return withdraw(options, await withdrawn(options, broker), broker, lease)
   const { process } = brokers.find(({ id }) => id === broker)!
@@ -112,6 +119,7 @@ function doneText({ subject, pid }: OfBroker, remedy: BrokerRemedy): string {
     unregister: unregistered,
     'kill-and-unregister': both,
     'restore-log-dir': both,
+    're-replicate': `${subjectText(subject)} was withdrawn, thrown away, and assigned anew`,
     'withdraw-replicas': `replicas that are offline on broker ${subject.broker} were withdrawn and assigned anew`,
   }[remedy]
 }

@@ -23,8 +23,11 @@ function indexOf(partitions: readonly PartitionFacts[]): Index {
 }
 
 /** Partitions that have something to do with it. */
-function partitionsOf({ partitions }: Seen, { broker }: BrokerSubject): readonly PartitionFacts[] {
-  return partitions === null ? [] : (indexOf(partitions).get(broker) ?? [])
+export function partitionsOf({ partitions }: Seen, subject: BrokerSubject): readonly PartitionFacts[] {
+  const its = partitions === null ? [] : (indexOf(partitions).get(subject.broker) ?? [])
+  return subject.kind === 'replica'
+    ? its.filter(({ topic, partition }) => topic === subject.topic && partition === subject.partition)
+    : its
 }
 
 /**

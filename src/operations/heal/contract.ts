@@ -5,6 +5,7 @@ import type { DirStatus } from '../hosts/contract.ts'
 import type { ConditionFacts } from './conditions/facts.ts'
 import { standingCauses } from './conditions/standing.ts'
 import { clusterWide, wideKey, wideText } from './conditions/subjects.ts'
+import type { DamageFacts } from './damage.ts'
 import { answerOf, proposal } from './proposal.ts'
 import {
   type LeaderlessFacts,
@@ -33,6 +34,8 @@ export interface HealFacts {
   readonly leaderless?: readonly LeaderlessFacts[]
   /** What stands for how long. Absent: not looked for. */
   readonly conditions?: ConditionFacts
+  /** Replicas that their hosts' agents find damaged. Absent: not looked for. */
+  readonly damaged?: readonly DamageFacts[]
 }
 
 export interface BrokerFacts {
@@ -124,11 +127,18 @@ const line = z.string().min(1).max(MAX_LINE)
 export const subject = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('broker'), broker: z.int().nonnegative() }),
   z.object({ kind: z.literal('log-dir'), broker: z.int().nonnegative(), dir: line }),
+  z.object({
+    kind: z.literal('replica'),
+    broker: z.int().nonnegative(),
+    topic: line,
+    partition: z.int().nonnegative(),
+  }),
   z.object({ kind: z.literal('partitions'), partitions: namedPartitions }),
   ...clusterWide,
 ])
 export type Subject = Readonly<z.infer<typeof subject>>
 export type BrokerSubject = Extract<Subject, { readonly broker: number }>
+export type ReplicaSubject = Extract<Subject, { readonly kind: 'replica' }>
 export type PartitionsSubject = Extract<Subject, { readonly kind: 'partitions' }>
 
 /** The same for the same subject; it holds only what may stand in an incident's id. */
@@ -138,6 +148,8 @@ export function subjectKey(subject: Subject): string {
       return `${subject.broker}`
     case 'log-dir':
       return `${subject.broker}-dir-${shortHash(subject.dir)}`
+    case 'replica':
+      return `${subject.broker}-of-${shortHash(`${subject.topic}-${subject.partition}`)}`
     case 'partitions':
       return partitionsKey(subject.partitions)
     default:
@@ -154,6 +166,8 @@ export function subjectText(subject: Subject): string {
       return `broker ${subject.broker}`
     case 'log-dir':
       return `log dir ${subject.dir} of broker ${subject.broker}`
+    case 'replica':
+      return `replica ${subject.topic}-${subject.partition} on broker ${subject.broker}`
     case 'partitions':
       return partitionsText(subject.partitions)
     default:
@@ -174,8 +188,9 @@ export interface Signal {
  * it runs, and the controller does not know it: such a one never comes back by itself. `broker-lost`: it answers nobody, the
  * controller has given it up, and no agent testifies for its process. `partition-leaderless`: whoever was in sync last does not
  * come back by itself. `disk-failed`, `disk-full`, `disk-slow`: that of one of a broker's log dirs. `log-dir-offline`: the disk is
- * well again, and the broker goes without it. `testimony-disputed`: what an agent says of a process another side contradicts. The
- * others stand for a while before they are told, unless another explains them: `conditions/`.
+ * well again, and the broker goes without it. `segment-corrupt`: bytes of a replica are not what was written. `testimony-disputed`:
+ * what an agent says of a process another side contradicts. The others stand for a while before they are told, unless another
+ * explains them: `conditions/`.
  */
 export const causes = [
   'broker-dead',
@@ -185,6 +200,7 @@ export const causes = [
   'disk-full',
   'disk-slow',
   'log-dir-offline',
+  'segment-corrupt',
   'broker-lost',
   'partition-leaderless',
   'testimony-disputed',
@@ -230,6 +246,7 @@ export const remedies = [
   'kill-and-unregister',
   'withdraw-replicas',
   'restore-log-dir',
+  're-replicate',
   'elect-most-advanced',
   'elect-preferred',
 ] as const

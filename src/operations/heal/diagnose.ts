@@ -1,5 +1,6 @@
 /** From facts to causes: each family of causes looks for its own. Pure. */
 import { brokerCare } from './causes/broker.ts'
+import { corruptCare } from './causes/corrupt.ts'
 import { diskCare } from './causes/disk.ts'
 import { leaderlessCare } from './causes/leaderless.ts'
 import { leadersCare } from './causes/leaders.ts'
@@ -17,6 +18,7 @@ export const cares: Readonly<Record<Cause, Care>> = {
   'disk-full': diskCare,
   'disk-slow': diskCare,
   'log-dir-offline': diskCare,
+  'segment-corrupt': corruptCare,
   'partition-leaderless': leaderlessCare,
   'broker-lost': brokerCare,
   'testimony-disputed': brokerCare,

@@ -3,7 +3,13 @@ import type { ClusterAdmin } from '../../foundation/kafka/admin.ts'
 import type { Logger } from '../../foundation/log/log.ts'
 import type { TlsSource } from '../../foundation/wire/contract.ts'
 import type { Fence, Interlock } from '../fleet/interlock/contract.ts'
-import type { ProcessList, ReplicaName, ReplicasOnDisk } from '../hosts/contract.ts'
+import type {
+  ProcessList,
+  ReplicaName,
+  ReplicaRange,
+  ReplicasOnDisk,
+  ReplicaVerified,
+} from '../hosts/contract.ts'
 import type { Patience } from './conditions/facts.ts'
 import type { HealPolicy, Incident } from './contract.ts'
 
@@ -23,6 +29,8 @@ export interface HostAgent {
     partitions: readonly ReplicaName[],
     signal: AbortSignal,
   ): Promise<ReplicasOnDisk | undefined>
+  /** Whether a replica is undamaged over a range of offsets, as it lies on its disk; undefined: it keeps no such process. */
+  verify(process: string, range: ReplicaRange, signal: AbortSignal): Promise<ReplicaVerified | undefined>
   /** @param fence of the lease under which it is ordered */
   kill(process: string, pid: number, fence: Fence, reason: string, signal: AbortSignal): Promise<void>
   /** Makes one of its log dirs ready for its next start if it is empty, as a new disk is. */

@@ -42,15 +42,17 @@ export interface Sides {
   readonly logDirs: LogDirWords
   /** How many in-sync replicas acknowledge a write of a topic; null: not known. */
   readonly needs: (topic: string) => number | null
+  readonly damaged: NonNullable<HealFacts['damaged']>
   readonly at: number
 }
 
 export function factsOf(sides: Sides): HealFacts {
-  const { cluster, brokers, view, processes, ran, probes, logDirs, needs, at } = sides
+  const { cluster, brokers, view, processes, ran, probes, logDirs, needs, damaged, at } = sides
   const statusOf = (process: string) => processes?.find(({ name }) => name === process)
   return {
     at,
     cluster,
+    damaged,
     partitions: view?.partitions.map(each => ({ ...each, needs: needs(each.topic) })) ?? null,
     brokers: brokers.map(
       ({ id, rack, process }): BrokerFacts => ({

@@ -73,6 +73,7 @@ function world(change: Partial<Work> = {}): World {
         processes: async () => ({ version: 1, processes: [] }),
         ran: async () => undefined,
         replicas: async () => undefined,
+        verify: async () => undefined,
         async kill(_, pid, fence) {
           done.push(`killed ${pid} under ${fence.keeper}:${fence.token}`)
           isDead = true

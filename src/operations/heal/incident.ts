@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { describeError } from '../../foundation/errors/errors.ts'
 import { awayIn, electPreferred } from './acts/prefer.ts'
 import { actFor } from './acts.ts'
-import { affectedBy, flowsWithout, isRedundantWith } from './affected.ts'
+import { affectedBy, flowsWithout, isRedundantWith, partitionsOf } from './affected.ts'
 import { decidedText, isNews, isUnacted, mayBeDue } from './again.ts'
 import { ask } from './asking.ts'
 import { isLed } from './causes/leaderless.ts'
@@ -18,6 +18,7 @@ import {
   type PartitionsSubject,
   type Remedy,
 } from './contract.ts'
+import { copyEvidence } from './copied.ts'
 import { heldBack } from './decide.ts'
 import { carryOutDue, isDue } from './due.ts'
 import type { HealerOptions } from './ends.ts'
@@ -37,6 +38,8 @@ const PROVE_EVERY_MS = 100
 const AVAILABLE_WITHIN_MS = 30_000
 const REDUNDANT_EVERY_MS = 500
 const REDUNDANT_WITHIN_MS = 900_000
+/** A damaged replica is waited for as long as it is damaged, and then for its copy, however large it is. */
+const COPIED_WITHIN_MS = 24 * 3_600_000
 const RESUME_EVERY_MS = 500
 const SIDES_EVERY_MS = 1_000
 /** One look may have missed what an agent or a broker had to say. */
@@ -200,6 +203,7 @@ function watchUntilOver(work: Work, chronicle: Chronicle): Promise<void> {
       return watchPartitions(work, chronicle, subject)
     case 'broker':
     case 'log-dir':
+    case 'replica':
       return watchBroker(work, chronicle, subject)
     default:
       // No other cause is about it.
@@ -228,7 +232,9 @@ async function watchBroker(options: Work, chronicle: Chronicle, subject: BrokerS
   const takeOver = overtaker(options, chronicle)
   const isBack = (view: ControllerView): boolean =>
     isRedundantWith(view, subject) && options.answers(subject.broker) && options.isWell(subject)
-  if (chronicle.now().availableAt === null && cause !== 'broker-unregistered') {
+  // Writes to a damaged replica flow all the while.
+  const isServed = cause === 'broker-unregistered' || cause === 'segment-corrupt'
+  if (chronicle.now().availableAt === null && !isServed) {
     const view = await until(
       options,
       AVAILABLE_WITHIN_MS,
@@ -250,25 +256,29 @@ async function watchBroker(options: Work, chronicle: Chronicle, subject: BrokerS
       if (!told) return
     }
   }
-  const whole = await until(options, REDUNDANT_WITHIN_MS, REDUNDANT_EVERY_MS, takeOver, isBack)
+  const withinMs = subject.kind === 'replica' ? COPIED_WITHIN_MS : REDUNDANT_WITHIN_MS
+  const whole = await until(options, withinMs, REDUNDANT_EVERY_MS, takeOver, isBack)
   if (options.signal.aborted) return
   if (whole === undefined) {
-    const minutes = REDUNDANT_WITHIN_MS / 60_000
+    const minutes = withinMs / 60_000
     await chronicle.tell(
       { state: 'failed' },
       `${subject.kind === 'log-dir' ? 'its disk is not well, or ' : ''}its replicas are not in sync after ${minutes} minutes: somebody has to look`,
     )
     return
   }
+  const proof = subject.kind === 'replica' ? await copyEvidence(options, chronicle.now(), subject) : []
   const told = await chronicle.tell(
     {
       state: 'healed',
       healedAt: options.now(),
-      evidence: evidenceOf('end', affectedBy(whole, subject), subject),
+      evidence: [...evidenceOf('end', affectedBy(whole, subject), subject), ...proof],
     },
-    'it is back, and all its replicas are in sync',
+    subject.kind === 'replica'
+      ? 'its agent finds it damaged no more, and it is in sync'
+      : 'it is back, and all its replicas are in sync',
   )
-  if (told) await returnLeaders(options, subject.broker, whole)
+  if (told) await returnLeaders(options, subject, whole)
 }
 
 /** The view in which it holds; undefined when the time is over. */
@@ -291,8 +301,13 @@ async function until(
 }
 
 /** Its partitions were led by others meanwhile: what it leads by preference it leads again. */
-async function returnLeaders(options: HealerOptions, broker: number, view: ControllerView): Promise<void> {
-  const away = awayIn(view, broker)
+async function returnLeaders(
+  options: HealerOptions,
+  subject: BrokerSubject,
+  view: ControllerView,
+): Promise<void> {
+  const { broker } = subject
+  const away = awayIn({ partitions: partitionsOf(view, subject) }, broker)
   if (away.length === 0) return
   const given = await electPreferred(options, away, () => {})
   options.log.info({ broker, ...given }, 'leaders were returned')

@@ -20,6 +20,8 @@ import {
   type LogDirFacts,
   type PartitionsSubject,
 } from './contract.ts'
+import { watchCorruption } from './corruption.ts'
+import { isUndamaged } from './damage.ts'
 import { decide } from './decide.ts'
 import { cares, diagnose } from './diagnose.ts'
 import { startDoubts } from './doubts.ts'
@@ -72,8 +74,9 @@ export async function heal(options: HealerOptions): Promise<void> {
     stirredAt: alarm.rungAt,
     answers: broker => probes.of(broker).kind === 'answers',
     isWell(subject) {
-      if (subject.kind !== 'log-dir') return true
+      if (subject.kind !== 'log-dir' && subject.kind !== 'replica') return true
       const { process } = brokers.find(({ id }) => id === subject.broker)!
+      if (subject.kind === 'replica') return isUndamaged(statusOf(process), subject)
       const found = dirsOf(subject.broker, process).find(({ path }) => path === subject.dir)
       return found !== undefined && !isTroubled(found) && found.broker === 'online'
     },
@@ -106,6 +109,8 @@ export async function heal(options: HealerOptions): Promise<void> {
   const needs = createNeeds(options)
   const doubts = startDoubts({ brokers, agent, probes, now, signal })
   let processes: readonly ProcessStatus[] | null = null
+  const statusOf = (process: string) => processes?.find(({ name }) => name === process)
+  const corruption = watchCorruption(options, () => processes, alarm.ring)
   const listening = listen(options, found => {
     processes = found
     // Of what the agent has seen die or start, its address tells at once.
@@ -154,7 +159,8 @@ export async function heal(options: HealerOptions): Promise<void> {
         take(open.id, resume(work, open))
     const suspects = brokers.filter(({ id, process }) => suspected(id, process))
     if (suspects.length === 0) suspects.push(...(await unregistered(brokers)))
-    if (suspects.length === 0 && !isTimeToSurvey()) return
+    const isSeen = suspects.length > 0 || corruption.seen().length > 0
+    if (!isSeen && !isTimeToSurvey()) return
     const seen = await gather(suspects)
     const facts = { ...seen, leaderless: await survey.look(seen).catch(unsurveyed) }
     considerAll(diagnose(facts), facts)
@@ -249,7 +255,8 @@ export async function heal(options: HealerOptions): Promise<void> {
     })
     const ran = new Map([...frozen, ...(await Promise.all(watched)).flat()])
     const { cluster } = options
-    const sides = { cluster, brokers, view, processes, ran, probes, logDirs, needs: needs.of, at: now() }
+    const told = { needs: needs.of, damaged: corruption.seen() }
+    const sides = { cluster, brokers, view, processes, ran, probes, logDirs, ...told, at: now() }
     return doubts.noted(factsOf(sides))
   }
 

@@ -63,3 +63,26 @@ test('what a healer that was killed in between has left is known from the incide
   assert.deepEqual(missingFrom({ evidence }, cut), [{ topic: 'orders', partition: 3, replicas: [1, 2, 3] }])
   assert.deepEqual(missingFrom({ evidence }, many), [])
 })
+
+test('one that is to be copied afresh is assigned anew only once its broker has let go of it, and in the old order', async () => {
+  const asked: string[] = []
+  const admin = {
+    reassign: async (moves: readonly { replicas: readonly number[] }[]) => {
+      for (const { replicas } of moves) asked.push(replicas.join())
+      return moves.map(item => ({ item, error: null }))
+    },
+  } as unknown as ClusterAdmin
+  const { signal } = new AbortController()
+  const order = (replicas: readonly number[]) => replicas.toReversed()
+  const lease = { holds: () => true }
+  await withdraw({ admin, signal }, [partition(0)], 1, lease, {
+    order,
+    meanwhile: async () => void asked.push('gone'),
+  })
+  assert.deepEqual(asked, ['3,2', 'gone', '1,2,3'])
+  const meanwhile = async (): Promise<void> => {
+    throw new Error('it does not let go')
+  }
+  await assert.rejects(withdraw({ admin, signal }, [partition(0)], 1, lease, { meanwhile }), /let go/)
+  assert.equal(asked.at(-1), '1,2,3', 'whatever happens, nobody is left with a replica less')
+})

@@ -1,5 +1,5 @@
 /**
- * Takes replicas that are on a dead log dir out of their partitions' assignments, and puts them back at once. Each partition
+ * Takes replicas that are on a dead log dir, or damaged, out of their partitions' assignments, and puts them back at once. Each partition
  * changes twice, and its leader looks anew at whom it waits for; the replicas are new ones then, which nobody waits for
  * until they are in sync.
  */
@@ -37,12 +37,22 @@ export async function withdrawn(
   return withdrawals((await controllerView(admin, signal)).partitions, broker)
 }
 
+interface WithdrawOptions {
+  /** Of preference, while they are fewer. */
+  readonly order?: (replicas: readonly number[]) => readonly number[]
+  /** What has to come about before they are assigned anew; whatever it throws, they are. */
+  readonly meanwhile?: () => Promise<void>
+}
+const same = (replicas: readonly number[]): readonly number[] => replicas
+const none = async (): Promise<void> => {}
+
 /** @throws AjnaError HEAL_ACT_FAILED: what was withdrawn is assigned again all the same */
 export async function withdraw(
   { admin, signal }: Pick<HealerOptions, 'admin' | 'signal'>,
   partitions: readonly PartitionFacts[],
   broker: number,
   lease: Pick<Lease, 'holds'>,
+  { order = same, meanwhile = none }: WithdrawOptions = {},
 ): Promise<void> {
   const call = { signal, deadlineMs: WITHIN_MS }
   for (let from = 0; from < partitions.length; from += AT_ONCE) {
@@ -50,11 +60,12 @@ export async function withdraw(
     const some = partitions.slice(from, from + AT_ONCE)
     const without = some.map(each => ({
       ...placeOf(each),
-      replicas: each.replicas.filter(id => id !== broker),
+      replicas: order(each.replicas.filter(id => id !== broker)),
     }))
     const whole = some.map(each => ({ ...placeOf(each), replicas: each.replicas }))
     try {
       demandAll(await admin.reassign(without, call))
+      await meanwhile()
     } finally {
       // Whatever became of that; who is as assigned already is told so. The lease does not matter: this makes whole.
       demandAll(await admin.reassign(whole, call))
@@ -115,7 +126,7 @@ export function missingFrom(
 /** Whoever acted has its lease no more: what it has not put back by now it never will. */
 export const isToBeMadeWhole = (open: Incident, now: number): boolean =>
   !isOver(open) &&
-  open.decision.remedy === 'withdraw-replicas' &&
+  (open.decision.remedy === 'withdraw-replicas' || open.decision.remedy === 're-replicate') &&
   open.actedAt !== null &&
   now - open.actedAt >= ACT_LEASE_MS
 

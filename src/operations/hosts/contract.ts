@@ -161,6 +161,18 @@ export const agentConfig = z.strictObject({
       releaseMs: z.int().positive().default(30_000),
     })
     .prefault({}),
+  /** How the closed segments of brokers' log dirs are read, to find damaged ones. */
+  scrub: z
+    .strictObject({
+      /** From all disks of the host together. */
+      bytesPerSecond: z
+        .int()
+        .min(64 * 1024)
+        .default(8 * 1024 * 1024),
+      /** No segment is read again before so long. */
+      againMs: z.int().positive().default(300_000),
+    })
+    .prefault({}),
   compression: z.enum(['none', 'lz4', 'zstd', 'snappy', 'gzip']).default('none'),
 })
 export type AgentConfig = Readonly<z.infer<typeof agentConfig>>
@@ -208,6 +220,27 @@ export const dirStatus = z.object({
 })
 export type DirStatus = Readonly<z.infer<typeof dirStatus>>
 
+/** A closed segment of a replica that was read twice and is damaged in the same place. */
+export const corruptSegment = z.object({
+  topic: z.string(),
+  partition: z.number(),
+  path: z.string(),
+  inode: z.number(),
+  /** First offset of the segment, as its name says. */
+  segment: z.number(),
+  /** Of the first damaged batch, in bytes from the segment's beginning. */
+  position: z.number(),
+  /** Offsets that it may concern: `from` the first damaged batch, up to the next good one behind the last. */
+  from: z.number(),
+  to: z.number(),
+  /** Damaged ones; behind one that is framed wrongly nobody can count. */
+  batches: z.number(),
+  what: z.string(),
+  /** ms since the epoch. */
+  since: z.number(),
+})
+export type CorruptSegment = Readonly<z.infer<typeof corruptSegment>>
+
 export const processStatus = z.object({
   name: z.string(),
   state: z.enum(['starting', 'running', 'ready', 'unhealthy', 'waiting', 'gave-up', 'ended', 'stopped']),
@@ -220,6 +253,8 @@ export const processStatus = z.object({
   starts: z.number(),
   /** Disks of its log dirs, as far as they were looked at. */
   dirs: z.array(dirStatus).default([]),
+  /** Damaged segments in its log dirs, as far as they were read; of each dir no more than fifty. */
+  corrupt: z.array(corruptSegment).default([]),
 })
 export type ProcessStatus = Readonly<z.infer<typeof processStatus>>
 
@@ -287,7 +322,7 @@ export type AgentStatus = Readonly<z.infer<typeof agentStatus>>
 
 /** GET /api/processes?after=<version>&waitMs=: answered once the version is another, or the time is over. */
 export const processList = z.object({
-  /** Raised by every change of a process's state, pid or end, or of its disks' state; begins anew with each agent. */
+  /** Raised by every change of a process's state, pid or end, or of its disks' or segments' state; begins anew with each agent. */
   version: z.number(),
   processes: z.array(processStatus),
 })
@@ -374,6 +409,24 @@ export const replicasOnDisk = z.object({
   replicas: z.array(replicaOnDisk),
 })
 export type ReplicasOnDisk = Readonly<z.infer<typeof replicasOnDisk>>
+
+/** POST /api/processes/<name>/verify: reads the range in the log dirs of a broker; changes nothing. */
+export const replicaRange = z.object({
+  topic: z.string().regex(/^[A-Za-z0-9._-]{1,249}$/),
+  partition: z.int().nonnegative(),
+  from: logOffset,
+  to: logOffset,
+})
+export type ReplicaRange = Readonly<z.infer<typeof replicaRange>>
+
+export const replicaVerified = z.object({
+  /** `well`: every batch from `from` to `to` is there, framed as it should be, and matches its checksum. */
+  state: z.enum(['well', 'damaged', 'unknown']),
+  says: z.string(),
+  /** SHA-256 over the headers of the batches within the range: the same for replicas that hold the same; null: not well. */
+  digest: z.string().nullable(),
+})
+export type ReplicaVerified = Readonly<z.infer<typeof replicaVerified>>
 
 /* ---- records without a position ---- */
 

@@ -8,6 +8,7 @@ import { AGENT_ALREADY_RUNS } from './errors.ts'
 import type { Measured } from './metrics/host.ts'
 import { createSampleStream, type SampleStream } from './metrics/samples.ts'
 import { createProcesses, type ExplainEnd, type Processes } from './processes/processes.ts'
+import { SCRUB } from './scrub/watch.ts'
 import { createShipper, type Shipper, type ShipperStatus } from './ship/shipper.ts'
 
 export interface AgentOptions {
@@ -110,6 +111,7 @@ function processesOf(
     onProcessEvent: event => tell('process', event.name, textOf(event), { ...event }),
     onPlan: (kind, text) => void tell('plan', path, text, { outcome: kind }),
     ...(explain === undefined ? {} : { explain }),
+    scrub: { ...SCRUB, ...config.scrub },
   })
 }
 

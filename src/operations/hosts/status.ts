@@ -13,8 +13,10 @@ import {
   processLife,
   processList,
   processOrder,
+  replicaRange,
   replicasOnDisk,
   replicasQuery,
+  replicaVerified,
 } from './contract.ts'
 import {
   FENCING_KEEPERS_TOO_MANY,
@@ -28,6 +30,8 @@ import type { FencingTokens } from './tokens.ts'
 
 const MAX_WAIT_MS = 30_000
 const MAX_WATCH_MS = 5_000
+/** Reading a segment or two, on a slow disk. */
+const MAX_READ_MS = 120_000
 
 export interface StatusServerOptions {
   readonly secret: string
@@ -38,7 +42,7 @@ export interface StatusServerOptions {
   /** Makes an empty log dir of a process ready for its next start; undefined: nobody here can. */
   readonly prepareLogDir?: ((name: string, path: string, reason: string) => Promise<void>) | undefined
   /** Undefined: this host has no plan. */
-  readonly processes: Pick<Processes, 'list' | 'life' | 'replicas' | 'isBroker'> | undefined
+  readonly processes: Pick<Processes, 'list' | 'life' | 'replicas' | 'isBroker' | 'verify'> | undefined
   /** What was obeyed before, kept across restarts. */
   readonly tokens: FencingTokens
 }
@@ -127,6 +131,15 @@ export function createStatusServer(options: StatusServerOptions): HttpServer {
         response: { 200: replicasOnDisk },
       },
       handler: async ({ params: { name }, body: { partitions } }) => processes.replicas(name, partitions),
+    })
+    server.app.post('/api/processes/:name/verify', {
+      schema: {
+        params: z.object({ name: z.string().max(100) }),
+        body: replicaRange,
+        response: { 200: replicaVerified },
+      },
+      handler: async ({ params: { name }, body }) =>
+        processes.verify(name, body, AbortSignal.timeout(MAX_READ_MS)),
     })
   })
   return server

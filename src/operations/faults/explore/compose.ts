@@ -11,10 +11,12 @@ export interface ComposeTask {
   readonly nodes: number
 }
 
-/** A disk that lies may lose what was acknowledged on it: with it there is nothing that must hold. */
-export const composableKinds = faultKinds.filter(
-  kind => kind !== 'disk-corrupt' && kind !== 'disk-lost-writes',
-)
+/**
+ * A disk that lies may lose what was acknowledged on it: with it there is nothing that must hold. Nor where a broker is killed whose
+ * damaged segment is not flushed yet: it cuts its log off there when it starts.
+ */
+const uncomposable: readonly FaultKind[] = ['disk-corrupt', 'disk-lost-writes', 'segment-corrupt']
+export const composableKinds = faultKinds.filter(kind => !uncomposable.includes(kind))
 
 const MOST_STEPS = 4
 const WARM_UP_MS = 4_000
@@ -80,6 +82,7 @@ function detailsOf(kind: FaultKind, random: () => number): Partial<Step> {
     case 'disk-gone':
     case 'disk-corrupt':
     case 'disk-lost-writes':
+    case 'segment-corrupt':
       return lasts(3_000, 15_000)
     default:
       return kind satisfies never

@@ -56,6 +56,15 @@ const wayBack = z.discriminatedUnion('kind', [
     mounts: z.array(z.string()).exactOptional(),
     folder: z.string(),
   }),
+  /** Flipped bytes are written back, if that very file still has them: whoever healed it has thrown it away. */
+  z.object({
+    kind: z.literal('unflip'),
+    file: z.string().min(1),
+    inode: z.number(),
+    at: z.int().nonnegative(),
+    before: z.base64(),
+    after: z.base64(),
+  }),
   /** The clock that the file says is right. */
   z.object({ kind: z.literal('clock'), file: z.string() }),
   /** The fault's rules are taken away in that network, as the kernel names it; then what they led connections through is ended. */

@@ -9,6 +9,7 @@ import { rightClock } from '../clock/clock.ts'
 import { mendDisk, unmountDisk } from '../disk/disk.ts'
 import { removeEffect } from '../network/network.ts'
 import { endRelay } from '../network/relay.ts'
+import { unflip } from '../segment/segment.ts'
 import {
   activeFaults,
   type EndedFault,
@@ -140,6 +141,8 @@ async function goBackBy(
       await rm(back.folder, { recursive: true, force: true })
       return `ended ${ended} of ${back.processes.length} processes`
     }
+    case 'unflip':
+      return (await unflip(back)) ? `wrote back bytes of ${back.file}` : 'nothing was left of it'
     case 'clock':
       return rightClock(back.file)
     case 'network': {

@@ -17,11 +17,15 @@ import {
   type ProcessList,
   type ProcessStatus,
   type ReplicaName,
+  type ReplicaRange,
   type ReplicasOnDisk,
+  type ReplicaVerified,
 } from '../contract.ts'
 import { createDiskWatch } from '../disks/watch.ts'
 import { PLAN_INVALID, PROCESS_ANOTHER, PROCESS_UNKNOWN } from '../errors.ts'
 import { readReplicas } from '../replicas/read.ts'
+import { verifyReplica } from '../scrub/verify.ts'
+import { createScrubWatch, type Pace, type ScrubOptions } from '../scrub/watch.ts'
 import { planChanges } from './decide.ts'
 
 const PLAN_CHECK_MS = 500
@@ -38,6 +42,8 @@ export interface ProcessesOptions {
   readonly onProcessEvent: (event: SupervisionEvent) => void | Promise<void>
   readonly onPlan: (kind: 'adopted' | 'refused', text: string) => void
   readonly explain?: ExplainEnd
+  /** How closed segments are read. */
+  readonly scrub?: ScrubOptions
 }
 
 export interface Processes {
@@ -57,6 +63,8 @@ export interface Processes {
   life(name: string, overMs: number, signal: AbortSignal): Promise<ProcessLife>
   /** What lies in the log dirs that the plan names for a process. @throws AjnaError PROCESS_UNKNOWN */
   replicas(name: string, partitions: readonly ReplicaName[]): Promise<ReplicasOnDisk>
+  /** Whether a replica in those dirs is undamaged over a range of offsets. @throws AjnaError PROCESS_UNKNOWN */
+  verify(name: string, range: ReplicaRange, signal: AbortSignal): Promise<ReplicaVerified>
   readonly plan: HostPlan | undefined
 }
 
@@ -79,6 +87,7 @@ export function createProcesses(options: ProcessesOptions): Processes {
     changed = Promise.withResolvers()
   }
   const disks = createDiskWatch(noteChange)
+  const segments = createScrubWatch(noteChange, dir => paceOn(disks.of([dir])), options.scrub)
   let plan: HostPlan | undefined
   let lastText: string | undefined
   // Orders and plan changes one after another: each may stop what another starts.
@@ -132,7 +141,9 @@ export function createProcesses(options: ProcessesOptions): Processes {
       kept.set(planned.name, process)
       watch(process)
     }
-    disks.watch(next.processes.flatMap(({ logDirs }) => logDirs))
+    const logDirs = next.processes.flatMap(each => each.logDirs)
+    disks.watch(logDirs)
+    segments.watch(logDirs)
     options.onPlan(
       'adopted',
       `plan ${next.version}: ${next.processes.map(({ name }) => name).join(', ') || 'no processes'}`,
@@ -180,6 +191,7 @@ export function createProcesses(options: ProcessesOptions): Processes {
       lastEnd: supervisor?.lastEnd() ?? lastEnd ?? null,
       starts,
       dirs: disks.of(planned.logDirs),
+      corrupt: segments.of(planned.logDirs),
     }))
 
   return {
@@ -189,6 +201,7 @@ export function createProcesses(options: ProcessesOptions): Processes {
         await delay(PLAN_CHECK_MS, undefined, { signal }).catch(() => undefined)
       }
       disks.watch([])
+      segments.watch([])
       await inTurn(async () => {
         await Promise.all([...kept.values()].map(({ supervisor }) => supervisor?.release()))
       })
@@ -228,11 +241,17 @@ export function createProcesses(options: ProcessesOptions): Processes {
       const replicas = await readReplicas(process.planned.logDirs, partitions)
       return { bootedAt: Date.now() - uptime() * 1_000, pid: { before, after: pidNow() }, replicas }
     },
+    verify: (name, range, signal) => verifyReplica(known(name).planned.logDirs, range, signal),
     get plan() {
       return plan
     },
   }
 }
+
+const PACES = { well: 'usual', full: 'usual', slow: 'sparing', failed: 'none', hanging: 'none' } as const
+
+/** As far as anybody looked. */
+const paceOn = ([dir]: readonly DirStatus[]): Pace => (dir === undefined ? 'usual' : PACES[dir.state])
 
 /** A broker without a log dir ends, again and again, and comes back with its disk: it is started seldom, and not given up. */
 function brokenDisk(dirs: readonly DirStatus[]): string | undefined {
