@@ -183,7 +183,8 @@ describe('a disk that fails on request', { skip: unavailable ?? false }, () => {
   })
 
   test('a disk that is being written to is slow from one moment to the next, and well again', async () => {
-    const files = await Promise.all(Array.from({ length: 4 }, (_, index) => open(at(`busy-${index}`), 'w')))
+    // Fewer than there are threads for files: writes that wait may not keep the control file from being written.
+    const files = await Promise.all(['busy-0', 'busy-1'].map(name => open(at(name), 'w')))
     let [isOver, written] = [false, 0]
     const writing = files.map(async file => {
       await using _ = file
