@@ -74,8 +74,9 @@ function tell(
 
 /**
  * An incident under way is never dropped for another: whoever acts on it would be told that it is unknown, in the middle of
- * the act, and nobody would see it to its end. So the new one has to wait until one is over, which each is after a while, if
- * not healed then failed, or once a person has answered; what has failed is found anew every second, and so is not forgotten.
+ * the act, and nobody would see it to its end. So the new one has to wait until one is over: a failure is after a while, healed or
+ * failed, a proposal once it is answered, what stands once it does not; what has failed is found anew every second, and so is not
+ * forgotten.
  */
 export const isFull = (incidents: readonly Incident[]): boolean =>
   incidents.length >= MAX_INCIDENTS && !incidents.some(isOver)
