@@ -60,6 +60,14 @@ const succession = (minInSync: number): NonNullable<FailureKind['setting']> => (
   load: { succession: true },
 })
 
+/**
+ * One leader after another, away until the third one is down too: back before, they would be in sync again, and Kafka elect
+ * them.
+ */
+const TWO_LEADERS_DOWN: readonly FaultInput[] = ['0s', '6s'].map(at => ({
+  ...{ at, fault: 'down', broker: 'leader', for: '60s', untilFault: 3 },
+}))
+
 /** To measure one more kind, add it here. */
 export const failureKinds: readonly FailureKind[] = [
   {
@@ -191,9 +199,7 @@ export const failureKinds: readonly FailureKind[] = [
     name: 'leaderless',
     what: 'the last in-sync replica is gone for good; of the two that come back, at different offsets, one has all it had',
     faults: [
-      { at: '0s', fault: 'down', broker: 'leader', for: '60s', untilFault: 3 },
-      // Away like the first until then: it would be in sync again before, and Kafka elect it, where brokers start fast.
-      { at: '6s', fault: 'down', broker: 'leader', for: '60s', untilFault: 3 },
+      ...TWO_LEADERS_DOWN,
       // What it followed until then it has, and no more: alone it acknowledges nothing.
       { at: '6s', fault: 'down', broker: 'last', for: '40s' },
     ],
@@ -204,11 +210,7 @@ export const failureKinds: readonly FailureKind[] = [
   {
     name: 'leaderless-unsafe',
     what: 'the same, and alone it had acknowledged what nobody else has: a person is asked, and it comes back after 40 s',
-    faults: [
-      { at: '0s', fault: 'down', broker: 'leader', for: '60s', untilFault: 3 },
-      { at: '6s', fault: 'down', broker: 'leader', for: '60s', untilFault: 3 },
-      { at: '12s', fault: 'down', broker: 'last', for: '40s' },
-    ],
+    faults: [...TWO_LEADERS_DOWN, { at: '12s', fault: 'down', broker: 'last', for: '40s' }],
     prelude: 2,
     setting: succession(1),
     expect: { incident: 'partition-leaderless', remedy: 'none', proposed: true },

@@ -1,6 +1,7 @@
 /** Looks at the disks of a host's log dirs all the time, each by itself. */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { DirStatus } from '../contract.ts'
+import { followEach } from '../follow-each.ts'
 import { beginCheck } from './check.ts'
 import { type DiskCheck, HANGING_FROM_MS, REMEMBERED, verdictOf } from './decide.ts'
 
@@ -14,11 +15,14 @@ export interface DiskWatch {
   of(directories: readonly string[]): DirStatus[]
 }
 
+interface Looked {
+  /** Undefined: it was not looked at yet. */
+  status: DirStatus | undefined
+}
+
 /** @param changed told when a disk is not what it was any more */
 export function createDiskWatch(changed: () => void): DiskWatch {
-  const watched = new Map<string, { readonly stop: AbortController; status: DirStatus | undefined }>()
-
-  async function follow(path: string, signal: AbortSignal): Promise<void> {
+  async function follow(path: string, entry: Looked, signal: AbortSignal): Promise<void> {
     const checks: DiskCheck[] = []
     let wasMounted = false
     const note = (check: DiskCheck): void => {
@@ -26,8 +30,7 @@ export function createDiskWatch(changed: () => void): DiskWatch {
       if (checks.at(-1)?.at === check.at) checks.pop()
       checks.push(check)
       checks.splice(0, checks.length - REMEMBERED)
-      const entry = watched.get(path)
-      if (signal.aborted || entry === undefined) return
+      if (signal.aborted) return
       wasMounted ||= check.kind === 'done' && check.mounted
       const { state, says } = verdictOf(checks, wasMounted)
       const before = entry.status
@@ -53,25 +56,13 @@ export function createDiskWatch(changed: () => void): DiskWatch {
     }
   }
 
+  const followed = followEach((path, signal) => {
+    const entry: Looked = { status: undefined }
+    void follow(path, entry, signal)
+    return entry
+  })
   return {
-    watch(directories) {
-      const wanted = new Set(directories)
-      for (const [path, { stop }] of watched)
-        if (!wanted.has(path)) {
-          stop.abort()
-          watched.delete(path)
-        }
-      for (const path of wanted) {
-        if (watched.has(path)) continue
-        const stop = new AbortController()
-        watched.set(path, { stop, status: undefined })
-        void follow(path, stop.signal)
-      }
-    },
-    of: directories =>
-      directories.flatMap(path => {
-        const status = watched.get(path)?.status
-        return status === undefined ? [] : [status]
-      }),
+    watch: followed.follow,
+    of: directories => directories.flatMap(path => followed.of(path)?.status ?? []),
   }
 }

@@ -1,6 +1,7 @@
 /** Reads the closed segments of a host's log dirs all the time, slowly: nobody else notices that one is damaged before it is needed. */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { CorruptSegment } from '../contract.ts'
+import { followEach } from '../follow-each.ts'
 import { createBudget, listLogDir } from './read.ts'
 import { scan } from './scan.ts'
 import { inTurn, type Scanned, type Segment, segmentsIn } from './segments.ts'
@@ -30,11 +31,8 @@ export interface ScrubWatch {
   of(logDirs: readonly string[]): CorruptSegment[]
 }
 
-interface Watched {
-  readonly stop: AbortController
-  /** By path. */
-  readonly findings: Map<string, { readonly key: string; readonly told: CorruptSegment }>
-}
+/** By path. */
+type Findings = Map<string, { readonly key: string; readonly told: CorruptSegment }>
 
 /**
  * @param changed told when there are other findings than before
@@ -45,10 +43,9 @@ export function createScrubWatch(
   paceOf: (logDir: string) => Pace,
   { bytesPerSecond, againMs, listEveryMs }: ScrubOptions = SCRUB,
 ): ScrubWatch {
-  const watched = new Map<string, Watched>()
   const budget = createBudget(bytesPerSecond)
 
-  async function follow(logDir: string, { stop: { signal }, findings }: Watched): Promise<void> {
+  async function follow(logDir: string, findings: Findings, signal: AbortSignal): Promise<void> {
     const scanned = new Map<string, Scanned>()
     while (!signal.aborted) {
       const began = Date.now()
@@ -68,11 +65,7 @@ export function createScrubWatch(
   }
 
   /** What is no more, or another file by now, was healed, deleted by retention, or replaced by compaction. */
-  function forget(
-    segments: readonly Segment[],
-    scanned: Map<string, Scanned>,
-    findings: Watched['findings'],
-  ): void {
+  function forget(segments: readonly Segment[], scanned: Map<string, Scanned>, findings: Findings): void {
     const now = new Map(segments.map(each => [each.path, each]))
     for (const path of scanned.keys()) if (!now.has(path)) scanned.delete(path)
     for (const [path, { told }] of findings)
@@ -85,7 +78,7 @@ export function createScrubWatch(
   async function look(
     segment: Segment,
     scanned: Map<string, Scanned>,
-    findings: Watched['findings'],
+    findings: Findings,
     signal: AbortSignal,
   ): Promise<void> {
     const { path, key, topic, partition, inode, base } = segment
@@ -106,23 +99,14 @@ export function createScrubWatch(
     if (JSON.stringify(before?.told) !== JSON.stringify(findings.get(path)!.told)) changed()
   }
 
+  const followed = followEach((logDir, signal) => {
+    const findings: Findings = new Map()
+    void follow(logDir, findings, signal)
+    return findings
+  })
   return {
-    watch(logDirs) {
-      const wanted = new Set(logDirs)
-      for (const [path, { stop }] of watched)
-        if (!wanted.has(path)) {
-          stop.abort()
-          watched.delete(path)
-        }
-      for (const path of wanted) {
-        if (watched.has(path)) continue
-        const entry: Watched = { stop: new AbortController(), findings: new Map() }
-        watched.set(path, entry)
-        void follow(path, entry)
-      }
-    },
-    of: logDirs =>
-      logDirs.flatMap(path => [...(watched.get(path)?.findings.values() ?? [])].map(({ told }) => told)),
+    watch: followed.follow,
+    of: logDirs => logDirs.flatMap(path => [...(followed.of(path)?.values() ?? [])].map(({ told }) => told)),
   }
 }
 
