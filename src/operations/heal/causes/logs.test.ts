@@ -62,6 +62,7 @@ function extentOf(log: readonly Written[], led: readonly { epoch: number; start:
 /** The first one led an epoch in which it wrote nothing, and is cut behind where that began. */
 const EMPTY_EPOCH_CUT: Step[] = [
   ['append', 0, 2],
+  ['copy', 1, 2],
   ['elect', 0, 1],
   ['copy', 2, 1],
   ['elect', 2, 1],
